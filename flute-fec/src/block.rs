@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! What every scheme implements: encoding and decoding one source block.
+//!
+//! All codes here are linear over the bytes of a symbol, so column `c` of every repair symbol depends on column `c` of
+//! the source symbols alone. That is why both traits work on ranges of columns: a caller with little time encodes a
+//! large block in narrow strips, each of them cheap and in cache.
+
+use std::ops::Range;
+
+/// Makes the repair symbols of a source block of a certain number of symbols.
+///
+/// An encoder holds no data of a block, only what the code needs (a generator matrix, a plan), so one encoder serves
+/// all blocks of the same shape at the same time.
+pub trait BlockEncoder: Send + Sync {
+    /// Number of source symbols of the block, k.
+    fn source_symbols(&self) -> usize;
+
+    /// Size of a symbol in bytes.
+    fn symbol_size(&self) -> usize;
+
+    /// How many repair symbols can be made at most.
+    fn max_repair_symbols(&self) -> u32;
+
+    /// Ranges of columns must start at a multiple of this many bytes, and end at one or at the end of the symbol.
+    fn column_alignment(&self) -> usize {
+        1
+    }
+
+    /// Computes `columns` of consecutive repair symbols, the first of which has the encoding symbol ID
+    /// `source_symbols() + first_repair`.
+    ///
+    /// `source` is the block as it lies in the object: `k` symbols one after the other, the last of which may be
+    /// short and then counts as padded with zeros. `repair` has room for whole symbols of `symbol_size()` bytes; only
+    /// `columns` of each are written, so that calls for all columns together fill it.
+    fn encode(
+        &self,
+        source: &[u8],
+        columns: Range<usize>,
+        first_repair: u32,
+        repair: &mut [u8],
+    ) -> Result<(), EncodeError>;
+}
+
+/// Rebuilds the missing source symbols of a block.
+///
+/// Like an encoder, a decoder holds no data of a block.
+pub trait BlockDecoder: Send + Sync {
+    /// Number of source symbols of the block, k.
+    fn source_symbols(&self) -> usize;
+
+    /// Size of a symbol in bytes.
+    fn symbol_size(&self) -> usize;
+
+    /// Whether a block with `missing` source symbols and `repair` distinct repair symbols is worth a call of
+    /// [`decode`](Self::decode). For an MDS code that is certainty; for Raptor and RaptorQ it is a chance that grows
+    /// with each symbol more.
+    fn is_solvable(&self, missing: usize, repair: usize) -> bool {
+        missing <= repair
+    }
+
+    /// Writes the missing source symbols into `block`, which holds `k` whole symbols, those that `present` names at
+    /// their place. What `block` has in the place of a missing symbol is ignored. `repair` has distinct symbols.
+    ///
+    /// On an error `block` is as it was in the places that are present; the others are undefined.
+    fn decode(&self, block: &mut [u8], present: &Present, repair: &[RepairSymbol<'_>]) -> Result<(), DecodeError>;
+}
+
+/// A repair symbol that was received.
+#[derive(Clone, Copy, Debug)]
+pub struct RepairSymbol<'a> {
+    /// Encoding symbol ID; k or above.
+    pub esi: u32,
+    /// The symbol, `symbol_size()` bytes.
+    pub data: &'a [u8],
+}
+
+/// Which source symbols of a block are there: a set of encoding symbol IDs below k.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Present {
+    words: Vec<u64>,
+    len: usize,
+    count: usize,
+}
+
+impl Present {
+    /// A set of none of `source_symbols` symbols.
+    pub fn new(source_symbols: usize) -> Self {
+        Self { words: vec![0; source_symbols.div_ceil(64)], len: source_symbols, count: 0 }
+    }
+
+    /// Adds a symbol; `true` if it was not there yet and is below k.
+    pub fn insert(&mut self, esi: usize) -> bool {
+        if esi >= self.len || self.contains(esi) {
+            return false;
+        }
+        self.words[esi / 64] |= 1 << (esi % 64);
+        self.count += 1;
+        true
+    }
+
+    /// Whether the symbol is there.
+    pub fn contains(&self, esi: usize) -> bool {
+        esi < self.len && self.words[esi / 64] & (1 << (esi % 64)) != 0
+    }
+
+    /// Number of source symbols of the block, k.
+    pub fn source_symbols(&self) -> usize {
+        self.len
+    }
+
+    /// Number of symbols that are there.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Number of symbols that are missing.
+    pub fn missing_count(&self) -> usize {
+        self.len - self.count
+    }
+
+    /// The encoding symbol IDs that are missing, in ascending order.
+    pub fn missing(&self) -> impl Iterator<Item = usize> + '_ {
+        self.words.iter().enumerate().flat_map(move |(index, &word)| {
+            let mut absent = !word;
+            if (index + 1) * 64 > self.len {
+                absent &= (1 << (self.len % 64)) - 1;
+            }
+            std::iter::from_fn(move || {
+                let bit = absent.trailing_zeros();
+                absent &= absent.wrapping_sub(1);
+                (bit < 64).then_some(index * 64 + bit as usize)
+            })
+        })
+    }
+}
+
+/// Why repair symbols could not be made. Each is a mistake of the caller.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The source block does not have the length that belongs to k symbols.
+    #[error("source block of {actual} bytes: {min} to {max} are needed")]
+    SourceLength {
+        /// Bytes that were given.
+        actual: usize,
+        /// Bytes needed at least: all symbols but the last, and one byte.
+        min: usize,
+        /// Bytes allowed at most: k symbols.
+        max: usize,
+    },
+    /// The room for repair symbols is not a multiple of the symbol size.
+    #[error("room of {actual} bytes for repair symbols of {symbol_size}")]
+    RepairLength {
+        /// Bytes that were given.
+        actual: usize,
+        /// Size of a symbol.
+        symbol_size: usize,
+    },
+    /// The range of columns is not inside the symbol, or not aligned.
+    #[error("columns {start}..{end} of a symbol of {symbol_size} bytes aligned to {alignment}")]
+    Columns {
+        /// First column.
+        start: usize,
+        /// One past the last column.
+        end: usize,
+        /// Size of a symbol.
+        symbol_size: usize,
+        /// What ranges are aligned to.
+        alignment: usize,
+    },
+    /// More repair symbols are asked for than the code has.
+    #[error("repair symbol {requested} of a code with {max}")]
+    TooManyRepairSymbols {
+        /// Index of the last repair symbol that was asked for, plus one.
+        requested: u64,
+        /// How many there are.
+        max: u32,
+    },
+}
+
+/// Why a block could not be rebuilt.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The symbols do not suffice: more are needed.
+    #[error("the {repair} repair symbols do not rebuild the {missing} missing source symbols")]
+    NotEnoughSymbols {
+        /// Source symbols that are missing.
+        missing: usize,
+        /// Repair symbols that were given.
+        repair: usize,
+    },
+    /// The block, the set of present symbols or a repair symbol does not have the length that belongs to the code.
+    #[error("a length of {actual} where the code has {expected}")]
+    Length {
+        /// What was given.
+        actual: usize,
+        /// What belongs to the code.
+        expected: usize,
+    },
+    /// An encoding symbol ID that is not one of a repair symbol of this code, or is given twice.
+    #[error("encoding symbol ID {esi} is not a repair symbol of this block, or is given twice")]
+    Esi {
+        /// The encoding symbol ID.
+        esi: u32,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn present_lists_what_is_missing() {
+        let mut present = Present::new(130);
+        for esi in (0..130).filter(|esi| ![0, 63, 64, 129].contains(esi)) {
+            assert!(present.insert(esi));
+            assert!(!present.insert(esi));
+        }
+        assert!(!present.insert(130));
+        assert_eq!(present.missing().collect::<Vec<_>>(), [0, 63, 64, 129]);
+        assert_eq!((present.count(), present.missing_count()), (126, 4));
+        assert_eq!(Present::new(128).missing().count(), 128);
+        assert_eq!(Present::new(0).missing().count(), 0);
+    }
+}

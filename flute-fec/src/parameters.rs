@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! Which code an object is protected with, and in what shape: the scheme-independent content of the FEC Object
+//! Transmission Information (RFC 5052 §6.2).
+
+/// The erasure code, with the numbers that only it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// Compact No-Code (RFC 5445 §3): source symbols only.
+    NoCode {
+        /// Source symbols in a block, at most.
+        max_source_block_length: u32,
+    },
+    /// Reed-Solomon over GF(2^m) (RFC 5510).
+    ReedSolomon {
+        /// Bits of a finite field element, 2 to 16.
+        m: u8,
+        /// Which generator matrix.
+        points: Points,
+        /// Source symbols in a block, at most: B.
+        max_source_block_length: u32,
+        /// Encoding symbols of a block, at most: max_n.
+        max_encoding_symbols: u32,
+    },
+    /// Raptor (RFC 5053).
+    Raptor {
+        /// Number of source blocks, Z.
+        source_blocks: u16,
+        /// Number of sub-blocks of each, N.
+        sub_blocks: u8,
+        /// Symbol alignment in bytes, Al.
+        alignment: u8,
+    },
+    /// RaptorQ (RFC 6330).
+    RaptorQ {
+        /// Number of source blocks, Z: 1 to 256.
+        source_blocks: u16,
+        /// Number of sub-blocks of each, N.
+        sub_blocks: u16,
+        /// Symbol alignment in bytes, Al.
+        alignment: u8,
+    },
+}
+
+/// Where the Vandermonde matrix of a Reed-Solomon code is evaluated. RFC 5510 contradicts itself: the abstract promises
+/// compatibility with Rizzo's code, §8.2.1 prints other points. All known implementations are Rizzo's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Points {
+    /// 0, 1, α, α² …: Rizzo's code, as zfec, OpenFEC and NORM have it.
+    #[default]
+    Rizzo,
+    /// 1, α, α² …: §8.2.1 to the letter.
+    Literal,
+}
+
+/// All that encoder and decoder must agree on for one object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Parameters {
+    /// The code.
+    pub code: Code,
+    /// Length of the object as it is transferred, in bytes: at most 2^48 − 1.
+    pub transfer_length: u64,
+    /// Size of an encoding symbol in bytes.
+    pub symbol_size: u16,
+}
+
+/// Why an object cannot be coded with these parameters.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParameterError {
+    /// The scheme is not built into this version.
+    #[error("{0:?} is not supported")]
+    Unsupported(crate::Scheme),
+    /// Symbols of no byte.
+    #[error("the symbol size is 0")]
+    ZeroSymbolSize,
+    /// Blocks of no symbol.
+    #[error("the maximum source block length is 0")]
+    ZeroSourceBlockLength,
+    /// The object is longer than the scheme can say or number.
+    #[error("an object of {length} bytes: this scheme carries at most {max}")]
+    ObjectTooLong {
+        /// Bytes of the object.
+        length: u64,
+        /// Bytes that would fit.
+        max: u64,
+    },
+}
