@@ -3,7 +3,7 @@
 //! From what a user wants (a scheme, a symbol size, some protection) to the parameters of one object, by the algorithms
 //! of RFC 5052 §9.1, RFC 5510 §6, RFC 5053 §4.2 and RFC 6330 §4.3.
 
-use crate::{Code, ParameterError, Parameters, Points};
+use crate::{ByteOrder, Code, ParameterError, Parameters, Points};
 
 /// An erasure code, without the numbers that depend on the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +16,8 @@ pub enum Scheme {
         m: u8,
         /// Which generator matrix.
         points: Points,
+        /// How an element of more than 8 bits lies in a symbol.
+        byte_order: ByteOrder,
     },
     /// Raptor (RFC 5053).
     Raptor,
@@ -28,7 +30,7 @@ impl Code {
     pub fn scheme(&self) -> Scheme {
         match *self {
             Self::NoCode { .. } => Scheme::NoCode,
-            Self::ReedSolomon { m, points, .. } => Scheme::ReedSolomon { m, points },
+            Self::ReedSolomon { m, points, byte_order, .. } => Scheme::ReedSolomon { m, points, byte_order },
             Self::Raptor { .. } => Scheme::Raptor,
             Self::RaptorQ { .. } => Scheme::RaptorQ,
         }

@@ -23,5 +23,5 @@ mod partition;
 pub use block::{BlockDecoder, BlockEncoder, DecodeError, EncodeError, Present, RepairSymbol};
 pub use codec::{ObjectCodec, Run, SourceBlock};
 pub use derive::{Protection, Scheme, Wanted};
-pub use parameters::{Code, ParameterError, Parameters, Points};
+pub use parameters::{ByteOrder, Code, ParameterError, Parameters, Points};
 pub use partition::Partition;

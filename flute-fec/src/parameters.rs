@@ -17,6 +17,8 @@ pub enum Code {
         m: u8,
         /// Which generator matrix.
         points: Points,
+        /// How an element of more than 8 bits lies in a symbol.
+        byte_order: ByteOrder,
         /// Source symbols in a block, at most: B.
         max_source_block_length: u32,
         /// Encoding symbols of a block, at most: max_n.
@@ -53,6 +55,19 @@ pub enum Points {
     Literal,
 }
 
+/// The order of the two bytes of an element of GF(2^16) in a symbol. RFC 5510 does not say it; no other field has it.
+///
+/// The codes in use, Rizzo's and NORM's, take symbols for arrays of the machine's 16-bit integers: little-endian on
+/// every machine they run on today. That is the default, as it is with [`Points`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ByteOrder {
+    /// Less significant byte first: NORM on x86 and ARM.
+    #[default]
+    LittleEndian,
+    /// More significant byte first: network byte order.
+    BigEndian,
+}
+
 /// All that encoder and decoder must agree on for one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Parameters {
@@ -74,6 +89,36 @@ pub enum ParameterError {
     /// Symbols of no byte.
     #[error("the symbol size is 0")]
     ZeroSymbolSize,
+    /// A finite field that the scheme does not have.
+    #[error("GF(2^{m}): RFC 5510 has fields of 2 to 16 bits")]
+    Field {
+        /// Bits of an element.
+        m: u8,
+    },
+    /// More encoding symbols in a block than the code has.
+    #[error("{encoding_symbols} encoding symbols in a block: this code has at most {max}")]
+    TooManyEncodingSymbols {
+        /// Encoding symbols of a block, source and repair.
+        encoding_symbols: u64,
+        /// What the code has.
+        max: u64,
+    },
+    /// Blocks of more source symbols than encoding symbols.
+    #[error("{source_symbols} source symbols in a block of {encoding_symbols} encoding symbols")]
+    SourceBlockLength {
+        /// Source symbols of a block.
+        source_symbols: u32,
+        /// Encoding symbols of a block, source and repair.
+        encoding_symbols: u32,
+    },
+    /// Symbols that do not hold whole units, such as elements of a finite field.
+    #[error("a symbol size of {symbol_size}: it must be a multiple of {multiple}")]
+    SymbolSize {
+        /// Size of a symbol in bytes.
+        symbol_size: u16,
+        /// What it must be a multiple of.
+        multiple: u16,
+    },
     /// Blocks of no symbol.
     #[error("the maximum source block length is 0")]
     ZeroSourceBlockLength,
