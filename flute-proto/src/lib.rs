@@ -1,1 +1,24 @@
-//! stub
+// SPDX-License-Identifier: MPL-2.0
+
+//! FLUTE (RFC 6726, and RFC 3926 that 3GPP and DVB still speak), sans-IO.
+//!
+//! This crate opens no socket, starts no thread and reads no clock: packets go in and out as bytes, and the time comes
+//! in as an argument. So the same code runs behind GStreamer elements, in a simulation and in a fuzzer.
+//!
+//! Rooms follow the RFCs: [`lct`] (RFC 5651), [`alc`] (RFC 5775), [`oti`] (FEC Object Transmission Information),
+//! [`fdt`] (the FDT Instance), [`content`] (encodings and digests) and [`profile`] are shared by the [`sender`] and
+//! the [`receiver`], which do not know each other.
+
+#![forbid(unsafe_code)]
+
+pub mod alc;
+pub mod content;
+pub mod fdt;
+pub mod lct;
+pub mod oti;
+pub mod profile;
+pub mod receiver;
+pub mod sender;
+mod time;
+
+pub use time::Time;

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! What differs between RFC 6726, RFC 3926, 3GPP MBMS and DVB-MABR.
+
+/// The rules that a sender keeps, beyond those that all FLUTE senders have in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Profile {
+    /// FLUTE version 2 (RFC 6726).
+    #[default]
+    Rfc6726,
+    /// FLUTE version 1 (RFC 3926).
+    Rfc3926,
+    /// The MBMS download profile, with the FDT schema of 2005 and its extensions (TS 26.346 L.4, 7.2.10).
+    Mbms,
+    /// The MBMS download profile, with the consolidated schema of 2022 (TS 26.346 L.6).
+    Mbms2022,
+    /// DVB multicast ABR (TS 103 769 Annex F).
+    DvbMabr,
+}

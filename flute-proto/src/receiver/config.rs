@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! What a receiver takes, keeps and bounds.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::lct::Tsi;
+
+/// Settings of a [`Receiver`](super::Receiver).
+#[derive(Clone, Debug, Default)]
+pub struct ReceiverConfig {
+    /// Which sessions are taken.
+    pub filter: Filter,
+    /// Which objects are taken, and how often.
+    pub mode: Mode,
+    /// Bounds.
+    pub limits: Limits,
+    /// Where objects that are too long for memory are kept: as unlinked files in this folder. `None`: all in memory.
+    pub spool_directory: Option<PathBuf>,
+}
+
+/// Which packets are taken.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only sessions with one of these TSIs; empty: any.
+    pub tsis: Vec<Tsi>,
+    /// Only packets of this sender.
+    pub source: Option<IpAddr>,
+}
+
+/// Which objects are delivered (TS 26.346 7.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Every object, and each new version of it.
+    #[default]
+    Everything,
+    /// The first version of every Content-Location.
+    OncePerLocation,
+    /// Every new version, a repeated one only if its content or TOI changed.
+    KeepUpdated,
+}
+
+/// Bounds on what a sender, or somebody who plays one, can make a receiver do.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes that are kept on behalf of one session, content included unless it is spooled to a file.
+    pub max_memory: u64,
+    /// Sessions at a time.
+    pub max_sessions: usize,
+    /// Objects of a session that are incomplete or remembered.
+    pub max_objects: usize,
+    /// FDT Instances of a session that are remembered.
+    pub max_fdt_instances: usize,
+    /// Bytes of an FDT Instance after content decoding.
+    pub max_fdt_size: u64,
+    /// Bytes of an object after content decoding; 0 for no other bound than `max_memory`.
+    pub max_object_size: u64,
+    /// Objects longer than this go to a spool file, where there is a folder for it.
+    pub spool_threshold: u64,
+    /// A session that is silent for so long is closed.
+    pub session_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_memory: 256 << 20,
+            max_sessions: 64,
+            max_objects: 65_536,
+            max_fdt_instances: 4096,
+            max_fdt_size: 16 << 20,
+            max_object_size: 0,
+            spool_threshold: 16 << 20,
+            session_timeout: Duration::from_secs(300),
+        }
+    }
+}

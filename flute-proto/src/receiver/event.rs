@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! What a receiver tells.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::fdt::File;
+use crate::lct::{Toi, Tsi};
+
+/// Where a datagram came from and went to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Path {
+    /// Source address; `None` if it is not known.
+    pub source: Option<SocketAddr>,
+    /// Destination address; `None` if it is not known.
+    pub destination: Option<SocketAddr>,
+}
+
+/// What tells sessions apart (RFC 6726 §2: source address and TSI; and destination and port, since two sessions of one
+/// sender may share a TSI by mistake).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionId {
+    /// Source address without its port, which a sender may change.
+    pub source: Option<std::net::IpAddr>,
+    /// Destination address.
+    pub destination: Option<SocketAddr>,
+    /// Transport Session Identifier.
+    pub tsi: Tsi,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The first packet of a session arrived.
+    SessionOpened(SessionId),
+    /// A new FDT Instance was read.
+    Fdt {
+        /// The session.
+        session: SessionId,
+        /// FDT Instance ID.
+        instance_id: u32,
+        /// Number of files described.
+        files: usize,
+        /// File entries that were dropped because something is wrong with them.
+        rejected: usize,
+        /// No new file will be described after this.
+        complete: bool,
+    },
+    /// An object is described, and a symbol of it has arrived.
+    ObjectStarted(Arc<ObjectInfo>),
+    /// More of an object has arrived: about every hundredth of it, for those who show progress.
+    Progress {
+        /// The object.
+        object: Arc<ObjectInfo>,
+        /// Bytes of source symbols that are there.
+        received: u64,
+    },
+    /// An object is complete, decoded, and its digest is right.
+    Completed {
+        /// The object.
+        object: Arc<ObjectInfo>,
+        /// Its bytes, after content decoding.
+        content: Content,
+    },
+    /// An object could not be completed, and is given up.
+    Failed {
+        /// The object.
+        object: Arc<ObjectInfo>,
+        /// Why.
+        reason: Failure,
+        /// What is missing, per source block; the first of them, where there are many.
+        missing: Vec<BlockLoss>,
+    },
+    /// The session was closed by its sender, timed out, or the input ended.
+    SessionClosed {
+        /// The session.
+        session: SessionId,
+        /// The sender closed it with the A flag.
+        by_sender: bool,
+        /// `Complete` was announced, and every object was received.
+        complete: bool,
+    },
+    /// A bound was reached for the first time in this session, and something was dropped.
+    LimitReached {
+        /// The session.
+        session: SessionId,
+        /// Which bound.
+        limit: Limit,
+    },
+}
+
+/// What is known of an object.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ObjectInfo {
+    /// The session.
+    pub session: SessionId,
+    /// Its File entry, with what it inherits from the FDT-Instance filled in.
+    pub file: File,
+    /// FDT Instance that described it first.
+    pub fdt_instance_id: u32,
+    /// Bytes of the object as it is transferred.
+    pub transfer_length: u64,
+}
+
+impl ObjectInfo {
+    /// Transport Object Identifier.
+    pub fn toi(&self) -> Toi {
+        self.file.toi
+    }
+
+    /// Content-Location.
+    pub fn location(&self) -> &str {
+        &self.file.content_location
+    }
+}
+
+/// The bytes of a completed object.
+#[derive(Debug)]
+pub enum Content {
+    /// In memory.
+    Memory(Vec<u8>),
+    /// In an unlinked file, from its start.
+    File {
+        /// The file, open for reading and writing.
+        file: fs::File,
+        /// Length in bytes.
+        length: u64,
+    },
+}
+
+/// How many symbols a source block lacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockLoss {
+    /// Source block number.
+    pub source_block: u32,
+    /// Source symbols that are missing.
+    pub missing: u32,
+    /// Repair symbols that arrived, and were too few.
+    pub repair: u32,
+    /// Source symbols of the block.
+    pub source_symbols: u32,
+}
+
+/// Why an object was given up.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The session ended first.
+    #[error("the session ended before the object was complete")]
+    SessionEnded,
+    /// The descriptions of the object expired.
+    #[error("its FDT Instances expired before the object was complete")]
+    Expired,
+    /// The content does not have the digest that was announced.
+    #[error("the content does not match its Content-MD5")]
+    Digest,
+    /// The content could not be decoded.
+    #[error("decoding the content: {0}")]
+    Content(String),
+    /// The object is too long for the bounds.
+    #[error("the object does not fit into the limits of this receiver: {0:?}")]
+    Limit(Limit),
+    /// A later version took its place.
+    #[error("a new version of the same Content-Location took its place")]
+    Superseded,
+    /// What is said of the object contradicts itself, or cannot be received.
+    #[error("the description of the object is unusable: {0}")]
+    Description(String),
+    /// The spool file could not be written or read.
+    #[error("spool file: {0}")]
+    Spool(Arc<std::io::Error>),
+}
+
+/// A bound of [`Limits`](super::Limits).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// `max_memory`.
+    Memory,
+    /// `max_sessions`.
+    Sessions,
+    /// `max_objects`.
+    Objects,
+    /// `max_fdt_instances`.
+    FdtInstances,
+    /// `max_fdt_size`.
+    FdtSize,
+    /// `max_object_size`.
+    ObjectSize,
+}
+
+/// Counters of a receiver.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ReceiverStats {
+    /// Datagrams pushed.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Datagrams that are not ALC.
+    pub malformed: u64,
+    /// Datagrams of sessions that are not taken.
+    pub filtered: u64,
+    /// Sessions that are open at present.
+    pub sessions: Vec<(SessionId, SessionStats)>,
+}
+
+/// Counters of one session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionStats {
+    /// Datagrams.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Symbols that were there already.
+    pub duplicates: u64,
+    /// Source symbols rebuilt from repair symbols.
+    pub recovered: u64,
+    /// FDT Instances read.
+    pub fdt_instances: u64,
+    /// Objects completed.
+    pub completed: u64,
+    /// Objects given up.
+    pub failed: u64,
+    /// Objects that are being received.
+    pub active: u64,
+    /// Packets dropped because a bound was reached.
+    pub dropped: u64,
+    /// Bytes kept on behalf of the session.
+    pub memory: u64,
+}

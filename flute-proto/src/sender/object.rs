@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! What is sent, and how often.
+
+use std::time::Duration;
+
+use super::config::FecConfig;
+use super::source::Source;
+use crate::Time;
+use crate::content::ContentEncoding;
+use crate::fdt::{AlternateContentLocation, CacheControl};
+use crate::lct::Toi;
+
+/// An object to send: its bytes, its description and its schedule. Build it from [`Object::new`] and set what differs
+/// from the defaults.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Object {
+    /// The bytes, before content encoding.
+    pub source: Box<dyn Source>,
+    /// `Content-Location`.
+    pub location: String,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// Content encoding to apply; `None`: that of the session.
+    pub content_encoding: Option<ContentEncoding>,
+    /// The source is already encoded as `content_encoding` says: sent as it is.
+    pub is_encoded: bool,
+    /// Compute `Content-MD5`, of the transport object.
+    pub md5: bool,
+    /// `File-ETag`.
+    pub etag: Option<String>,
+    /// `Cache-Control`.
+    pub cache_control: Option<CacheControl>,
+    /// `Group`.
+    pub groups: Vec<String>,
+    /// `MBMS-Session-Identity`.
+    pub session_identities: Vec<u8>,
+    /// `Decryption-KEY-URI`.
+    pub decryption_key_uri: Option<String>,
+    /// `Alternate-Content-Location-1`.
+    pub alternate_content_location_1: Vec<AlternateContentLocation>,
+    /// `Alternate-Content-Location-2`.
+    pub alternate_content_location_2: Vec<AlternateContentLocation>,
+    /// `IndependentUnitPositions`.
+    pub independent_unit_positions: Vec<u64>,
+    /// TOI to use; `None`: the next free one.
+    pub toi: Option<Toi>,
+    /// FEC; `None`: that of the session.
+    pub fec: Option<FecConfig>,
+    /// Queue: a higher one always goes first.
+    pub priority: u32,
+    /// Repetition.
+    pub carousel: Carousel,
+    /// Not before.
+    pub start: Option<Time>,
+    /// The time that one transfer takes, or by which it ends.
+    pub deadline: Option<Deadline>,
+}
+
+impl Object {
+    /// An object that is sent once, with the defaults of the session.
+    pub fn new(location: impl Into<String>, source: impl Source + 'static) -> Self {
+        Self {
+            source: Box::new(source),
+            location: location.into(),
+            content_type: None,
+            content_encoding: None,
+            is_encoded: false,
+            md5: false,
+            etag: None,
+            cache_control: None,
+            groups: Vec::new(),
+            session_identities: Vec::new(),
+            decryption_key_uri: None,
+            alternate_content_location_1: Vec::new(),
+            alternate_content_location_2: Vec::new(),
+            independent_unit_positions: Vec::new(),
+            toi: None,
+            fec: None,
+            priority: 0,
+            carousel: Carousel::default(),
+            start: None,
+            deadline: None,
+        }
+    }
+}
+
+/// How often an object is transferred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carousel {
+    /// Number of transfers; `None`: for ever.
+    pub transfers: Option<u64>,
+    /// Time between them.
+    pub interval: Interval,
+}
+
+impl Default for Carousel {
+    /// Once.
+    fn default() -> Self {
+        Self { transfers: Some(1), interval: Interval::Delay(Duration::ZERO) }
+    }
+}
+
+/// Time between the transfers of a carousel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interval {
+    /// From the end of one to the start of the next.
+    Delay(Duration),
+    /// From start to start; at once if a transfer took longer.
+    Start(Duration),
+}
+
+/// When a transfer is to be over; repair symbols count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// Each transfer is spread over this duration.
+    Within(Duration),
+    /// Each transfer is spread over the time left until then.
+    At(Time),
+}
+
+/// When an object is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// At once, in the middle of a transfer if need be.
+    Now,
+    /// When the transfer that runs has ended.
+    AfterTransfer,
+}
+
+/// Why an object cannot be added.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ObjectError {
+    /// The object cannot be coded like this.
+    #[error(transparent)]
+    Fec(#[from] flute_fec::ParameterError),
+    /// The TOI is in use, or was until a moment ago and still is described by a live FDT Instance.
+    #[error("TOI {0} is in use")]
+    ToiInUse(Toi),
+    /// All TOIs of the width in use are taken by live objects.
+    #[error("no TOI is free: use wider TOIs, or wait until FDT Instances expire")]
+    NoFreeToi,
+    /// The source could not be read.
+    #[error("reading the object: {0}")]
+    Read(#[from] std::io::Error),
+    /// The profile forbids it.
+    #[error("{what} is not allowed by {clause}")]
+    Profile {
+        /// What was asked for.
+        what: &'static str,
+        /// The clause that forbids it.
+        clause: &'static str,
+    },
+    /// The session is being finished.
+    #[error("the session has been finished: no object can be added")]
+    Finished,
+}
