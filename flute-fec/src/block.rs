@@ -30,8 +30,8 @@ pub trait BlockEncoder: Send + Sync {
     /// Computes `columns` of consecutive repair symbols, the first of which has the encoding symbol ID
     /// `source_symbols() + first_repair`.
     ///
-    /// `source` is the block as it lies in the object: `k` symbols one after the other, the last of which may be
-    /// short and then counts as padded with zeros. `repair` has room for whole symbols of `symbol_size()` bytes; only
+    /// `source` is the block as it lies in the object: `k` symbols one after the other (or sub-block after sub-block,
+    /// where the codec is not contiguous). It may be short by less than a symbol, and then counts as padded with zeros. `repair` has room for whole symbols of `symbol_size()` bytes; only
     /// `columns` of each are written, so that calls for all columns together fill it.
     fn encode(
         &self,
@@ -59,8 +59,8 @@ pub trait BlockDecoder: Send + Sync {
         missing <= repair
     }
 
-    /// Writes the missing source symbols into `block`, which holds `k` whole symbols, those that `present` names at
-    /// their place. What `block` has in the place of a missing symbol is ignored. `repair` has distinct symbols.
+    /// Writes the missing source symbols into `block`, which holds `k` whole symbols as they lie in the object, padded
+    /// with zeros at its end, those that `present` names at their place. What `block` has in the place of a missing symbol is ignored. `repair` has distinct symbols.
     ///
     /// On an error `block` is as it was in the places that are present; the others are undefined.
     fn decode(&self, block: &mut [u8], present: &Present, repair: &[RepairSymbol<'_>]) -> Result<(), DecodeError>;
@@ -133,6 +133,59 @@ impl Present {
             })
         })
     }
+}
+
+/// What every encoder checks first.
+pub(crate) fn check_encode(
+    encoder: &dyn BlockEncoder,
+    source: &[u8],
+    columns: &Range<usize>,
+    first_repair: u32,
+    repair: &[u8],
+) -> Result<(), EncodeError> {
+    let (symbols, symbol_size) = (encoder.source_symbols(), encoder.symbol_size());
+    let (min, max) = ((symbols - 1) * symbol_size + 1, symbols * symbol_size);
+    if !(min..=max).contains(&source.len()) {
+        return Err(EncodeError::SourceLength { actual: source.len(), min, max });
+    }
+    if !repair.len().is_multiple_of(symbol_size) {
+        return Err(EncodeError::RepairLength { actual: repair.len(), symbol_size });
+    }
+    let (&Range { start, end }, alignment) = (columns, encoder.column_alignment());
+    let aligned = start.is_multiple_of(alignment) && (end.is_multiple_of(alignment) || end == symbol_size);
+    if start > end || end > symbol_size || !aligned {
+        return Err(EncodeError::Columns { start, end, symbol_size, alignment });
+    }
+    let requested = u64::from(first_repair) + (repair.len() / symbol_size) as u64;
+    if requested > encoder.max_repair_symbols().into() {
+        return Err(EncodeError::TooManyRepairSymbols { requested, max: encoder.max_repair_symbols() });
+    }
+    Ok(())
+}
+
+/// What every decoder checks first, for a code with `max_encoding_symbols`.
+pub(crate) fn check_decode(
+    decoder: &dyn BlockDecoder,
+    block: &[u8],
+    present: &Present,
+    repair: &[RepairSymbol<'_>],
+    max_encoding_symbols: u32,
+) -> Result<(), DecodeError> {
+    let (symbols, symbol_size) = (decoder.source_symbols(), decoder.symbol_size());
+    let lengths = [(block.len(), symbols * symbol_size), (present.source_symbols(), symbols)];
+    let lengths = lengths.into_iter().chain(repair.iter().map(|symbol| (symbol.data.len(), symbol_size)));
+    if let Some((actual, expected)) = lengths.into_iter().find(|(actual, expected)| actual != expected) {
+        return Err(DecodeError::Length { actual, expected });
+    }
+    let mut esis: Vec<u32> = repair.iter().map(|symbol| symbol.esi).collect();
+    esis.sort_unstable();
+    if let Some(&esi) = esis.iter().find(|&&esi| (esi as usize) < symbols || esi >= max_encoding_symbols) {
+        return Err(DecodeError::Esi { esi });
+    }
+    if let Some(twice) = esis.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(DecodeError::Esi { esi: twice[0] });
+    }
+    Ok(())
 }
 
 /// Why repair symbols could not be made. Each is a mistake of the caller.

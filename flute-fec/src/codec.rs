@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 
+use crate::layout::{BlockLayout, SubSymbols};
 use crate::no_code::NoCode;
-use crate::{BlockDecoder, BlockEncoder, Code, ParameterError, Parameters, Partition};
+use crate::{BlockDecoder, BlockEncoder, Code, ParameterError, Parameters, Partition, raptorq};
 
 /// A source block of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,7 @@ pub struct Run {
 pub struct ObjectCodec {
     parameters: Parameters,
     partition: Partition,
+    sub_symbols: SubSymbols,
 }
 
 impl Parameters {
@@ -48,13 +50,18 @@ impl Parameters {
             return Err(ParameterError::ZeroSymbolSize);
         }
         let symbols = self.transfer_length.div_ceil(self.symbol_size.into());
-        let partition = match self.code {
-            Code::NoCode { max_source_block_length } => {
-                Partition::by_length(symbols, max_source_block_length).ok_or(ParameterError::ZeroSourceBlockLength)?
+        let whole = SubSymbols::whole(self.symbol_size);
+        let (partition, sub_symbols) = match self.code {
+            Code::NoCode { max_source_block_length } => (
+                Partition::by_length(symbols, max_source_block_length).ok_or(ParameterError::ZeroSourceBlockLength)?,
+                whole,
+            ),
+            Code::RaptorQ { source_blocks, sub_blocks, alignment } => {
+                raptorq::partition(self, source_blocks, sub_blocks, alignment)?
             }
             code => return Err(ParameterError::Unsupported(code.scheme())),
         };
-        Ok(ObjectCodec { parameters: *self, partition })
+        Ok(ObjectCodec { parameters: *self, partition, sub_symbols })
     }
 }
 
@@ -88,15 +95,21 @@ impl ObjectCodec {
 
     /// Where source symbol `esi` of `block` lies in the object, in the order of the symbol's bytes.
     pub fn runs(&self, block: &SourceBlock, esi: u32) -> impl Iterator<Item = Run> + '_ {
-        let size = self.parameters.symbol_size;
-        let object_offset = block.offset + u64::from(esi) * u64::from(size);
-        let left = self.parameters.transfer_length.saturating_sub(object_offset);
-        std::iter::once(Run { object_offset, symbol_offset: 0, length: left.min(size.into()) as u16 })
+        let (block_offset, transfer_length) = (block.offset, self.parameters.transfer_length);
+        self.sub_symbols.of(block.symbols, esi).map(move |piece| {
+            let object_offset = block_offset + piece.block_offset;
+            let left = transfer_length.saturating_sub(object_offset);
+            Run { object_offset, symbol_offset: piece.symbol_offset, length: left.min(piece.length.into()) as u16 }
+        })
     }
 
     /// Whether every source symbol is one contiguous run of the object: true unless the blocks have sub-blocks.
     pub fn is_contiguous(&self) -> bool {
-        true
+        self.sub_symbols.count() == 1
+    }
+
+    fn layout(&self, block: &SourceBlock) -> BlockLayout {
+        BlockLayout { symbols: block.symbols, symbol_size: self.parameters.symbol_size, sub_symbols: self.sub_symbols }
     }
 
     /// The encoder of blocks like `block`, for up to `repair_symbols` repair symbols. Encoders are cached and shared.
@@ -105,6 +118,7 @@ impl ObjectCodec {
             Code::NoCode { .. } => {
                 Ok(Arc::new(NoCode { source_symbols: block.symbols, symbol_size: self.parameters.symbol_size }))
             }
+            Code::RaptorQ { .. } => Ok(raptorq::encoder(self.layout(block))),
             code => Err(ParameterError::Unsupported(code.scheme())),
         }
     }
@@ -115,6 +129,7 @@ impl ObjectCodec {
             Code::NoCode { .. } => {
                 Ok(Arc::new(NoCode { source_symbols: block.symbols, symbol_size: self.parameters.symbol_size }))
             }
+            Code::RaptorQ { .. } => Ok(raptorq::decoder(self.layout(block))),
             code => Err(ParameterError::Unsupported(code.scheme())),
         }
     }

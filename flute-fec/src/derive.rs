@@ -3,7 +3,7 @@
 //! From what a user wants (a scheme, a symbol size, some protection) to the parameters of one object, by the algorithms
 //! of RFC 5052 §9.1, RFC 5510 §6, RFC 5053 §4.2 and RFC 6330 §4.3.
 
-use crate::{ByteOrder, Code, ParameterError, Parameters, Points};
+use crate::{ByteOrder, Code, ParameterError, Parameters, Points, raptorq};
 
 /// An erasure code, without the numbers that depend on the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,12 +71,63 @@ pub struct Wanted {
     pub protection: Protection,
     /// How many source blocks the packets of the scheme can number.
     pub max_source_blocks: u64,
+    /// Symbol alignment in bytes, Al, of Raptor and RaptorQ: the symbol size is rounded down to a multiple of it.
+    pub alignment: u8,
+    /// Size of a sub-block in bytes, at most: W of RFC 5053 §4.2, WS of RFC 6330 §4.3. It lets a receiver decode in so
+    /// much memory; 3GPP asks for less than 256 KiB (TS 26.346). `None`: blocks have no sub-blocks.
+    pub max_sub_block_size: Option<u64>,
 }
 
 impl Wanted {
+    /// An object without protection, everything else as the RFCs recommend.
+    pub const fn new(scheme: Scheme, transfer_length: u64, symbol_size: u16) -> Self {
+        Self {
+            scheme,
+            transfer_length,
+            symbol_size,
+            max_source_block_length: None,
+            protection: Protection::Symbols(0),
+            max_source_blocks: u64::MAX,
+            alignment: 4,
+            max_sub_block_size: None,
+        }
+    }
+
+    /// The symbol size rounded down to the alignment.
+    pub(crate) fn aligned_symbol_size(&self) -> Result<u16, ParameterError> {
+        let &Self { symbol_size, alignment, .. } = self;
+        match symbol_size.checked_rem(alignment.into()) {
+            None => Err(ParameterError::ZeroAlignment),
+            Some(_) if symbol_size == 0 => Err(ParameterError::ZeroSymbolSize),
+            Some(_) if symbol_size < alignment.into() => {
+                Err(ParameterError::UnalignedSymbolSize { symbol_size, alignment })
+            }
+            Some(rest) => Ok(symbol_size - rest),
+        }
+    }
+
+    /// Number of blocks, Z, for `symbols` in blocks of at most `max_block`, if there are not more than
+    /// `max_source_blocks` of them.
+    pub(crate) fn source_blocks(
+        &self,
+        symbols: u64,
+        symbol_size: u16,
+        max_block: u32,
+        max_source_blocks: u16,
+    ) -> Result<u16, ParameterError> {
+        let limit = self.max_source_blocks.min(max_source_blocks.into());
+        let blocks = symbols.div_ceil(max_block.into()).max(1);
+        if blocks > limit {
+            let max = limit * u64::from(max_block) * u64::from(symbol_size);
+            return Err(ParameterError::ObjectTooLong { length: self.transfer_length, max });
+        }
+        Ok(blocks as u16)
+    }
+
     /// The parameters that the RFC of the scheme derives.
     pub fn parameters(&self) -> Result<Parameters, ParameterError> {
         let code = match self.scheme {
+            Scheme::RaptorQ => return raptorq::derive(self),
             Scheme::NoCode => Code::NoCode { max_source_block_length: self.max_source_block_length.unwrap_or(64) },
             scheme => return Err(ParameterError::Unsupported(scheme)),
         };

@@ -16,9 +16,11 @@
 mod block;
 mod codec;
 mod derive;
+mod layout;
 mod no_code;
 mod parameters;
 mod partition;
+mod raptorq;
 
 pub use block::{BlockDecoder, BlockEncoder, DecodeError, EncodeError, Present, RepairSymbol};
 pub use codec::{ObjectCodec, Run, SourceBlock};

@@ -130,4 +130,47 @@ pub enum ParameterError {
         /// Bytes that would fit.
         max: u64,
     },
+    /// A symbol alignment of 0.
+    #[error("the symbol alignment is 0")]
+    ZeroAlignment,
+    /// The symbol size is not a multiple of the symbol alignment, Al.
+    #[error("the symbol size {symbol_size} is not a multiple of the symbol alignment {alignment}")]
+    UnalignedSymbolSize {
+        /// Bytes of a symbol.
+        symbol_size: u16,
+        /// What it should be a multiple of.
+        alignment: u8,
+    },
+    /// No sub-block, or more than a symbol has aligned pieces.
+    #[error("{sub_blocks} sub-blocks where 1 to {max} are possible")]
+    SubBlocks {
+        /// How many sub-blocks, N.
+        sub_blocks: u16,
+        /// How many there can be at most.
+        max: u16,
+    },
+    /// No source block, or more than the object has symbols or the scheme has numbers for.
+    #[error("{source_blocks} source blocks where 1 to {max} are possible")]
+    SourceBlocks {
+        /// How many source blocks, Z.
+        source_blocks: u16,
+        /// How many there can be at most.
+        max: u64,
+    },
+    /// A source block of more symbols than the scheme can have.
+    #[error("a source block of {symbols} symbols: this scheme has at most {max}")]
+    SourceBlockTooLong {
+        /// Source symbols of the largest block, k.
+        symbols: u64,
+        /// How many there can be at most.
+        max: u32,
+    },
+    /// Sub-blocks that cannot be so small.
+    #[error("sub-blocks of at most {max_sub_block_size} bytes: symbols of this size need at least {min}")]
+    SubBlockSize {
+        /// Bytes that were wanted at most.
+        max_sub_block_size: u64,
+        /// Bytes of the smallest sub-block.
+        min: u64,
+    },
 }

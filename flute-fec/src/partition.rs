@@ -2,6 +2,8 @@
 
 //! Cutting an object into source blocks of nearly equal length (RFC 5052 §9.1, RFC 3926 §5.1.2.3).
 
+use crate::{ParameterError, Parameters};
+
 /// How the symbols of an object are spread over its source blocks.
 ///
 /// The first [`large_blocks`](Self::large_blocks) blocks have [`large`](Self::large) symbols, the others
@@ -45,6 +47,27 @@ impl Partition {
         }
         let small = symbols / blocks;
         Some(Self { symbols, blocks, large: symbols.div_ceil(blocks), small, large_blocks: symbols - small * blocks })
+    }
+
+    /// Partition\[Kt, Z\] for the object of `parameters`, a Raptor or RaptorQ code with `source_blocks`, Z, where the
+    /// scheme numbers `max_source_blocks` of at most `max_source_symbols`. An empty object has no block whatever Z says.
+    pub(crate) fn of_fountain(
+        parameters: &Parameters,
+        source_blocks: u16,
+        max_source_blocks: u16,
+        max_source_symbols: u32,
+    ) -> Result<Self, ParameterError> {
+        let symbols = parameters.transfer_length.div_ceil(parameters.symbol_size.into());
+        let max = symbols.min(max_source_blocks.into());
+        let blocks = if symbols == 0 { 0 } else { source_blocks };
+        let partition = match Self::by_count(symbols, blocks.into()) {
+            Some(partition) if partition.blocks <= max => partition,
+            _ => return Err(ParameterError::SourceBlocks { source_blocks, max }),
+        };
+        if partition.large > max_source_symbols.into() {
+            return Err(ParameterError::SourceBlockTooLong { symbols: partition.large, max: max_source_symbols });
+        }
+        Ok(partition)
     }
 
     /// Number of source symbols in block `number`, 0 for a block that does not exist.
