@@ -1,1 +1,37 @@
-//! stub
+// SPDX-License-Identifier: MPL-2.0
+
+/*!
+ * plugin-flute:
+ *
+ * FLUTE (RFC 6726, RFC 3926): delivery of files and media segments over multicast, to any number of receivers, without
+ * a return channel.
+ *
+ * As a Rust library this crate offers what applications share with the elements: the [object meta](object_meta) and
+ * the [media types](media_type). The elements are registered by `plugin_register_static()`, or by GStreamer when it
+ * finds the plugin.
+ *
+ * Since: 0.1
+ */
+
+use gst::glib;
+
+pub mod media_type;
+pub mod object_meta;
+
+fn plugin_init(_plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    object_meta::register();
+    Ok(())
+}
+
+gst::plugin_define!(
+    flute,
+    env!("CARGO_PKG_DESCRIPTION"),
+    plugin_init,
+    concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
+    // GStreamer's name for the MPL-2.0, which it does not know by version.
+    "MPL",
+    env!("CARGO_PKG_NAME"),
+    env!("CARGO_PKG_NAME"),
+    env!("CARGO_PKG_REPOSITORY"),
+    env!("BUILD_REL_DATE")
+);

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! The object meta: what FLUTE says of an object, on the buffer that carries it.
+//!
+//! It is a `GstCustomMeta` named `FluteObjectMeta`, so that applications in C and Python can read and set it with
+//! `gst_buffer_add_custom_meta()` and `gst_custom_meta_get_structure()`. It survives copies and regions of a buffer.
+//! Its fields, all of them optional:
+//!
+//! | Field | Type | Meaning |
+//! |---|---|---|
+//! | `content-location` | string | the name of the object, a URI reference |
+//! | `content-type` | string | media type |
+//! | `content-encoding` | string | `gzip`, `deflate` or `zlib`: how the object is encoded on its way |
+//! | `encoded` | boolean | the bytes of this buffer are encoded as `content-encoding` says, and are sent as they are |
+//! | `tsi` | uint64 | Transport Session Identifier |
+//! | `toi` | uint64, or a decimal string beyond 64 bits | Transport Object Identifier |
+//! | `content-length` | uint64 | bytes of the object before content encoding |
+//! | `transfer-length` | uint64 | bytes of the object as it is transferred |
+//! | `md5` | string | `Content-MD5`, in base64 as in the FDT |
+//! | `etag` | string | `File-ETag` |
+//! | `cache-control` | string | `no-cache`, `max-stale`, or `expires=` and NTP seconds |
+//! | `group` | string, or an array of strings | `Group` |
+//! | `priority` | uint | queue of the object: a higher one always goes first |
+//! | `repeat-count` | uint | transfers of the object, 0 for ever |
+//! | `repeat-delay` | uint64 | nanoseconds from the end of a transfer to the start of the next |
+//! | `repeat-interval` | uint64 | nanoseconds from start to start of transfers |
+//! | `deadline` | uint64 | nanoseconds over which each transfer is spread |
+//! | `file` | string | path of a local file that holds the bytes of the object, instead of this buffer |
+//!
+//! `file` is how a large file gets to `flutesink` without being read into memory: the buffer is empty then.
+
+use std::str::FromStr;
+
+use flute_proto::fdt::CacheControl;
+use flute_proto::lct::Toi;
+use gst::glib;
+
+/// The name of the meta.
+pub const NAME: &str = "FluteObjectMeta";
+
+/// Registers the meta; done when the plugin is loaded.
+pub(crate) fn register() {
+    if !gst::meta::CustomMeta::is_registered(NAME) {
+        gst::meta::CustomMeta::register_simple(NAME);
+    }
+}
+
+/// The fields of the meta; the table of the module says what they mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectMeta {
+    /// `content-location`
+    pub content_location: Option<String>,
+    /// `content-type`
+    pub content_type: Option<String>,
+    /// `content-encoding`
+    pub content_encoding: Option<String>,
+    /// `encoded`
+    pub encoded: bool,
+    /// `tsi`
+    pub tsi: Option<u64>,
+    /// `toi`
+    pub toi: Option<Toi>,
+    /// `content-length`
+    pub content_length: Option<u64>,
+    /// `transfer-length`
+    pub transfer_length: Option<u64>,
+    /// `md5`
+    pub md5: Option<String>,
+    /// `etag`
+    pub etag: Option<String>,
+    /// `cache-control`
+    pub cache_control: Option<CacheControl>,
+    /// `group`
+    pub groups: Vec<String>,
+    /// `priority`
+    pub priority: Option<u32>,
+    /// `repeat-count`
+    pub repeat_count: Option<u32>,
+    /// `repeat-delay`
+    pub repeat_delay: Option<gst::ClockTime>,
+    /// `repeat-interval`
+    pub repeat_interval: Option<gst::ClockTime>,
+    /// `deadline`
+    pub deadline: Option<gst::ClockTime>,
+    /// `file`
+    pub file: Option<String>,
+}
+
+impl ObjectMeta {
+    /// The meta of a buffer. A field of another type than the table says counts as absent.
+    pub fn of(buffer: &gst::BufferRef) -> Option<Self> {
+        let meta = gst::meta::CustomMeta::from_buffer(buffer, NAME).ok()?;
+        Some(Self::from_structure(meta.structure()))
+    }
+
+    /// Puts the meta on a buffer, in place of one that it has.
+    ///
+    /// # Panics
+    ///
+    /// If the plugin that registers the meta was not loaded.
+    pub fn put_on(&self, buffer: &mut gst::BufferRef) {
+        if let Ok(mut meta) = gst::meta::CustomMeta::from_mut_buffer(buffer, NAME) {
+            meta.mut_structure().remove_all_fields();
+            self.write_to(meta.mut_structure());
+        } else {
+            let mut meta = gst::meta::CustomMeta::add(buffer, NAME).expect("the object meta is registered");
+            self.write_to(meta.mut_structure());
+        }
+    }
+
+    /// The fields of a structure, whatever its name.
+    pub fn from_structure(structure: &gst::StructureRef) -> Self {
+        let string = |name: &str| structure.get::<String>(name).ok();
+        let number = |name: &str| structure.get::<u64>(name).ok();
+        let time = |name: &str| structure.get::<u64>(name).ok().map(gst::ClockTime::from_nseconds);
+        Self {
+            content_location: string("content-location"),
+            content_type: string("content-type"),
+            content_encoding: string("content-encoding"),
+            encoded: structure.get("encoded").unwrap_or(false),
+            tsi: number("tsi"),
+            toi: number("toi")
+                .map(u128::from)
+                .or_else(|| string("toi").and_then(|toi| u128::from_str(&toi).ok()))
+                .and_then(Toi::new),
+            content_length: number("content-length"),
+            transfer_length: number("transfer-length"),
+            md5: string("md5"),
+            etag: string("etag"),
+            cache_control: string("cache-control").and_then(|text| parse_cache_control(&text)),
+            groups: match string("group") {
+                Some(group) => vec![group],
+                None => structure.get::<Vec<String>>("group").unwrap_or_default(),
+            },
+            priority: structure.get("priority").ok(),
+            repeat_count: structure.get("repeat-count").ok(),
+            repeat_delay: time("repeat-delay"),
+            repeat_interval: time("repeat-interval"),
+            deadline: time("deadline"),
+            file: string("file"),
+        }
+    }
+
+    /// Writes the fields that are set into a structure.
+    pub fn write_to(&self, structure: &mut gst::StructureRef) {
+        let time = |time: Option<gst::ClockTime>| time.map(gst::ClockTime::nseconds);
+        structure.set_if_some("content-location", self.content_location.as_ref());
+        structure.set_if_some("content-type", self.content_type.as_ref());
+        structure.set_if_some("content-encoding", self.content_encoding.as_ref());
+        structure.set_if_some("encoded", self.encoded.then_some(true));
+        structure.set_if_some("tsi", self.tsi);
+        match self.toi.map(|toi| u64::try_from(toi.get())) {
+            Some(Ok(toi)) => structure.set("toi", toi),
+            Some(Err(_)) => structure.set_if_some("toi", self.toi.map(|toi| toi.to_string())),
+            None => (),
+        }
+        structure.set_if_some("content-length", self.content_length);
+        structure.set_if_some("transfer-length", self.transfer_length);
+        structure.set_if_some("md5", self.md5.as_ref());
+        structure.set_if_some("etag", self.etag.as_ref());
+        structure.set_if_some("cache-control", self.cache_control.map(cache_control_text));
+        match self.groups.as_slice() {
+            [] => (),
+            [group] => structure.set("group", group),
+            groups => {
+                structure.set("group", glib::StrV::from(groups.iter().map(glib::GString::from).collect::<Vec<_>>()))
+            }
+        }
+        structure.set_if_some("priority", self.priority);
+        structure.set_if_some("repeat-count", self.repeat_count);
+        structure.set_if_some("repeat-delay", time(self.repeat_delay));
+        structure.set_if_some("repeat-interval", time(self.repeat_interval));
+        structure.set_if_some("deadline", time(self.deadline));
+        structure.set_if_some("file", self.file.as_ref());
+    }
+}
+
+fn parse_cache_control(text: &str) -> Option<CacheControl> {
+    match text {
+        "no-cache" => Some(CacheControl::NoCache),
+        "max-stale" => Some(CacheControl::MaxStale),
+        _ => text.strip_prefix("expires=")?.parse().ok().map(CacheControl::Expires),
+    }
+}
+
+fn cache_control_text(cache_control: CacheControl) -> String {
+    match cache_control {
+        CacheControl::NoCache => "no-cache".to_owned(),
+        CacheControl::MaxStale => "max-stale".to_owned(),
+        CacheControl::Expires(seconds) => format!("expires={seconds}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn init() {
+        gst::init().unwrap();
+        register();
+    }
+
+    fn every_field() -> ObjectMeta {
+        ObjectMeta {
+            content_location: Some("video/seg_1.m4s".into()),
+            content_type: Some("video/mp4".into()),
+            content_encoding: Some("gzip".into()),
+            encoded: true,
+            tsi: Some(1 << 47),
+            toi: Toi::new(1 << 111),
+            content_length: Some(10),
+            transfer_length: Some(20),
+            md5: Some("1B2M2Y8AsgTpgAmY7PhCfg==".into()),
+            etag: Some("\"v1\"".into()),
+            cache_control: Some(CacheControl::Expires(3_900_000_000)),
+            groups: vec!["a".into(), "b".into()],
+            priority: Some(7),
+            repeat_count: Some(0),
+            repeat_delay: Some(gst::ClockTime::SECOND),
+            repeat_interval: Some(gst::ClockTime::MSECOND),
+            deadline: Some(gst::ClockTime::from_seconds(2)),
+            file: Some("/tmp/movie.mp4".into()),
+        }
+    }
+
+    #[test]
+    fn fields_survive_a_copy_and_a_region() {
+        init();
+        let mut buffer = gst::Buffer::from_slice([1u8, 2, 3]);
+        every_field().put_on(buffer.get_mut().unwrap());
+        assert_eq!(ObjectMeta::of(&buffer), Some(every_field()));
+        assert_eq!(ObjectMeta::of(&buffer.copy()), Some(every_field()));
+        let region = buffer.copy_region(gst::BufferCopyFlags::all(), 1..).unwrap();
+        assert_eq!(ObjectMeta::of(&region), Some(every_field()));
+    }
+
+    #[test]
+    fn putting_replaces() {
+        init();
+        let mut buffer = gst::Buffer::new();
+        every_field().put_on(buffer.get_mut().unwrap());
+        let small = ObjectMeta { toi: Toi::new(3), groups: vec!["one".into()], ..Default::default() };
+        small.put_on(buffer.get_mut().unwrap());
+        assert_eq!(ObjectMeta::of(&buffer), Some(small));
+    }
+
+    #[test]
+    fn structures_of_applications() {
+        init();
+        let structure = gst::Structure::builder(NAME)
+            .field("toi", 5u64)
+            .field("group", "news")
+            .field("cache-control", "no-cache")
+            .field("content-location", 12i32)
+            .build();
+        let meta = ObjectMeta::from_structure(&structure);
+        assert_eq!(meta.toi, Toi::new(5));
+        assert_eq!(meta.groups, ["news"]);
+        assert_eq!(meta.cache_control, Some(CacheControl::NoCache));
+        assert_eq!(meta.content_location, None, "a number is no name");
+    }
+}
