@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::layout::{BlockLayout, SubSymbols};
 use crate::no_code::NoCode;
-use crate::{BlockDecoder, BlockEncoder, Code, ParameterError, Parameters, Partition, raptorq};
+use crate::{BlockDecoder, BlockEncoder, Code, ParameterError, Parameters, Partition, raptorq, reed_solomon};
 
 /// A source block of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,7 @@ impl Parameters {
             Code::RaptorQ { source_blocks, sub_blocks, alignment } => {
                 raptorq::partition(self, source_blocks, sub_blocks, alignment)?
             }
+            code @ Code::ReedSolomon { .. } => (reed_solomon::partition(code, self.symbol_size, symbols)?, whole),
             code => return Err(ParameterError::Unsupported(code.scheme())),
         };
         Ok(ObjectCodec { parameters: *self, partition, sub_symbols })
@@ -113,12 +114,15 @@ impl ObjectCodec {
     }
 
     /// The encoder of blocks like `block`, for up to `repair_symbols` repair symbols. Encoders are cached and shared.
-    pub fn encoder(&self, block: &SourceBlock, _repair_symbols: u32) -> Result<Arc<dyn BlockEncoder>, ParameterError> {
+    pub fn encoder(&self, block: &SourceBlock, repair_symbols: u32) -> Result<Arc<dyn BlockEncoder>, ParameterError> {
         match self.parameters.code {
             Code::NoCode { .. } => {
                 Ok(Arc::new(NoCode { source_symbols: block.symbols, symbol_size: self.parameters.symbol_size }))
             }
             Code::RaptorQ { .. } => Ok(raptorq::encoder(self.layout(block))),
+            code @ Code::ReedSolomon { .. } => {
+                reed_solomon::encoder(code, block.symbols, self.parameters.symbol_size, repair_symbols)
+            }
             code => Err(ParameterError::Unsupported(code.scheme())),
         }
     }
@@ -130,6 +134,7 @@ impl ObjectCodec {
                 Ok(Arc::new(NoCode { source_symbols: block.symbols, symbol_size: self.parameters.symbol_size }))
             }
             Code::RaptorQ { .. } => Ok(raptorq::decoder(self.layout(block))),
+            code @ Code::ReedSolomon { .. } => reed_solomon::decoder(code, block.symbols, self.parameters.symbol_size),
             code => Err(ParameterError::Unsupported(code.scheme())),
         }
     }

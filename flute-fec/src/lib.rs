@@ -21,9 +21,11 @@ mod no_code;
 mod parameters;
 mod partition;
 mod raptorq;
+mod reed_solomon;
 
 pub use block::{BlockDecoder, BlockEncoder, DecodeError, EncodeError, Present, RepairSymbol};
 pub use codec::{ObjectCodec, Run, SourceBlock};
 pub use derive::{Protection, Scheme, Wanted};
 pub use parameters::{ByteOrder, Code, ParameterError, Parameters, Points};
 pub use partition::Partition;
+pub use reed_solomon::Kernel;

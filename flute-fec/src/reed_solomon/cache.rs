@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! A small cache of what is costly to make and the same for many blocks, bounded in bytes.
+
+/// The least recently used values go when there are too many.
+pub(super) struct Cache<K, V> {
+    max_bytes: usize,
+    /// The most recently used last.
+    entries: Vec<Entry<K, V>>,
+}
+
+struct Entry<K, V> {
+    key: K,
+    value: V,
+    bytes: usize,
+}
+
+impl<K: PartialEq, V: Clone> Cache<K, V> {
+    pub(super) const fn new(max_bytes: usize) -> Self {
+        Self { max_bytes, entries: Vec::new() }
+    }
+
+    /// The value of a key, made along with its size in bytes if it is not there.
+    pub(super) fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> (V, usize)) -> V {
+        let entry = match self.entries.iter().position(|entry| entry.key == key) {
+            Some(index) => self.entries.remove(index),
+            None => {
+                let (value, bytes) = make();
+                let mut room = self.max_bytes.saturating_sub(bytes);
+                let kept = self.entries.iter().rev().take_while(|entry| {
+                    let fits = entry.bytes <= room;
+                    room = room.saturating_sub(entry.bytes);
+                    fits
+                });
+                let gone = self.entries.len() - kept.count();
+                self.entries.drain(..gone);
+                Entry { key, value, bytes }
+            }
+        };
+        let value = entry.value.clone();
+        self.entries.push(entry);
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn least_recently_used_goes() {
+        let mut cache = Cache::new(10);
+        let mut made = Vec::new();
+        for key in [1, 2, 1, 3, 1, 2, 4] {
+            cache.get_or_insert_with(key, || {
+                made.push(key);
+                (key, if key == 4 { 20 } else { 4 })
+            });
+        }
+        // Room for two: 3 displaced 2, 2 displaced 3, and 4 is larger than the cache.
+        assert_eq!(made, [1, 2, 3, 2, 4]);
+        assert_eq!(cache.entries.len(), 1);
+        assert_eq!(cache.entries[0].value, 4);
+    }
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! Generator matrices in Lagrange form.
+//!
+//! A codeword of RFC 5510 §8.2.1 holds the values of a polynomial of degree below k at n points. The matrix
+//! `V_{k,k}^-1 * V_{k,n}` takes its values at k points to those at others, and by Lagrange's formula that matrix is
+//!
+//! ```text
+//! c(x, p) = B(x) / ((x - p) B'(p))      B(x) = product of (x - p) over the k known points p
+//! ```
+//!
+//! so no matrix is ever inverted. Encoding knows the k source points. Decoding knows those of the source symbols that
+//! are present and of as many repair symbols as source symbols are missing, and asks for the missing ones alone.
+//!
+//! Points are powers of α, so for the k source points B and B' are products of terms α^i − 1, and come out of a table.
+
+use super::field::Field;
+use crate::Points;
+
+/// A point and the logarithm of a factor that belongs to it.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    point: u16,
+    log: u32,
+}
+
+/// The matrix that takes values at some points, the columns, to values at others, the rows.
+#[derive(Debug)]
+pub(super) struct Interpolation {
+    field: &'static Field,
+    /// Where values are known, with the logarithm of 1 / B'(p).
+    columns: Vec<Node>,
+    /// Where values are wanted, with the logarithm of B(x).
+    rows: Vec<Node>,
+}
+
+/// The points of a code with k source symbols.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Geometry {
+    pub(super) field: &'static Field,
+    pub(super) points: Points,
+    /// Number of source symbols, 1 ≤ k ≤ q − 1.
+    pub(super) k: u32,
+}
+
+impl Geometry {
+    /// The point of an encoding symbol, `esi` below q − 1.
+    fn point(&self, esi: u32) -> u16 {
+        match (self.points, esi) {
+            (Points::Rizzo, 0) => 0,
+            (Points::Rizzo, esi) => self.field.power(esi - 1),
+            (Points::Literal, esi) => self.field.power(esi),
+        }
+    }
+
+    /// Logarithm of A(x), the product of x − p over all source points p, at the point of a repair symbol.
+    fn value_log(&self, esi: u32) -> u32 {
+        match self.points {
+            Points::Rizzo => self.field.add(esi - 1, self.powers_value_log(self.k - 1, esi - 1)),
+            Points::Literal => self.powers_value_log(self.k, esi),
+        }
+    }
+
+    /// Logarithm of A'(p) at the point of a source symbol.
+    fn derivative_log(&self, esi: u32) -> u32 {
+        match (self.points, esi) {
+            (Points::Rizzo, 0) => self.field.reduce(triangle(self.k - 1)),
+            (Points::Rizzo, esi) => self.field.add(esi - 1, self.powers_derivative_log(self.k - 1, esi - 1)),
+            (Points::Literal, esi) => self.powers_derivative_log(self.k, esi),
+        }
+    }
+
+    /// Logarithm of the product of α^j − α^l = α^l (α^(j−l) − 1) over 0 ≤ l < count, for j ≥ count.
+    fn powers_value_log(&self, count: u32, j: u32) -> u32 {
+        let quotient = self.field.sub(self.field.geometric_log(j), self.field.geometric_log(j - count));
+        self.field.add(self.field.reduce(triangle(count)), quotient)
+    }
+
+    /// Logarithm of the product of α^i − α^l over 0 ≤ l < count without l = i, for i < count. The terms in front of i
+    /// are α^l (α^(i−l) − 1), those behind it α^i (1 − α^(l−i)).
+    fn powers_derivative_log(&self, count: u32, i: u32) -> u32 {
+        let behind = count - 1 - i;
+        self.field.reduce(
+            triangle(i)
+                + u64::from(i) * u64::from(behind)
+                + u64::from(self.field.geometric_log(i))
+                + u64::from(self.field.geometric_log(behind)),
+        )
+    }
+
+    /// The matrix from the source symbols to the repair symbols from encoding symbol ID `first` on.
+    pub(super) fn encoding(&self, first: u32, count: u32) -> Interpolation {
+        let column = |esi| Node { point: self.point(esi), log: self.field.sub(0, self.derivative_log(esi)) };
+        let row = |esi| Node { point: self.point(esi), log: self.value_log(esi) };
+        Interpolation {
+            field: self.field,
+            columns: (0..self.k).map(column).collect(),
+            rows: (first..first + count).map(row).collect(),
+        }
+    }
+
+    /// The matrix from the source symbols that are not `missing`, in ascending order, and then the `repair` symbols,
+    /// to the missing ones. There are as many repair symbols as missing ones, and no encoding symbol ID twice.
+    pub(super) fn decoding(&self, missing: &[u32], repair: &[u32]) -> Interpolation {
+        let field = self.field;
+        let points = |esis: &[u32]| esis.iter().map(|&esi| self.point(esi)).collect::<Vec<_>>();
+        let (lost, used) = (points(missing), points(repair));
+        // B(x) = A(x) * product of (x - r) over the repair points / product of (x - m) over the missing ones. A point
+        // among the factors is left out: the logarithm of 0 counts for nothing.
+        let product = |x: u16, points: &[u16]| field.reduce(points.iter().map(|&p| u64::from(field.log(x ^ p))).sum());
+        let value = |x, log| field.sub(field.add(log, product(x, &used)), product(x, &lost));
+
+        let mut columns = Vec::with_capacity(self.k as usize);
+        let mut absent = missing.iter().copied().peekable();
+        for esi in (0..self.k).filter(|esi| absent.next_if_eq(esi).is_none()) {
+            let point = self.point(esi);
+            columns.push(Node { point, log: field.sub(0, value(point, self.derivative_log(esi))) });
+        }
+        for (&esi, &point) in repair.iter().zip(&used) {
+            columns.push(Node { point, log: field.sub(0, value(point, self.value_log(esi))) });
+        }
+        let row = |(&esi, &point)| Node { point, log: value(point, self.derivative_log(esi)) };
+        Interpolation { field, columns, rows: missing.iter().zip(&lost).map(row).collect() }
+    }
+}
+
+/// 0 + 1 + … + (count − 1).
+fn triangle(count: u32) -> u64 {
+    u64::from(count) * u64::from(count.saturating_sub(1)) / 2
+}
+
+impl Interpolation {
+    /// Number of columns: of values that are known.
+    pub(super) fn columns(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// What the value at a column counts for in that at a row.
+    #[inline(always)]
+    pub(super) fn coefficient(&self, row: usize, column: usize) -> u16 {
+        let (row, column) = (self.rows[row], self.columns[column]);
+        let numerator = self.field.add(row.log, column.log);
+        self.field.power(self.field.sub(numerator, self.field.log(row.point ^ column.point)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn geometry(m: u8, points: Points, k: u32) -> Geometry {
+        Geometry { field: Field::get(m).unwrap(), points, k }
+    }
+
+    fn column(geometry: &Geometry, esi: u32) -> Vec<u16> {
+        let matrix = geometry.encoding(esi, 1);
+        (0..geometry.k as usize).map(|i| matrix.coefficient(0, i)).collect()
+    }
+
+    /// Worked out by hand: for k = 2 and points 1, α the line through (1, s0), (α, s1) has at α² the value
+    /// s0 (α² − α)/(1 − α) + s1 (α² − 1)/(α − 1) = α s0 + (α + 1) s1.
+    #[test]
+    fn line_by_hand() {
+        assert_eq!(column(&geometry(8, Points::Literal, 2), 2), [2, 3]);
+        // Points 0, 1, and α wanted: s0 (α − 1)/(0 − 1) + s1 α/1.
+        assert_eq!(column(&geometry(8, Points::Rizzo, 2), 2), [3, 2]);
+        assert_eq!(column(&geometry(2, Points::Rizzo, 1), 2), [1]);
+    }
+
+    /// The generator matrix times the Vandermonde matrix of the source points is that of the repair points: this
+    /// is GM = V_{k,k}^-1 * V_{k,n} of RFC 5510 §8.2.1.
+    #[test]
+    fn matrix_is_that_of_the_rfc() {
+        for m in 2..=9 {
+            for points in [Points::Rizzo, Points::Literal] {
+                let field = Field::get(m).unwrap();
+                for k in [1, 2, 3, field.order() / 2, field.order() - 1] {
+                    let geometry = geometry(m, points, k);
+                    let count = field.order() - k;
+                    let matrix = geometry.encoding(k, count);
+                    let power = |esi, exponent| (0..exponent).fold(1, |p, _| field.multiply(p, geometry.point(esi)));
+                    for row in [0, count / 2, count.saturating_sub(1)].into_iter().filter(|&row| row < count) {
+                        for exponent in [0, 1, k / 2, k - 1].into_iter().filter(|&exponent| exponent < k) {
+                            let sum = (0..k).fold(0, |sum, i| {
+                                sum ^ field.multiply(matrix.coefficient(row as usize, i as usize), power(i, exponent))
+                            });
+                            assert_eq!(sum, power(k + row, exponent), "m {m} k {k} {points:?} row {row}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
