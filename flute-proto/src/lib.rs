@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod alc;
+mod big_endian;
 pub mod content;
 pub mod fdt;
 pub mod lct;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use flute_fec::Protection;
 
 use crate::content::ContentEncoding;
-use crate::lct::{Toi, Tsi};
+use crate::lct::{HeaderWidths, Toi, Tsi};
 use crate::profile::Profile;
 
 /// Settings of a [`Sender`](super::Sender), checked as a whole when it is made.
@@ -161,15 +161,6 @@ pub enum PacketOverhead {
     UdpIpv4,
     /// UDP and IPv6, 48 bytes.
     UdpIpv6,
-}
-
-/// Widths of TSI and TOI in bits; 0 for as small as fits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HeaderWidths {
-    /// 16, 32 or 48.
-    pub tsi: u8,
-    /// 16, 32, 48, 64, 80, 96 or 112.
-    pub toi: u8,
 }
 
 /// Why a sender cannot be configured like this.

@@ -17,7 +17,7 @@ mod object;
 mod source;
 
 pub use batch::Batch;
-pub use config::{ConfigError, FdtPolicy, FecConfig, FecScheme, HeaderWidths, Pacing, PacketOverhead, SenderConfig};
+pub use config::{ConfigError, FdtPolicy, FecConfig, FecScheme, Pacing, PacketOverhead, SenderConfig};
 pub use event::{SendFailure, SenderEvent, SenderStats};
 pub use object::{Carousel, Deadline, Interval, Object, ObjectError, Removal};
 pub use source::{FileSource, GrowingSource, GrowingWriter, Source};
