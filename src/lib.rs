@@ -15,6 +15,8 @@
 
 use gst::glib;
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the elements that hand over files follow"))]
+mod fd_memory;
 pub mod media_type;
 pub mod object_meta;
 
@@ -23,15 +25,22 @@ fn plugin_init(_plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     Ok(())
 }
 
-gst::plugin_define!(
-    flute,
-    env!("CARGO_PKG_DESCRIPTION"),
-    plugin_init,
-    concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
-    // GStreamer's name for the MPL-2.0, which it does not know by version.
-    "MPL",
-    env!("CARGO_PKG_NAME"),
-    env!("CARGO_PKG_NAME"),
-    env!("CARGO_PKG_REPOSITORY"),
-    env!("BUILD_REL_DATE")
-);
+#[expect(missing_docs, reason = "the macro documents nothing of what it makes")]
+mod plugin {
+    use super::plugin_init;
+
+    gst::plugin_define!(
+        flute,
+        env!("CARGO_PKG_DESCRIPTION"),
+        plugin_init,
+        concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
+        // GStreamer's name for the MPL-2.0, which it does not know by version.
+        "MPL",
+        env!("CARGO_PKG_NAME"),
+        env!("CARGO_PKG_NAME"),
+        env!("CARGO_PKG_REPOSITORY"),
+        env!("BUILD_REL_DATE")
+    );
+}
+
+pub use plugin::plugin_desc::plugin_register_static;
