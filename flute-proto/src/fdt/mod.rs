@@ -1,6 +1,19 @@
 // SPDX-License-Identifier: MPL-2.0
 
 //! The FDT Instance (RFC 6726 §3.4): what a session says of its objects.
+//!
+//! [`FdtInstance::from_xml`] reads what any sender writes; [`FdtInstance::to_xml`] writes what a profile asks for. A
+//! sender that keeps the XML of each [`File`] ([`File::render`]) and puts tables together from them
+//! ([`FdtInstance::assemble`]) pays for what changed, not for the whole table.
+
+mod read;
+mod schema;
+mod value;
+mod write;
+
+pub use read::{FdtError, FileError, Parsed, ReadLimits, Rejected};
+pub use schema::Schema;
+pub use write::WriteError;
 
 use crate::lct::Toi;
 use crate::oti::OtiAttributes;
@@ -71,6 +84,12 @@ pub struct File {
     pub independent_unit_positions: Vec<u64>,
     /// `File/@Expires` of the consolidated schema (TS 26.346 L.6), NTP seconds; overrides that of the instance.
     pub expires: Option<u32>,
+    /// `Content-Digest` (TS 103 769 F.2.3): of this object.
+    pub content_digest: Option<MessageDigest>,
+    /// `Repr-Digest` (TS 103 769 F.2.3): of the media object that this object is a chunk of.
+    pub repr_digest: Option<MessageDigest>,
+    /// `Signature` (TS 103 769 F.2.4): as data; nothing here verifies them.
+    pub signatures: Vec<Signature>,
 }
 
 /// How long a receiver may keep a file (TS 26.346 7.2.10).
@@ -92,3 +111,34 @@ pub struct AlternateContentLocation {
     /// `Availability-Time`, an XML dateTime.
     pub availability_time: Option<String>,
 }
+
+/// A digest with the name of its algorithm, `sha-256=:…:` (TS 103 769 F.2.3, after RFC 9530).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageDigest {
+    /// Such as `sha-256` or `sha-512`.
+    pub algorithm: String,
+    /// The digest, out of its base64.
+    pub value: Vec<u8>,
+}
+
+/// A signature of what `scope` names (TS 103 769 F.2.4).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Signature {
+    /// `scope`: what is signed, such as `@@TOI,@@Content-Digest`.
+    pub scope: String,
+    /// `created`, Unix seconds.
+    pub created: Option<u64>,
+    /// `expires`, Unix seconds.
+    pub expires: Option<u64>,
+    /// `algorithm`.
+    pub algorithm: Option<String>,
+    /// `keyUri`, the key attribute of the prose.
+    pub key_uri: Option<String>,
+    /// `keyId`, the key attribute of the XML schema, out of its hexadecimal digits.
+    pub key_id: Option<Vec<u8>>,
+    /// The signature, out of its base64.
+    pub value: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests;
