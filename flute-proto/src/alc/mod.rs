@@ -7,6 +7,8 @@
 //! session (RFC 6726 §3.1).
 
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use template::{Flags, Template};
 

@@ -16,6 +16,8 @@
 
 mod extension;
 mod header;
+#[cfg(test)]
+mod tests;
 mod width;
 
 use std::fmt;

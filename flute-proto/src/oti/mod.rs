@@ -9,6 +9,8 @@
 mod attributes;
 mod fti;
 mod payload_id;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
