@@ -17,11 +17,13 @@ use gst::glib;
 
 #[cfg_attr(not(test), expect(dead_code, reason = "the elements that hand over files follow"))]
 mod fd_memory;
+mod flutedirsink;
 pub mod media_type;
 pub mod object_meta;
 
-fn plugin_init(_plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     object_meta::register();
+    flutedirsink::register(plugin)?;
     Ok(())
 }
 
