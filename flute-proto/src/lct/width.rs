@@ -61,7 +61,12 @@ impl FieldWidths {
             return Err(EncodeError::CongestionControl(self.cci));
         }
         let half = self.tsi & 16;
-        if self.tsi > 48 || self.tsi % 16 != 0 || self.toi > 112 || self.toi % 16 != 0 || self.toi & 16 != half {
+        if self.tsi > 48
+            || !self.tsi.is_multiple_of(16)
+            || self.toi > 112
+            || !self.toi.is_multiple_of(16)
+            || self.toi & 16 != half
+        {
             return Err(EncodeError::Widths { tsi: self.tsi, toi: self.toi });
         }
         Ok([(self.cci / 32 - 1) << 2, (self.tsi / 32) << 7 | (self.toi / 32) << 5 | half])
