@@ -49,7 +49,7 @@ pub(super) fn base64_binary(text: &str) -> Option<Vec<u8>> {
 /// `xs:hexBinary`.
 pub(super) fn hex_binary(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_ascii().as_bytes();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|value| value as u8);
