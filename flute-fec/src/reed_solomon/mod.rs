@@ -28,7 +28,7 @@ use self::decode::Decoder;
 pub(crate) use self::derive::{derive, partition};
 use self::encode::Encoder;
 pub use self::kernel::Kernel;
-use self::kernel::with_kernel;
+use self::kernel::{Scalar, SumOfProducts, WithKernel};
 use self::lagrange::Geometry;
 use crate::{BlockDecoder, BlockEncoder, ByteOrder, Code, ParameterError};
 
@@ -82,19 +82,46 @@ fn lock<T>(cache: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn new_encoder(kernel: Kernel, shape: &Shape, repair_symbols: u32) -> (Arc<dyn BlockEncoder>, usize) {
-    with_kernel!(kernel, |kernel| {
-        let encoder = Encoder::new(kernel, shape, repair_symbols);
+    let new = NewEncoder { shape, repair_symbols };
+    kernel.with(new).unwrap_or_else(|| new.call(Scalar))
+}
+
+#[derive(Clone, Copy)]
+struct NewEncoder<'a> {
+    shape: &'a Shape,
+    repair_symbols: u32,
+}
+
+impl WithKernel for NewEncoder<'_> {
+    /// The encoder, and the bytes it takes.
+    type Output = (Arc<dyn BlockEncoder>, usize);
+
+    fn call<K: SumOfProducts>(self, kernel: K) -> Self::Output {
+        let encoder = Encoder::new(kernel, self.shape, self.repair_symbols);
         let bytes = encoder.bytes();
         (Arc::new(encoder), bytes)
-    })
+    }
 }
 
 fn new_decoder(kernel: Kernel, shape: &Shape) -> (Arc<dyn BlockDecoder>, usize) {
-    with_kernel!(kernel, |kernel| {
-        let decoder = Decoder::new(kernel, shape);
+    let new = NewDecoder { shape };
+    kernel.with(new).unwrap_or_else(|| new.call(Scalar))
+}
+
+#[derive(Clone, Copy)]
+struct NewDecoder<'a> {
+    shape: &'a Shape,
+}
+
+impl WithKernel for NewDecoder<'_> {
+    /// The decoder, and the bytes it takes.
+    type Output = (Arc<dyn BlockDecoder>, usize);
+
+    fn call<K: SumOfProducts>(self, kernel: K) -> Self::Output {
+        let decoder = Decoder::new(kernel, self.shape);
         let bytes = decoder.bytes();
         (Arc::new(decoder), bytes)
-    })
+    }
 }
 
 impl Shape {

@@ -7,12 +7,20 @@
 //! two, and its product four maps. What a map looks like is the kernel's own choice ([`Map`]).
 
 mod choice;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
+#[cfg(test)]
+mod tests;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod tile;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use std::ops::Range;
 
 pub use choice::Kernel;
-pub(super) use choice::with_kernel;
+pub(crate) use choice::WithKernel;
 pub(crate) use scalar::Scalar;
 
 /// A linear map from bytes to bytes.

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! Every kernel that the machine has against sums worked out map by map.
+
+use super::*;
+
+/// A linear map as the images of single bits: the definition, apart from how any kernel holds it.
+type Images = [u8; 8];
+
+fn apply(images: Images, byte: u8) -> u8 {
+    (0..8).filter(|bit| byte >> bit & 1 != 0).fold(0, |sum, bit| sum ^ images[bit])
+}
+
+/// Reproducible bytes without a pattern.
+struct Noise(u64);
+
+impl Noise {
+    fn byte(&mut self) -> u8 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 56) as u8
+    }
+
+    fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.byte()).collect()
+    }
+}
+
+/// Inputs, outputs, where they lie in memory, and which of them take part.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    planes: Planes,
+    inputs: usize,
+    /// Output planes of the group, and the first that is computed.
+    group_planes: usize,
+    first_plane: usize,
+    outputs: usize,
+    start: usize,
+    len: usize,
+    /// Bytes from an aligned address; different for each string.
+    misalignment: usize,
+}
+
+impl WithKernel for Case {
+    type Output = ();
+
+    fn call<K: SumOfProducts>(self, kernel: K) {
+        let step = self.planes.count();
+        let (end, room) = (self.start + self.len, self.start + self.len + 3);
+        let mut noise = Noise(self.len as u64 + 1);
+        let images: Vec<Vec<Images>> = (0..self.group_planes)
+            .map(|_| (0..self.inputs * step).map(|_| std::array::from_fn(|_| noise.byte())).collect())
+            .collect();
+        let mut group = Group { planes: self.group_planes, maps: Vec::new() };
+        for pair in 0..(self.inputs * step).div_ceil(2) {
+            for images in &images {
+                let map = |plane: usize| images.get(plane).map_or(K::Map::ZERO, |&images| K::Map::from_images(images));
+                group.maps.push([map(2 * pair), map(2 * pair + 1)]);
+            }
+        }
+        let offset = |index: usize| (self.misalignment * (index + 1)) % 64;
+        let inputs: Vec<_> = (0..self.inputs).map(|index| noise.bytes(offset(index) + room)).collect();
+        let inputs: Vec<_> = inputs.iter().enumerate().map(|(index, input)| &input[offset(index)..]).collect();
+        let before: Vec<_> = (0..self.outputs).map(|index| noise.bytes(offset(index) + room)).collect();
+        let mut after = before.clone();
+        let mut outputs: Vec<_> =
+            after.iter_mut().enumerate().map(|(index, output)| &mut output[offset(index)..]).collect();
+
+        let product = Product {
+            group: &group,
+            first_plane: self.first_plane,
+            inputs: &inputs,
+            planes: self.planes,
+            columns: self.start..end,
+        };
+        kernel.compute(&product, &mut outputs);
+
+        for (index, (before, after)) in before.iter().zip(&after).enumerate() {
+            let mut expected = before.clone();
+            for column in self.start..end {
+                let place = column % step;
+                let images = &images[self.first_plane + index * step + place];
+                expected[offset(index) + column] = (0..self.inputs * step).fold(0, |sum, plane| {
+                    sum ^ apply(images[plane], inputs[plane / step][column - place + plane % step])
+                });
+            }
+            assert!(*after == expected, "{self:?}, output {index}, {}", std::any::type_name::<K>());
+        }
+    }
+}
+
+fn all_kernels(case: Case) {
+    Kernel::available().for_each(|kernel| kernel.with(case).unwrap());
+}
+
+#[test]
+fn every_length() {
+    for planes in [Planes::One, Planes::Two] {
+        for len in (0..600).filter(|len| len % planes.count() == 0) {
+            let outputs = 1 + len / 2 % (GROUP_PLANES / planes.count());
+            let group_planes = outputs * planes.count();
+            let (inputs, misalignment) = (1 + len % 4, len % 32);
+            all_kernels(Case { planes, inputs, group_planes, first_plane: 0, outputs, start: 0, len, misalignment });
+        }
+    }
+}
+
+#[test]
+fn every_number_of_outputs() {
+    for planes in [Planes::One, Planes::Two] {
+        for group_planes in (1..=GROUP_PLANES).filter(|count| count % planes.count() == 0) {
+            for first_plane in (0..group_planes).step_by(planes.count()) {
+                for outputs in 0..=(group_planes - first_plane) / planes.count() {
+                    for (inputs, start, len) in [(1, 0, 1400), (6, 0, 330), (7, 2, 64), (3, 130, 194), (2, 4, 10)] {
+                        let misalignment = 7 * outputs + 1;
+                        all_kernels(Case {
+                            planes,
+                            inputs,
+                            group_planes,
+                            first_plane,
+                            outputs,
+                            start,
+                            len,
+                            misalignment,
+                        });
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_alignment() {
+    for planes in [Planes::One, Planes::Two] {
+        for misalignment in 0..64 {
+            for len in [30, 128, 254] {
+                let (group_planes, outputs) = (GROUP_PLANES, GROUP_PLANES / planes.count());
+                all_kernels(Case {
+                    planes,
+                    inputs: 5,
+                    group_planes,
+                    first_plane: 0,
+                    outputs,
+                    start: 2,
+                    len,
+                    misalignment,
+                });
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "assertion")]
+fn too_few_maps_are_a_bug() {
+    let product = Product {
+        group: &Group { planes: 2, maps: Vec::<[_; 2]>::new() },
+        first_plane: 0,
+        inputs: &[&[0; 4][..]],
+        planes: Planes::One,
+        columns: 0..4,
+    };
+    Scalar.compute(&product, &mut [&mut [0; 4]]);
+}
+
+#[test]
+fn names_are_distinct() {
+    let mut names: Vec<_> = Kernel::available().map(Kernel::name).collect();
+    eprintln!("kernels of this machine: {names:?}, chosen: {}", Kernel::chosen());
+    assert!(names.contains(&Kernel::chosen().name()) && names.contains(&"scalar"));
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), Kernel::available().count());
+}

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! The loop that all vector kernels share.
+//!
+//! A tile of some output planes by some vectors of columns stays in registers while the loop runs over the inputs, two
+//! planes at a time: each vector loaded serves all outputs, and each map loaded serves all columns.
+//!
+//! Everything here is inlined into functions that enable the instructions in question, which is why none of it carries
+//! `#[target_feature]` itself.
+
+use super::{Planes, Product, SumOfProducts};
+
+/// A register of bytes.
+///
+/// # Safety
+/// All functions may only be called where the instructions of the vector are there. Pointers need no alignment.
+pub(super) unsafe trait Vector: Copy {
+    /// Bytes of a vector.
+    const WIDTH: usize;
+
+    /// All zeros.
+    unsafe fn zero() -> Self;
+
+    /// Loads `WIDTH` bytes, which must be readable.
+    unsafe fn load(from: *const u8) -> Self;
+
+    /// Stores `WIDTH` bytes, which must be writable.
+    unsafe fn store(self, to: *mut u8);
+
+    /// Loads `len` bytes, up to `WIDTH`, which must be readable; the others are 0.
+    #[inline(always)]
+    unsafe fn load_partial(from: *const u8, len: usize) -> Self {
+        let mut bytes = [0u8; 64];
+        // SAFETY: `len` is at most WIDTH, and WIDTH at most 64; the caller vouches for `from`.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), len);
+            Self::load(bytes.as_ptr())
+        }
+    }
+
+    /// Stores the first `len` bytes, up to `WIDTH`, which must be writable.
+    #[inline(always)]
+    unsafe fn store_partial(self, to: *mut u8, len: usize) {
+        let mut bytes = [0u8; 64];
+        // SAFETY: `len` is at most WIDTH, and WIDTH at most 64; the caller vouches for `to`.
+        unsafe {
+            self.store(bytes.as_mut_ptr());
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, len);
+        }
+    }
+
+    /// Takes two vectors apart into the bytes of even and of odd position, in any order that [`join`](Self::join)
+    /// undoes.
+    unsafe fn split(a: Self, b: Self) -> (Self, Self);
+
+    /// The inverse of [`split`](Self::split).
+    unsafe fn join(even: Self, odd: Self) -> (Self, Self);
+}
+
+/// How vectors are multiplied.
+///
+/// # Safety
+/// As with [`Vector`].
+pub(super) unsafe trait Lanes: SumOfProducts {
+    /// The register.
+    type Vector: Vector;
+    /// Two maps in registers.
+    type Maps: Copy;
+    /// A vector made ready for multiplication.
+    type Operand: Copy;
+
+    /// Registers that can be spared for sums.
+    const SUMS: usize;
+
+    /// Loads two maps.
+    unsafe fn maps(maps: &[Self::Map; 2]) -> Self::Maps;
+
+    /// Makes a vector ready.
+    unsafe fn operand(vector: Self::Vector) -> Self::Operand;
+
+    /// Adds the first map of the first operand and the second one of the second operand to a sum.
+    unsafe fn add_products(
+        sum: Self::Vector,
+        maps: Self::Maps,
+        first: Self::Operand,
+        second: Self::Operand,
+    ) -> Self::Vector;
+}
+
+/// Defines a kernel of some [`Lanes`], given its type of maps, the macro that detects a feature, and the features
+/// that it takes.
+macro_rules! vector_kernel {
+    ($(#[$doc:meta])* $name:ident, $map:ty, $detected:ident, $($feature:tt),+) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) struct $name(());
+
+        impl $name {
+            /// The kernel, where the processor has its instructions.
+            pub(crate) fn detect() -> Option<Self> {
+                ($($detected!($feature))&&+).then_some(Self(()))
+            }
+        }
+
+        impl $crate::reed_solomon::kernel::SumOfProducts for $name {
+            type Map = $map;
+
+            fn compute(
+                self,
+                product: &$crate::reed_solomon::kernel::Product<'_, $map>,
+                outputs: &mut [&mut [u8]],
+            ) {
+                $(#[target_feature(enable = $feature)])+
+                unsafe fn compute(
+                    product: &$crate::reed_solomon::kernel::Product<'_, $map>,
+                    outputs: &mut [&mut [u8]],
+                ) {
+                    // SAFETY: the instructions are enabled, and the caller has checked the product.
+                    unsafe { $crate::reed_solomon::kernel::tile::compute::<$name>(product, outputs) }
+                }
+                product.check(outputs);
+                // SAFETY: a value of this type exists only where `detect` found the instructions; the product was
+                // checked.
+                unsafe { compute(product, outputs) }
+            }
+        }
+    };
+}
+pub(super) use vector_kernel;
+
+/// Computes a product that has been checked.
+///
+/// # Safety
+/// The instructions of `L` must be there, and [`Product::check`] must have passed.
+#[inline(always)]
+pub(super) unsafe fn compute<L: Lanes>(product: &Product<'_, L::Map>, outputs: &mut [&mut [u8]]) {
+    // SAFETY: the caller vouches for all of it.
+    unsafe {
+        match product.planes {
+            Planes::One => compute_planes::<L, false>(product, outputs),
+            Planes::Two => compute_planes::<L, true>(product, outputs),
+        }
+    }
+}
+
+/// Cuts the outputs into tiles of 8, 4, 2 and 1 planes.
+///
+/// # Safety
+/// As [`compute`]; `TWO` says whether an input or output has two planes.
+#[inline(always)]
+unsafe fn compute_planes<L: Lanes, const TWO: bool>(product: &Product<'_, L::Map>, mut outputs: &mut [&mut [u8]]) {
+    let planes_of_one = if TWO { 2 } else { 1 };
+    let mut first_plane = product.first_plane;
+    while !outputs.is_empty() {
+        let planes = outputs.len() * planes_of_one;
+        let planes = if planes >= 8 { 8 } else { 1 << planes.ilog2() };
+        let (tile, rest) = outputs.split_at_mut(planes / planes_of_one);
+        let rows = Rows::<L> {
+            maps: product.group.maps.as_ptr().wrapping_add(first_plane),
+            stride: product.group.planes,
+            inputs: product.inputs,
+        };
+        // SAFETY: the product was checked: its group has `first_plane + planes` planes or more, for each pair of
+        // inputs, and inputs and outputs reach to the end of the columns.
+        unsafe {
+            match planes {
+                8 => columns::<L, TWO, 8>(rows, tile, product.columns.start, product.columns.end),
+                4 => columns::<L, TWO, 4>(rows, tile, product.columns.start, product.columns.end),
+                2 => columns::<L, TWO, 2>(rows, tile, product.columns.start, product.columns.end),
+                _ => columns::<L, TWO, 1>(rows, tile, product.columns.start, product.columns.end),
+            }
+        }
+        outputs = rest;
+        first_plane += planes;
+    }
+}
+
+/// What a tile is computed from.
+struct Rows<'a, L: Lanes> {
+    /// The maps from the first pair of input planes to the first output plane.
+    maps: *const [L::Map; 2],
+    /// From one pair to the next.
+    stride: usize,
+    inputs: &'a [&'a [u8]],
+}
+
+/// Cuts the columns into tiles.
+///
+/// # Safety
+/// As [`compute_planes`]; `outputs` has `R` planes.
+#[inline(always)]
+unsafe fn columns<L: Lanes, const TWO: bool, const R: usize>(
+    rows: Rows<'_, L>,
+    outputs: &mut [&mut [u8]],
+    start: usize,
+    end: usize,
+) {
+    let unit = if TWO { 2 * L::Vector::WIDTH } else { L::Vector::WIDTH };
+    let mut at = start;
+    while at < end {
+        let units = (end - at).div_ceil(unit).min(L::SUMS / R);
+        let count = if units >= 4 {
+            4
+        } else if units >= 2 {
+            2
+        } else {
+            1
+        };
+        let width = count * unit;
+        // The last tile may compute columns again that are there already: that costs less than a partial one.
+        let from = if at + width <= end { at } else { end.saturating_sub(width).max(start) };
+        // SAFETY: where the tile is inside the columns, so are all its loads and stores. The partial one gets the
+        // number of bytes left.
+        unsafe {
+            if from + width <= end {
+                match count {
+                    4 if L::SUMS >= 4 * R => tile::<L, TWO, R, 4, false>(&rows, outputs, from, width),
+                    2 if L::SUMS >= 2 * R => tile::<L, TWO, R, 2, false>(&rows, outputs, from, width),
+                    _ => tile::<L, TWO, R, 1, false>(&rows, outputs, from, width),
+                }
+                at = from + width;
+            } else if at + unit <= end {
+                tile::<L, TWO, R, 1, false>(&rows, outputs, at, unit);
+                at += unit;
+            } else {
+                tile::<L, TWO, R, 1, true>(&rows, outputs, at, end - at);
+                at = end;
+            }
+        }
+    }
+}
+
+/// Computes `C` units of columns of `R` output planes; where `PARTIAL`, the first `len` bytes of one unit.
+///
+/// # Safety
+/// As [`columns`]; inputs and outputs have `len` bytes from `at` on.
+#[inline(always)]
+unsafe fn tile<L: Lanes, const TWO: bool, const R: usize, const C: usize, const PARTIAL: bool>(
+    rows: &Rows<'_, L>,
+    outputs: &mut [&mut [u8]],
+    at: usize,
+    len: usize,
+) {
+    let width = L::Vector::WIDTH;
+    // SAFETY: the caller vouches for `len` bytes from `at` on, of which no more than that are touched: without
+    // `PARTIAL`, `len` is C units. `maps` has R entries for each pair of input planes.
+    unsafe {
+        let load = |input: *const u8, index: usize| {
+            if PARTIAL {
+                let offset = (index * width).min(len);
+                L::Vector::load_partial(input.add(offset), (len - offset).min(width))
+            } else {
+                L::Vector::load(input.add(index * width))
+            }
+        };
+        let store = |vector: L::Vector, output: *mut u8, index: usize| {
+            if PARTIAL {
+                let offset = (index * width).min(len);
+                vector.store_partial(output.add(offset), (len - offset).min(width));
+            } else {
+                vector.store(output.add(index * width));
+            }
+        };
+        let zero = L::Vector::zero();
+        let mut sums = [[zero; C]; R];
+        let mut maps = rows.maps;
+        let mut add = |first: [L::Operand; C], second: [L::Operand; C]| {
+            for r in 0..R {
+                let pair = L::maps(&*maps.add(r));
+                for c in 0..C {
+                    sums[r][c] = L::add_products(sums[r][c], pair, first[c], second[c]);
+                }
+            }
+            maps = maps.wrapping_add(rows.stride);
+        };
+        let nothing = L::operand(zero);
+        if TWO {
+            for input in rows.inputs {
+                let input = input.as_ptr().add(at);
+                let (mut even, mut odd) = ([nothing; C], [nothing; C]);
+                for c in 0..C {
+                    let (a, b) = L::Vector::split(load(input, 2 * c), load(input, 2 * c + 1));
+                    (even[c], odd[c]) = (L::operand(a), L::operand(b));
+                }
+                add(even, odd);
+            }
+        } else {
+            let operands = |input: &[u8]| {
+                let input = input.as_ptr().add(at);
+                let mut operands = [nothing; C];
+                for (c, operand) in operands.iter_mut().enumerate() {
+                    *operand = L::operand(load(input, c));
+                }
+                operands
+            };
+            let mut pairs = rows.inputs.chunks_exact(2);
+            for pair in &mut pairs {
+                add(operands(pair[0]), operands(pair[1]));
+            }
+            if let [last] = pairs.remainder() {
+                add(operands(last), [nothing; C]);
+            }
+        }
+        if TWO {
+            for r in (0..R).step_by(2) {
+                let output = outputs.get_unchecked_mut(r / 2).as_mut_ptr().add(at);
+                for c in 0..C {
+                    let (a, b) = L::Vector::join(sums[r][c], sums[r + 1][c]);
+                    store(a, output, 2 * c);
+                    store(b, output, 2 * c + 1);
+                }
+            }
+        } else {
+            for (r, sums) in sums.iter().enumerate() {
+                let output = outputs.get_unchecked_mut(r).as_mut_ptr().add(at);
+                for (c, &sum) in sums.iter().enumerate() {
+                    store(sum, output, c);
+                }
+            }
+        }
+    }
+}
