@@ -22,6 +22,8 @@ pub(super) struct Field {
     logarithms: Vec<u16>,
     /// The logarithm of (α − 1)(α² − 1) … (α^i − 1) for 0 ≤ i < q − 1.
     geometric: Vec<u16>,
+    /// The Walsh-Hadamard transform of the logarithms, modulo q − 1.
+    transformed: OnceLock<Vec<i32>>,
 }
 
 impl Field {
@@ -44,7 +46,14 @@ impl Field {
                 element ^= polynomial;
             }
         }
-        let mut field = Self { m, order, powers, logarithms, geometric: Vec::with_capacity(order as usize) };
+        let mut field = Self {
+            m,
+            order,
+            powers,
+            logarithms,
+            geometric: Vec::with_capacity(order as usize),
+            transformed: OnceLock::new(),
+        };
         let mut product = 0;
         field.geometric.push(0);
         for exponent in 1..order {
@@ -97,6 +106,45 @@ impl Field {
     /// The product of two elements.
     pub(super) fn multiply(&self, a: u16, b: u16) -> u16 {
         if a == 0 || b == 0 { 0 } else { self.power(self.add(self.log(a), self.log(b))) }
+    }
+
+    /// For every element x, the sum over all p of `weights[p]` times the logarithm of x − p.
+    ///
+    /// Elements are subtracted bit by bit, so this convolution is a product under the Walsh-Hadamard transform, which
+    /// is its own inverse but for a factor of q: and q = 1 modulo q − 1.
+    pub(super) fn convolve_logarithms(&self, mut weights: Vec<i32>) -> Vec<u32> {
+        let transformed = self.transformed.get_or_init(|| {
+            let mut logarithms = self.logarithms.iter().map(|&log| log.into()).collect::<Vec<_>>();
+            self.transform(&mut logarithms);
+            logarithms
+        });
+        self.transform(&mut weights);
+        for (weight, &factor) in weights.iter_mut().zip(transformed) {
+            let product = i64::from(*weight) * i64::from(factor);
+            *weight = product.rem_euclid(self.order.into()) as i32;
+        }
+        self.transform(&mut weights);
+        weights.into_iter().map(|sum| sum.rem_euclid(self.order as i32) as u32).collect()
+    }
+
+    /// About how many logarithms are looked up in the time of a [convolution](Self::convolve_logarithms).
+    pub(super) fn convolution_cost(&self) -> usize {
+        self.m as usize * self.logarithms.len()
+    }
+
+    /// The Walsh-Hadamard transform modulo q − 1.
+    fn transform(&self, values: &mut [i32]) {
+        let (m, mask) = (self.m, self.order as i32);
+        // 2^m = 1, so what is above bit m counts as much below.
+        let fold = |sum: i32| (sum & mask) + (sum >> m);
+        for bit in 0..m {
+            for pair in values.chunks_exact_mut(2 << bit) {
+                let (low, high) = pair.split_at_mut(1 << bit);
+                for (a, b) in low.iter_mut().zip(high) {
+                    (*a, *b) = (fold(*a + *b), fold(*a - *b));
+                }
+            }
+        }
     }
 
     /// The logarithm of (α − 1)(α² − 1) … (α^count − 1), `count` below q − 1.

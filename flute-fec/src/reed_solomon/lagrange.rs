@@ -14,6 +14,8 @@
 //!
 //! Points are powers of α, so for the k source points B and B' are products of terms α^i − 1, and come out of a table.
 
+use std::ops::Range;
+
 use super::field::Field;
 use crate::Points;
 
@@ -105,10 +107,9 @@ impl Geometry {
         let field = self.field;
         let points = |esis: &[u32]| esis.iter().map(|&esi| self.point(esi)).collect::<Vec<_>>();
         let (lost, used) = (points(missing), points(repair));
-        // B(x) = A(x) * product of (x - r) over the repair points / product of (x - m) over the missing ones. A point
-        // among the factors is left out: the logarithm of 0 counts for nothing.
-        let product = |x: u16, points: &[u16]| field.reduce(points.iter().map(|&p| u64::from(field.log(x ^ p))).sum());
-        let value = |x, log| field.sub(field.add(log, product(x, &used)), product(x, &lost));
+        // B(x) = A(x) * product of (x - r) over the repair points / product of (x - m) over the missing ones.
+        let quotient = Quotient::new(field, &used, &lost, (self.k as usize) + missing.len());
+        let value = |x, log| field.add(log, quotient.log(x));
 
         let mut columns = Vec::with_capacity(self.k as usize);
         let mut absent = missing.iter().copied().peekable();
@@ -129,18 +130,63 @@ fn triangle(count: u32) -> u64 {
     u64::from(count) * u64::from(count.saturating_sub(1)) / 2
 }
 
-impl Interpolation {
-    /// Number of columns: of values that are known.
-    pub(super) fn columns(&self) -> usize {
-        self.columns.len()
+/// The product of x − p over some points, divided by that over others. Points among them that are x itself count for
+/// nothing.
+enum Quotient<'a> {
+    /// The points, to be multiplied one by one.
+    Factors { field: &'static Field, dividend: &'a [u16], divisor: &'a [u16] },
+    /// The logarithm for every x.
+    Logarithms(Vec<u32>),
+}
+
+impl<'a> Quotient<'a> {
+    /// Chooses what costs less where it is asked for `times` points.
+    fn new(field: &'static Field, dividend: &'a [u16], divisor: &'a [u16], times: usize) -> Self {
+        let factors = times * (dividend.len() + divisor.len());
+        if factors <= field.convolution_cost() {
+            return Self::Factors { field, dividend, divisor };
+        }
+        let mut weights = vec![0; field.order() as usize + 1];
+        dividend.iter().for_each(|&point| weights[usize::from(point)] += 1);
+        divisor.iter().for_each(|&point| weights[usize::from(point)] -= 1);
+        Self::Logarithms(field.convolve_logarithms(weights))
     }
 
-    /// What the value at a column counts for in that at a row.
+    fn log(&self, x: u16) -> u32 {
+        match self {
+            Self::Factors { field, dividend, divisor } => {
+                let product = |points: &[u16]| points.iter().map(|&p| u64::from(field.log(x ^ p))).sum();
+                field.sub(field.reduce(product(dividend)), field.reduce(product(divisor)))
+            }
+            Self::Logarithms(logarithms) => logarithms[usize::from(x)],
+        }
+    }
+}
+
+impl Interpolation {
+    /// The matrix with some of the rows, as logarithms: for each column, the logarithms of its coefficients.
     #[inline(always)]
-    pub(super) fn coefficient(&self, row: usize, column: usize) -> u16 {
-        let (row, column) = (self.rows[row], self.columns[column]);
-        let numerator = self.field.add(row.log, column.log);
-        self.field.power(self.field.sub(numerator, self.field.log(row.point ^ column.point)))
+    pub(super) fn columns(&self, rows: Range<usize>) -> impl ExactSizeIterator<Item = Column<'_>> {
+        let rows = &self.rows[rows];
+        self.columns.iter().map(move |&column| Column { field: self.field, column, rows })
+    }
+}
+
+/// Some rows of a column of an [`Interpolation`].
+#[derive(Clone, Copy)]
+pub(super) struct Column<'a> {
+    field: &'static Field,
+    column: Node,
+    rows: &'a [Node],
+}
+
+impl<'a> Column<'a> {
+    /// The logarithms of the coefficients: of what the value at the column counts for in those at the rows. No
+    /// coefficient is 0.
+    #[inline(always)]
+    pub(super) fn logs(self) -> impl ExactSizeIterator<Item = u32> + use<'a> {
+        let Self { field, column, rows } = self;
+        rows.iter().map(move |row| field.sub(field.add(row.log, column.log), field.log(row.point ^ column.point)))
     }
 }
 
@@ -152,9 +198,13 @@ mod tests {
         Geometry { field: Field::get(m).unwrap(), points, k }
     }
 
+    /// A row of a matrix.
+    fn coefficients(matrix: &Interpolation, row: usize) -> Vec<u16> {
+        matrix.columns(row..row + 1).flat_map(|column| column.logs().map(|log| matrix.field.power(log))).collect()
+    }
+
     fn column(geometry: &Geometry, esi: u32) -> Vec<u16> {
-        let matrix = geometry.encoding(esi, 1);
-        (0..geometry.k as usize).map(|i| matrix.coefficient(0, i)).collect()
+        coefficients(&geometry.encoding(esi, 1), 0)
     }
 
     /// Worked out by hand: for k = 2 and points 1, α the line through (1, s0), (α, s1) has at α² the value
@@ -180,14 +230,29 @@ mod tests {
                     let matrix = geometry.encoding(k, count);
                     let power = |esi, exponent| (0..exponent).fold(1, |p, _| field.multiply(p, geometry.point(esi)));
                     for row in [0, count / 2, count.saturating_sub(1)].into_iter().filter(|&row| row < count) {
+                        let coefficients = coefficients(&matrix, row as usize);
                         for exponent in [0, 1, k / 2, k - 1].into_iter().filter(|&exponent| exponent < k) {
-                            let sum = (0..k).fold(0, |sum, i| {
-                                sum ^ field.multiply(matrix.coefficient(row as usize, i as usize), power(i, exponent))
-                            });
+                            let sum = (0..k)
+                                .fold(0, |sum, i| sum ^ field.multiply(coefficients[i as usize], power(i, exponent)));
                             assert_eq!(sum, power(k + row, exponent), "m {m} k {k} {points:?} row {row}");
                         }
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn quotients_either_way() {
+        for m in 2..=16 {
+            let field = Field::get(m).unwrap();
+            let points = |step: u32| (0..=field.order()).step_by(step as usize).map(|p| p as u16).collect::<Vec<_>>();
+            let (dividend, divisor) = (points(3 + field.order() / 90), points(2 + field.order() / 70));
+            let direct = Quotient::Factors { field, dividend: &dividend, divisor: &divisor };
+            let convolved = Quotient::new(field, &dividend, &divisor, usize::MAX >> 16);
+            assert!(matches!(convolved, Quotient::Logarithms(_)));
+            for x in points(1 + field.order() / 300) {
+                assert_eq!(direct.log(x), convolved.log(x), "{x} of GF(2^{m})");
             }
         }
     }

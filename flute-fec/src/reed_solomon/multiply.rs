@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::field::Field;
-use super::kernel::{GROUP_PLANES, Group, Map, Planes, Product, SumOfProducts};
+use super::kernel::{GROUP_PLANES, Group, Map, Product, SumOfProducts};
 use super::lagrange::Interpolation;
 use super::symbol::{self, Layout};
 use crate::ByteOrder;
@@ -13,13 +13,14 @@ use crate::ByteOrder;
 /// Multiplies matrices over one field with symbols, by one kernel.
 pub(super) struct Multiplier<K: SumOfProducts> {
     kernel: K,
+    field: &'static Field,
     layout: Layout,
     maps: MultiplicationMaps<K::Map>,
 }
 
 impl<K: SumOfProducts> Multiplier<K> {
-    pub(super) fn new(kernel: K, field: &Field, byte_order: ByteOrder) -> Self {
-        Self { kernel, layout: Layout::new(field.m()), maps: MultiplicationMaps::new(field, byte_order) }
+    pub(super) fn new(kernel: K, field: &'static Field, byte_order: ByteOrder) -> Self {
+        Self { kernel, field, layout: Layout::new(field.m()), maps: MultiplicationMaps::new(field, byte_order) }
     }
 
     pub(super) fn layout(&self) -> Layout {
@@ -28,7 +29,7 @@ impl<K: SumOfProducts> Multiplier<K> {
 
     /// Bytes that the multiplier takes.
     pub(super) fn bytes(&self) -> usize {
-        (self.maps.low.len() + self.maps.high.len()) * size_of::<K::Map>()
+        self.maps.bytes()
     }
 
     /// How many rows of a matrix make a group.
@@ -43,24 +44,28 @@ impl<K: SumOfProducts> Multiplier<K> {
 
     /// Fills a group with some rows of a matrix, no more than [`group_rows`](Self::group_rows).
     pub(super) fn fill_group(&self, matrix: &Interpolation, rows: Range<usize>, group: &mut Group<K::Map>) {
-        let columns = matrix.columns();
         group.planes = rows.len() * self.layout.planes().count();
-        group.maps.clear();
-        match self.layout.planes() {
-            Planes::One => {
-                for column in (0..columns).step_by(2) {
-                    group.maps.extend(rows.clone().map(|row| {
-                        let second = column + 1;
-                        [
-                            self.maps.byte(matrix.coefficient(row, column)),
-                            if second < columns { self.maps.byte(matrix.coefficient(row, second)) } else { Map::ZERO },
-                        ]
-                    }));
+        let mut columns = matrix.columns(rows);
+        let input_planes = columns.len() * self.layout.planes().count();
+        // What is there is overwritten.
+        group.maps.resize(input_planes.div_ceil(2) * group.planes, [Map::ZERO; 2]);
+        for maps in group.maps.chunks_exact_mut(group.planes) {
+            let Some(first) = columns.next() else { return };
+            match &self.maps {
+                MultiplicationMaps::Byte(by_log) => {
+                    for (maps, log) in maps.iter_mut().zip(first.logs()) {
+                        *maps = [by_log[log as usize], Map::ZERO];
+                    }
+                    if let Some(second) = columns.next() {
+                        for (maps, log) in maps.iter_mut().zip(second.logs()) {
+                            maps[1] = by_log[log as usize];
+                        }
+                    }
                 }
-            }
-            Planes::Two => {
-                for column in 0..columns {
-                    group.maps.extend(rows.clone().flat_map(|row| self.maps.word(matrix.coefficient(row, column))));
+                MultiplicationMaps::Word(words) => {
+                    for (maps, log) in maps.chunks_exact_mut(2).zip(first.logs()) {
+                        maps.copy_from_slice(&words.by(self.field.power(log)));
+                    }
                 }
             }
         }
@@ -113,39 +118,46 @@ impl Spread {
     }
 }
 
-/// The maps of bytes that multiplication by any element comes to.
-struct MultiplicationMaps<M> {
-    /// The maps of the elements below 256. Of elements of two planes each has four: of output plane 0 from input planes
-    /// 0 and 1, and of output plane 1.
-    low: Vec<M>,
-    /// The maps of the multiples of 256.
-    high: Vec<M>,
+/// The maps of bytes that multiplication by any element but 0 comes to.
+enum MultiplicationMaps<M> {
+    /// Of elements of one plane: by the logarithm of the factor.
+    Byte(Vec<M>),
+    /// Of elements of two planes.
+    Word(WordMaps<M>),
 }
 
 impl<M: Map> MultiplicationMaps<M> {
     fn new(field: &Field, byte_order: ByteOrder) -> Self {
         if field.m() <= 8 {
-            return Self { low: (0..=field.order()).map(|f| byte_map(field, f as u16)).collect(), high: Vec::new() };
+            return Self::Byte((0..field.order()).map(|log| byte_map(field, field.power(log))).collect());
         }
         let maps = |factor| word_maps(field, byte_order, factor);
-        Self {
-            low: (0..=0xff).flat_map(maps).collect(),
-            high: (0..=field.order() >> 8).flat_map(|high| maps((high << 8) as u16)).collect(),
+        Self::Word(WordMaps {
+            low: (0..=0xff).map(maps).collect(),
+            high: (0..=field.order() >> 8).map(|high| maps((high << 8) as u16)).collect(),
+        })
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Byte(maps) => size_of_val(&**maps),
+            Self::Word(maps) => size_of_val(&*maps.low) + size_of_val(&*maps.high),
         }
     }
+}
 
-    /// The map of a factor, for elements of one plane.
-    #[inline(always)]
-    fn byte(&self, factor: u16) -> M {
-        self.low[usize::from(factor)]
-    }
+/// The maps of factors of two bytes: sums of those of each byte.
+struct WordMaps<M> {
+    low: Vec<[[M; 2]; 2]>,
+    high: Vec<[[M; 2]; 2]>,
+}
 
-    /// The maps of a factor, for elements of two planes: `[output plane][input plane]`.
+impl<M: Map> WordMaps<M> {
+    /// The maps of a factor: `[output plane][input plane]`.
     #[inline(always)]
-    fn word(&self, factor: u16) -> [[M; 2]; 2] {
-        let low = &self.low[usize::from(factor & 0xff) * 4..][..4];
-        let high = &self.high[usize::from(factor >> 8) * 4..][..4];
-        std::array::from_fn(|o| std::array::from_fn(|i| low[2 * o + i].sum(high[2 * o + i])))
+    fn by(&self, factor: u16) -> [[M; 2]; 2] {
+        let (low, high) = (&self.low[usize::from(factor & 0xff)], &self.high[usize::from(factor >> 8)]);
+        std::array::from_fn(|output| std::array::from_fn(|input| low[output][input].sum(high[output][input])))
     }
 }
 
@@ -161,19 +173,21 @@ fn byte_map<M: Map>(field: &Field, factor: u16) -> M {
 }
 
 /// Multiplication of two bytes by an element of more than 8 bits.
-fn word_maps<M: Map>(field: &Field, byte_order: ByteOrder, factor: u16) -> [M; 4] {
+fn word_maps<M: Map>(field: &Field, byte_order: ByteOrder, factor: u16) -> [[M; 2]; 2] {
     let m = field.m();
     // Elements that were spread are little-endian, whatever those on the wire are.
     let significance = |plane: usize| match byte_order {
         ByteOrder::BigEndian if m == 16 => 1 - plane,
         _ => plane,
     };
-    std::array::from_fn(|index| {
-        let (output, input) = (significance(index / 2), significance(index % 2));
-        M::from_images(std::array::from_fn(|bit| {
-            let bit = 8 * input + bit;
-            let image = if bit < m as usize { field.multiply(factor, 1 << bit) } else { 0 };
-            image.to_le_bytes()[output]
-        }))
+    std::array::from_fn(|output| {
+        std::array::from_fn(|input| {
+            let (output, input) = (significance(output), significance(input));
+            M::from_images(std::array::from_fn(|bit| {
+                let bit = 8 * input + bit;
+                let image = if bit < m as usize { field.multiply(factor, 1 << bit) } else { 0 };
+                image.to_le_bytes()[output]
+            }))
+        })
     })
 }

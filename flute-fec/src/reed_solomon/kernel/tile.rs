@@ -233,7 +233,7 @@ unsafe fn columns<L: Lanes, const TWO: bool, const R: usize>(
 /// Computes `C` units of columns of `R` output planes; where `PARTIAL`, the first `len` bytes of one unit.
 ///
 /// # Safety
-/// As [`columns`]; inputs and outputs have `len` bytes from `at` on.
+/// As [`columns`]; inputs and outputs have `len` bytes from `at` on, which without `PARTIAL` are `C` units.
 #[inline(always)]
 unsafe fn tile<L: Lanes, const TWO: bool, const R: usize, const C: usize, const PARTIAL: bool>(
     rows: &Rows<'_, L>,
@@ -241,82 +241,114 @@ unsafe fn tile<L: Lanes, const TWO: bool, const R: usize, const C: usize, const 
     at: usize,
     len: usize,
 ) {
-    let width = L::Vector::WIDTH;
-    // SAFETY: the caller vouches for `len` bytes from `at` on, of which no more than that are touched: without
-    // `PARTIAL`, `len` is C units. `maps` has R entries for each pair of input planes.
+    // SAFETY: the caller vouches for `len` bytes from `at` on, and nothing beyond is touched. `maps` has R entries for
+    // each pair of input planes, and `outputs` R planes.
     unsafe {
-        let load = |input: *const u8, index: usize| {
-            if PARTIAL {
-                let offset = (index * width).min(len);
-                L::Vector::load_partial(input.add(offset), (len - offset).min(width))
-            } else {
-                L::Vector::load(input.add(index * width))
-            }
-        };
-        let store = |vector: L::Vector, output: *mut u8, index: usize| {
-            if PARTIAL {
-                let offset = (index * width).min(len);
-                vector.store_partial(output.add(offset), (len - offset).min(width));
-            } else {
-                vector.store(output.add(index * width));
-            }
-        };
-        let zero = L::Vector::zero();
-        let mut sums = [[zero; C]; R];
+        let nothing = L::operand(L::Vector::zero());
+        let mut sums = [[L::Vector::zero(); C]; R];
         let mut maps = rows.maps;
-        let mut add = |first: [L::Operand; C], second: [L::Operand; C]| {
-            for r in 0..R {
-                let pair = L::maps(&*maps.add(r));
-                for c in 0..C {
-                    sums[r][c] = L::add_products(sums[r][c], pair, first[c], second[c]);
-                }
-            }
-            maps = maps.wrapping_add(rows.stride);
-        };
-        let nothing = L::operand(zero);
         if TWO {
             for input in rows.inputs {
-                let input = input.as_ptr().add(at);
                 let (mut even, mut odd) = ([nothing; C], [nothing; C]);
                 for c in 0..C {
-                    let (a, b) = L::Vector::split(load(input, 2 * c), load(input, 2 * c + 1));
+                    let a = load::<L::Vector, PARTIAL>(input.as_ptr().add(at), 2 * c, len);
+                    let b = load::<L::Vector, PARTIAL>(input.as_ptr().add(at), 2 * c + 1, len);
+                    let (a, b) = L::Vector::split(a, b);
                     (even[c], odd[c]) = (L::operand(a), L::operand(b));
                 }
-                add(even, odd);
+                add::<L, R, C>(&mut sums, maps, even, odd);
+                maps = maps.wrapping_add(rows.stride);
             }
         } else {
-            let operands = |input: &[u8]| {
-                let input = input.as_ptr().add(at);
-                let mut operands = [nothing; C];
-                for (c, operand) in operands.iter_mut().enumerate() {
-                    *operand = L::operand(load(input, c));
-                }
-                operands
-            };
             let mut pairs = rows.inputs.chunks_exact(2);
             for pair in &mut pairs {
-                add(operands(pair[0]), operands(pair[1]));
+                let (mut first, mut second) = ([nothing; C], [nothing; C]);
+                for c in 0..C {
+                    first[c] = L::operand(load::<L::Vector, PARTIAL>(pair[0].as_ptr().add(at), c, len));
+                    second[c] = L::operand(load::<L::Vector, PARTIAL>(pair[1].as_ptr().add(at), c, len));
+                }
+                add::<L, R, C>(&mut sums, maps, first, second);
+                maps = maps.wrapping_add(rows.stride);
             }
             if let [last] = pairs.remainder() {
-                add(operands(last), [nothing; C]);
+                let mut first = [nothing; C];
+                for (c, first) in first.iter_mut().enumerate() {
+                    *first = L::operand(load::<L::Vector, PARTIAL>(last.as_ptr().add(at), c, len));
+                }
+                add::<L, R, C>(&mut sums, maps, first, [nothing; C]);
             }
         }
         if TWO {
-            for r in (0..R).step_by(2) {
-                let output = outputs.get_unchecked_mut(r / 2).as_mut_ptr().add(at);
-                for c in 0..C {
-                    let (a, b) = L::Vector::join(sums[r][c], sums[r + 1][c]);
-                    store(a, output, 2 * c);
-                    store(b, output, 2 * c + 1);
+            for (sums, output) in sums.chunks_exact(2).zip(outputs) {
+                let output = output.as_mut_ptr().add(at);
+                for (c, (&even, &odd)) in sums[0].iter().zip(&sums[1]).enumerate() {
+                    let (a, b) = L::Vector::join(even, odd);
+                    store::<L::Vector, PARTIAL>(a, output, 2 * c, len);
+                    store::<L::Vector, PARTIAL>(b, output, 2 * c + 1, len);
                 }
             }
         } else {
-            for (r, sums) in sums.iter().enumerate() {
-                let output = outputs.get_unchecked_mut(r).as_mut_ptr().add(at);
+            for (sums, output) in sums.iter().zip(outputs) {
                 for (c, &sum) in sums.iter().enumerate() {
-                    store(sum, output, c);
+                    store::<L::Vector, PARTIAL>(sum, output.as_mut_ptr().add(at), c, len);
                 }
             }
+        }
+    }
+}
+
+/// Adds the products of two input planes to the sums of a tile.
+///
+/// # Safety
+/// As [`tile`]; `maps` has `R` entries.
+#[inline(always)]
+unsafe fn add<L: Lanes, const R: usize, const C: usize>(
+    sums: &mut [[L::Vector; C]; R],
+    maps: *const [L::Map; 2],
+    first: [L::Operand; C],
+    second: [L::Operand; C],
+) {
+    for (r, sums) in sums.iter_mut().enumerate() {
+        // SAFETY: the caller vouches for R maps.
+        unsafe {
+            let maps = L::maps(&*maps.add(r));
+            for (c, sum) in sums.iter_mut().enumerate() {
+                *sum = L::add_products(*sum, maps, first[c], second[c]);
+            }
+        }
+    }
+}
+
+/// Loads a vector; where `PARTIAL`, as much of it as there is within `len` bytes.
+///
+/// # Safety
+/// `from` has `len` bytes, and without `PARTIAL` the whole vector.
+#[inline(always)]
+unsafe fn load<V: Vector, const PARTIAL: bool>(from: *const u8, index: usize, len: usize) -> V {
+    // SAFETY: the caller vouches for it.
+    unsafe {
+        if PARTIAL {
+            let offset = (index * V::WIDTH).min(len);
+            V::load_partial(from.add(offset), (len - offset).min(V::WIDTH))
+        } else {
+            V::load(from.add(index * V::WIDTH))
+        }
+    }
+}
+
+/// Stores a vector; where `PARTIAL`, as much of it as there is room for within `len` bytes.
+///
+/// # Safety
+/// `to` has `len` bytes, and without `PARTIAL` room for the whole vector.
+#[inline(always)]
+unsafe fn store<V: Vector, const PARTIAL: bool>(vector: V, to: *mut u8, index: usize, len: usize) {
+    // SAFETY: the caller vouches for it.
+    unsafe {
+        if PARTIAL {
+            let offset = (index * V::WIDTH).min(len);
+            vector.store_partial(to.add(offset), (len - offset).min(V::WIDTH));
+        } else {
+            vector.store(to.add(index * V::WIDTH));
         }
     }
 }
