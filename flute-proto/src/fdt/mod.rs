@@ -139,6 +139,3 @@ pub struct Signature {
     /// The signature, out of its base64.
     pub value: Vec<u8>,
 }
-
-#[cfg(test)]
-mod tests;

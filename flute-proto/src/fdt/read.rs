@@ -514,3 +514,6 @@ fn length(name: &'static str, text: &str) -> Result<u64, FileError> {
 fn wrong(name: &'static str, text: &str) -> FileError {
     FileError::Value { name, value: shown(text) }
 }
+
+#[cfg(test)]
+mod tests;

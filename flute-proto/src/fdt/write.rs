@@ -429,3 +429,6 @@ fn escape(
     out.push_str(&value[plain_from..]);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
