@@ -1,21 +1,35 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The table of the README: `cargo bench -p flute-fec --bench table`, with `-- --write` to put it there.
+//! The table of the README: `cargo bench -p flute-fec --bench table` prints it, and with `-- --write` puts it there.
 //!
-//! The contenders of a case take turns, so that what disturbs the machine disturbs all of them; the median counts.
+//! The contenders of a case take turns, so that what disturbs the machine disturbs all of them, and turns are short,
+//! so that the median is of undisturbed ones.
 
 mod cases;
 
-use std::fmt::Write;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use cases::{Case, Contender};
+use cases::{Case, Contender, Work};
+use flute_fec::Kernel;
 
-/// Turns of each contender.
-const TURNS: usize = 101;
+/// Time for all turns of a contender, but for the slowest.
+const TIME: Duration = Duration::from_millis(300);
 
-/// A turn takes about so long.
+/// A turn takes about so long, but one run at least.
 const TURN: Duration = Duration::from_millis(1);
+
+/// Columns of the table.
+const CRATES: [&str; 5] = ["flute-fec", "reed-solomon-erasure", "reed-solomon-simd", "raptorq", "raptor-code"];
+
+/// Instructions of interest.
+const FLAGS: [&str; 6] = ["ssse3", "avx2", "avx512f", "avx512bw", "gfni", "asimd"];
+
+/// Between these lines of the README.
+const MARKS: [&str; 2] = ["<!-- made by the bench `table` -->\n", "<!-- until here -->\n"];
+
+/// GB/s of each crate.
+type Speeds = BTreeMap<&'static str, f64>;
 
 /// Seconds of one run, measured over a turn of `runs`.
 fn turn(contender: &mut Contender, runs: u32) -> f64 {
@@ -24,18 +38,21 @@ fn turn(contender: &mut Contender, runs: u32) -> f64 {
     start.elapsed().as_secs_f64() / f64::from(runs)
 }
 
-/// GB/s of each contender.
-fn measure(case: &mut Case) -> Vec<(&'static str, f64)> {
+fn measure(mut case: Case) -> Speeds {
+    let mut longest = TURN.as_secs_f64();
     let runs: Vec<u32> = case
         .contenders
         .iter_mut()
         .map(|contender| {
             (contender.run)();
-            (TURN.as_secs_f64() / turn(contender, 1)).clamp(1.0, 1e6) as u32
+            let seconds = turn(contender, 1);
+            longest = longest.max(seconds);
+            (TURN.as_secs_f64() / seconds).clamp(1.0, 1e6) as u32
         })
         .collect();
+    let turns = (TIME.as_secs_f64() / longest).clamp(5.0, 300.0) as usize;
     let mut seconds = vec![Vec::new(); runs.len()];
-    for _ in 0..TURNS {
+    for _ in 0..turns {
         for ((contender, &runs), seconds) in case.contenders.iter_mut().zip(&runs).zip(&mut seconds) {
             seconds.push(turn(contender, runs));
         }
@@ -47,16 +64,64 @@ fn measure(case: &mut Case) -> Vec<(&'static str, f64)> {
     case.contenders.iter().map(|contender| contender.name).zip(seconds.into_iter().map(speed)).collect()
 }
 
-fn main() {
-    let mut text = String::new();
-    for make in cases::all() {
-        let mut case = make();
-        let speeds = measure(&mut case);
-        write!(text, "{} {}", case.name, case.work).unwrap();
-        for (name, speed) in speeds {
-            write!(text, " | {name} {speed:.2}").unwrap();
-        }
-        println!("{text}");
-        text.clear();
+/// The processor, and its instructions of interest.
+fn machine() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        let line = text.lines().find(|line| line.split(':').next().is_some_and(|key| key.trim() == name));
+        line.and_then(|line| line.split_once(':')).map_or("", |(_, value)| value.trim())
+    };
+    let has: Vec<_> = field("flags").split(' ').chain(field("Features").split(' ')).collect();
+    let flags: Vec<_> = FLAGS.into_iter().filter(|flag| has.contains(flag)).collect();
+    let name = match field("model name") {
+        "" => std::env::consts::ARCH,
+        name => name,
+    };
+    format!("{name} ({}), one thread, kernel `{}`.", flags.join(" "), Kernel::chosen())
+}
+
+fn row(name: &str, cells: impl IntoIterator<Item = String>) -> String {
+    let cells: Vec<_> = std::iter::once(name.to_owned()).chain(cells).collect();
+    format!("| {} |\n", cells.join(" | "))
+}
+
+fn cell(encode: &Speeds, decode: &Speeds, name: &str) -> String {
+    match (encode.get(name), decode.get(name)) {
+        (Some(encode), Some(decode)) => format!("{encode:.2} / {decode:.2}"),
+        _ => String::new(),
     }
+}
+
+fn main() {
+    let mut text = format!("{}\n\n", machine());
+    text += &row("GB/s of source data, encode / decode", CRATES.map(str::to_owned));
+    text += &row("---", CRATES.map(|_| "---:".to_owned()));
+    print!("{text}");
+    let mut encode = Speeds::new();
+    for make in cases::all() {
+        let case = make();
+        let (name, work) = (case.name.clone(), case.work);
+        let speeds = measure(case);
+        match work {
+            Work::Encode => encode = speeds,
+            Work::Decode => {
+                let line = row(&name, CRATES.map(|name| cell(&encode, &speeds, name)));
+                print!("{line}");
+                text += &line;
+            }
+        }
+    }
+    if std::env::args().any(|argument| argument == "--write") {
+        write(&text);
+    }
+}
+
+/// Puts the table into the README.
+fn write(table: &str) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = std::fs::read_to_string(path).expect("there is a README");
+    let (before, rest) = readme.split_once(MARKS[0]).expect("the README has a mark before the table");
+    let (_, after) = rest.split_once(MARKS[1]).expect("the README has a mark after the table");
+    let [start, end] = MARKS;
+    std::fs::write(path, format!("{before}{start}\n{table}\n{end}{after}")).expect("the README can be written");
 }

@@ -13,6 +13,10 @@
 //! Nothing here panics on values that come from outside: what cannot work is a [`ParameterError`] when the codec is
 //! made, an [`EncodeError`] or a [`DecodeError`] later.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod block;
 mod codec;
 mod derive;

@@ -2,20 +2,27 @@
 
 //! What is measured: every code at the sizes of interest, ours and those of other crates on the same data.
 
+mod ours;
+mod raptorq;
 mod reed_solomon;
 
 /// Size of a symbol in bytes.
-pub(crate) const SYMBOL_SIZE: u16 = 1400;
+pub(crate) const SYMBOL_SIZE: usize = 1400;
+
+/// What is done with a source block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    Encode,
+    Decode,
+}
 
 /// Work on one source block.
 pub(crate) struct Case {
     /// The code and its shape.
     pub(crate) name: String,
-    /// `encode` or `decode`.
-    pub(crate) work: &'static str,
+    pub(crate) work: Work,
     /// Bytes of the source block.
     pub(crate) source_bytes: usize,
-    /// Who does it; ours first.
     pub(crate) contenders: Vec<Contender>,
 }
 
@@ -28,7 +35,7 @@ pub(crate) struct Contender {
 }
 
 impl Contender {
-    pub(crate) fn new(name: &'static str, run: impl FnMut() + 'static) -> Self {
+    fn new(name: &'static str, run: impl FnMut() + 'static) -> Self {
         Self { name, run: Box::new(run) }
     }
 }
@@ -36,13 +43,13 @@ impl Contender {
 /// Makes a case; they are made one after the other, since some are large.
 pub(crate) type MakeCase = Box<dyn Fn() -> Case>;
 
-/// All cases.
-pub(crate) fn all() -> Vec<MakeCase> {
-    reed_solomon::cases().collect()
+/// All cases; that of decoding follows that of encoding.
+pub(crate) fn all() -> impl Iterator<Item = MakeCase> {
+    reed_solomon::cases().chain(raptorq::cases())
 }
 
 /// Bytes without a pattern.
-pub(crate) fn noise(len: usize) -> Vec<u8> {
+fn noise(len: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1du64;
     let mut next = || {
         state ^= state << 13;
@@ -53,7 +60,13 @@ pub(crate) fn noise(len: usize) -> Vec<u8> {
     (0..len).map(|_| next()).collect()
 }
 
-/// Some of the numbers below `of`, evenly spread.
-pub(crate) fn spread(count: usize, of: usize) -> impl Iterator<Item = usize> + Clone {
-    (0..count).map(move |index| (2 * index + 1) * of / (2 * count))
+/// The source symbols that are lost of a block of `k`: some, evenly spread.
+fn lost(count: usize, k: usize) -> Vec<usize> {
+    (0..count).map(|index| (2 * index + 1) * k / (2 * count)).collect()
+}
+
+/// The source symbols that are not lost.
+fn received(count: usize, k: usize) -> Vec<usize> {
+    let lost = lost(count, k);
+    (0..k).filter(|esi| !lost.contains(esi)).collect()
 }
