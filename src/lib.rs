@@ -15,15 +15,17 @@
 
 use gst::glib;
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the elements that hand over files follow"))]
 mod fd_memory;
 mod flutedirsink;
+mod flutesrc;
 pub mod media_type;
 pub mod object_meta;
+mod socket;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     object_meta::register();
     flutedirsink::register(plugin)?;
+    flutesrc::register(plugin)?;
     Ok(())
 }
 

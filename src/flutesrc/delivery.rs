@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! From what the receiver tells to what the application and the elements downstream get: messages, buffers, EOS.
+
+use flute_proto::receiver::{Content, Event, ObjectInfo, SessionId};
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use super::imp::{CAT, FluteSrc};
+use super::messages;
+use super::queue::{Notice, Queue};
+use crate::{fd_memory, media_type};
+
+/// Objects of this many bytes have progress messages.
+const PROGRESS_THRESHOLD: u64 = 8 << 20;
+
+fn buffer_of(content: Content) -> std::io::Result<gst::Buffer> {
+    match content {
+        Content::Memory(bytes) if bytes.is_empty() => Ok(gst::Buffer::new()),
+        Content::Memory(bytes) => Ok(gst::Buffer::from_mut_slice(bytes)),
+        Content::File { length: 0, .. } => Ok(gst::Buffer::new()),
+        Content::File { file, length } => {
+            let length = usize::try_from(length).map_err(std::io::Error::other)?;
+            let memory = fd_memory::memory_of_file(file, length)?;
+            let mut buffer = gst::Buffer::new();
+            buffer.make_mut().append_memory(memory);
+            Ok(buffer)
+        }
+    }
+}
+
+impl FluteSrc {
+    pub(super) fn post(&self, structure: gst::Structure) {
+        let message = gst::message::Element::builder(structure).src(&*self.obj()).build();
+        let _ = self.obj().post_message(message);
+    }
+
+    pub(super) fn post_progress(&self, type_: gst::ProgressType, object: &ObjectInfo, text: &str) {
+        let code = format!("object-{}-{}", object.session.tsi, object.toi());
+        let text = format!("{}: {text}", object.location());
+        let message = gst::message::Progress::builder(type_, &code, &text).src(&*self.obj()).build();
+        let _ = self.obj().post_message(message);
+    }
+
+    /// Does what an event asks for. An error ends the stream, and its cause was told.
+    pub(super) fn handle(&self, event: Event) -> Result<gst::FlowSuccess, gst::FlowError> {
+        match event {
+            Event::SessionOpened(session) => {
+                gst::info!(CAT, imp = self, "session opened: {session:?}");
+                if let Some(state) = self.state.lock().unwrap().as_mut() {
+                    state.open_sessions.insert(session);
+                }
+                self.post(messages::session_opened(&session));
+            }
+            Event::Fdt { session, instance_id, files, rejected, complete } => {
+                gst::info!(CAT, imp = self, "TSI {}: FDT Instance {instance_id} of {files} files", session.tsi);
+                self.post(messages::fdt(&session, instance_id, files, rejected, complete));
+            }
+            Event::ObjectStarted(object) => {
+                gst::debug!(CAT, imp = self, "started: {}, TOI {}", object.location(), object.toi());
+                if object.transfer_length >= PROGRESS_THRESHOLD {
+                    self.post_progress(gst::ProgressType::Start, &object, "receiving");
+                }
+            }
+            Event::Progress { object, received } => {
+                gst::trace!(CAT, imp = self, "{}: {received} of {} bytes", object.location(), object.transfer_length);
+                if object.transfer_length >= PROGRESS_THRESHOLD {
+                    let percent = u128::from(received) * 100 / u128::from(object.transfer_length);
+                    self.post_progress(gst::ProgressType::Continue, &object, &format!("{percent} %"));
+                }
+            }
+            Event::Completed { object, content } => return self.deliver(&object, content),
+            Event::Failed { object, reason, missing } => {
+                gst::info!(CAT, imp = self, "lost: {}, TOI {}: {reason}", object.location(), object.toi());
+                for pad in self.source_pads().iter().filter(|pad| pad.accepts(&object)) {
+                    pad.mark_discontinuous();
+                }
+                if object.transfer_length >= PROGRESS_THRESHOLD {
+                    self.post_progress(gst::ProgressType::Canceled, &object, &reason.to_string());
+                }
+                self.post(messages::lost(&object, &reason, &missing));
+            }
+            Event::SessionClosed { session, by_sender, complete } => {
+                gst::info!(CAT, imp = self, "session closed: {session:?}, by its sender: {by_sender}");
+                self.post(messages::session_closed(&session, by_sender, complete));
+                if self.note_closed(&session, by_sender || complete) && self.settings.lock().unwrap().eos_on_close {
+                    return Err(gst::FlowError::Eos);
+                }
+            }
+            Event::LimitReached { session, limit } => {
+                gst::element_imp_warning!(
+                    self,
+                    gst::ResourceError::NoSpaceLeft,
+                    ("session with TSI {}: the limit of {limit:?} is reached, and something was dropped", session.tsi)
+                );
+            }
+            event => gst::debug!(CAT, imp = self, "not handled: {event:?}"),
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    /// Whether every session is closed by now, and at least one of them by its sender.
+    pub(super) fn note_closed(&self, session: &SessionId, by_sender: bool) -> bool {
+        let mut state = self.state.lock().unwrap();
+        let Some(state) = state.as_mut() else { return false };
+        state.open_sessions.remove(session);
+        state.closed_by_sender |= by_sender;
+        state.open_sessions.is_empty() && state.closed_by_sender
+    }
+
+    /// Pushes an object to every pad that wants it.
+    pub(super) fn deliver(&self, object: &ObjectInfo, content: Content) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let mut buffer = match buffer_of(content) {
+            Ok(buffer) => buffer,
+            Err(error) => {
+                let name = object.location();
+                gst::element_imp_warning!(self, gst::ResourceError::Read, ("{name} cannot be delivered: {error}"));
+                return Ok(gst::FlowSuccess::Ok);
+            }
+        };
+        let size = buffer.size() as u64;
+        gst::info!(CAT, imp = self, "received: {}, TOI {}, {size} bytes", object.location(), object.toi());
+        messages::object_meta(object).put_on(buffer.make_mut());
+        if object.transfer_length >= PROGRESS_THRESHOLD {
+            self.post_progress(gst::ProgressType::Complete, object, "received");
+        }
+        self.post(messages::received(object, size));
+
+        let Some(start) = self.state.lock().unwrap().as_ref().map(|state| state.start.clone()) else {
+            return Err(gst::FlowError::Flushing);
+        };
+        let caps = object.file.content_type.as_deref().and_then(media_type::caps_of_content_type);
+        let mut flow = Ok(gst::FlowSuccess::Ok);
+        let mut wanted = false;
+        for pad in self.source_pads().iter().filter(|pad| pad.accepts(object)) {
+            wanted = true;
+            let pushed = pad.push_object(&start, buffer.clone(), caps.clone());
+            gst::trace!(CAT, obj = pad, "pushed: {pushed:?}");
+            flow = match self.state.lock().unwrap().as_mut() {
+                Some(state) => state.flows.update_pad_flow(pad, pushed),
+                None => Err(gst::FlowError::Flushing),
+            };
+        }
+        if !wanted {
+            gst::debug!(CAT, imp = self, "no pad wants {}", object.location());
+        }
+        // The one object that the URI names has been delivered.
+        if wanted && flow.is_ok() && self.settings.lock().unwrap().path.is_some() {
+            return Err(gst::FlowError::Eos);
+        }
+        flow
+    }
+
+    /// Handles events in order, and ends the stream if one of them asks for it.
+    pub(super) fn handle_all(
+        &self,
+        events: impl IntoIterator<Item = Event>,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        for event in events {
+            match self.handle(event) {
+                Ok(_) => (),
+                Err(gst::FlowError::Eos) => {
+                    self.push_eos();
+                    return Err(gst::FlowError::Eos);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    /// Reports what is incomplete, and ends the stream.
+    pub(super) fn finish(&self) {
+        let session =
+            self.state.lock().unwrap().as_ref().filter(|state| !state.ended).map(|state| state.session.clone());
+        let Some(session) = session else { return };
+        let mut events = Vec::new();
+        session.finish(&mut events);
+        if self.handle_all(events) != Err(gst::FlowError::Eos) {
+            self.push_eos();
+        }
+    }
+
+    /// Pushes EOS to every pad, once.
+    pub(super) fn push_eos(&self) {
+        let start = match self.state.lock().unwrap().as_mut() {
+            Some(state) if !state.ended => {
+                state.ended = true;
+                state.start.clone()
+            }
+            _ => return,
+        };
+        gst::info!(CAT, imp = self, "end of the stream");
+        for pad in self.source_pads() {
+            pad.push_eos(&start);
+        }
+    }
+
+    /// One round of the task that pushes what the network brought.
+    pub(super) fn push_next(&self, queue: &Queue) {
+        let flow = match queue.pop() {
+            None => Err(gst::FlowError::Flushing),
+            Some(Notice::Event(event)) => self.handle_all([event]),
+            Some(Notice::Silence) => {
+                let timeout = self.settings.lock().unwrap().timeout;
+                self.post(gst::Structure::builder("flute-timeout").field("timeout", timeout).build());
+                Ok(gst::FlowSuccess::Ok)
+            }
+            Some(Notice::Failed(error)) => {
+                gst::element_imp_error!(self, gst::ResourceError::Read, ("receiving failed: {error}"));
+                self.push_eos();
+                Err(gst::FlowError::Error)
+            }
+            Some(Notice::Eos) => {
+                self.finish();
+                Err(gst::FlowError::Eos)
+            }
+        };
+        match flow {
+            Ok(_) => return,
+            Err(gst::FlowError::Flushing) => gst::debug!(CAT, imp = self, "flushing"),
+            Err(gst::FlowError::Eos) => self.push_eos(),
+            Err(error) => {
+                gst::element_imp_error!(
+                    self,
+                    gst::StreamError::Failed,
+                    ("the stream was stopped downstream"),
+                    ["flow: {error:?}"]
+                );
+                self.push_eos();
+            }
+        }
+        // What comes from now on has nowhere to go.
+        queue.set_flushing(true);
+        let _ = self.srcpad.pause_task();
+    }
+}

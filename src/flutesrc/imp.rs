@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: MPL-2.0
+
+/**
+ * SECTION:element-flutesrc
+ *
+ * Receives FLUTE sessions (RFC 6726, RFC 3926): takes the packets and pushes every completed object as one buffer, with
+ * a `FluteObjectMeta` that says its Content-Location, Content-Type, TSI, TOI and more, and with the caps that its
+ * Content-Type means.
+ *
+ * If the pad `sink` is linked, the packets come from there, as buffers or buffer lists: from `udpsrc`, `srtsrc`,
+ * `pcapparse`, `appsrc`. Timestamps that are wall-clock times, as `pcapparse` sets them, become the time of the session,
+ * so that an old capture has not expired. If it is not, the element receives by itself: from `address` and `port`, a
+ * group that it joins on `multicast-iface`, or from what `uri` says, and is a live source.
+ *
+ * The pad `src` delivers the objects that match the properties `location` and `content-type`, which are globs. Further
+ * pads can be requested (`src_%u`), each with its own `location`, `content-type` and `tsi`. An object goes to every
+ * linked pad that it matches. The stream is one of bytes, in which objects follow each other.
+ *
+ * `source-filter` names the one sender to listen to: the group is joined for it only (source-specific multicast), and
+ * packets of others are ignored.
+ *
+ * What a sender can make the element keep in memory is bounded by `max-memory` and the other limits. Long objects can be
+ * kept in files instead: set `spool-directory`.
+ *
+ * With `eos-on-close` the stream ends when the sender has closed its sessions.
+ *
+ * Element messages: `flute-session-opened`, `flute-fdt`, `flute-object-received`, `flute-object-lost` (with `reason`,
+ * `missing-symbols` and `blocks`), `flute-session-closed`, and `flute-timeout` when nothing came for `timeout`. Objects
+ * of 8 MiB and more post progress messages. When a limit is reached for the first time there is a warning.
+ *
+ * ## Example pipelines
+ *
+ * ```bash
+ * gst-launch-1.0 flutesrc address=239.1.1.1 port=3400 ! flutedirsink location=received
+ * ```
+ *
+ * Receives everything into a folder.
+ *
+ * ```bash
+ * gst-launch-1.0 udpsrc address=239.1.1.1 port=3400 ! flutesrc eos-on-close=true ! flutedirsink location=received
+ * ```
+ *
+ * Lets udpsrc do the network, and ends with the session.
+ *
+ * ```bash
+ * gst-launch-1.0 filesrc location=session.pcap ! pcapparse dst-port=3400 ! flutesrc ! flutedirsink location=received
+ * ```
+ *
+ * Takes the objects out of a capture.
+ *
+ * ```bash
+ * gst-launch-1.0 flutesrc uri="flute://10.0.0.1@232.1.1.1:3400?tsi=7&iface=eth0" location="*.ts" ! tsdemux ! fakesink
+ * ```
+ *
+ * Listens to one session of one sender, and demuxes its MPEG-TS segments.
+ *
+ * Since: 0.1
+ */
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use flute_proto::receiver::{ReceiverConfig, ReceiverStats, SessionId};
+use gio::prelude::*;
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use super::FluteSrcPad;
+use super::messages;
+use super::network::Reception;
+use super::pad::StreamStart;
+use super::queue::{Notice, Queue};
+use super::session::Session;
+use super::settings::{self, Settings};
+use super::uri;
+use crate::socket::receive::ReceiveSocket;
+
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("flutesrc", gst::DebugColorFlags::empty(), Some("Objects from FLUTE packets"))
+});
+
+/// Where the packets come from.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// The pad `sink`.
+    Pad,
+    /// A socket of our own.
+    Network { queue: Arc<Queue>, reception: Reception },
+}
+
+/// What exists while the element runs.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) session: Arc<Session>,
+    pub(super) config: ReceiverConfig,
+    pub(super) input: Input,
+    pub(super) start: StreamStart,
+    pub(super) flows: gst_base::UniqueFlowCombiner,
+    /// Sessions that have not been closed.
+    pub(super) open_sessions: HashSet<SessionId>,
+    /// A sender closed a session.
+    pub(super) closed_by_sender: bool,
+    /// EOS was pushed.
+    pub(super) ended: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Pads {
+    pub(super) sink: Option<gst::Pad>,
+    pub(super) requested: Vec<FluteSrcPad>,
+    pub(super) next_number: u32,
+}
+
+pub struct FluteSrc {
+    pub(super) srcpad: FluteSrcPad,
+    pub(super) pads: Mutex<Pads>,
+    pub(super) settings: Mutex<Settings>,
+    pub(super) state: Mutex<Option<State>>,
+    /// The statistics of the run before, to be read after the end.
+    last_stats: Mutex<ReceiverStats>,
+}
+
+impl FluteSrc {
+    pub(super) fn source_pads(&self) -> Vec<FluteSrcPad> {
+        let pads = self.pads.lock().unwrap();
+        std::iter::once(&self.srcpad).chain(&pads.requested).cloned().collect()
+    }
+
+    fn start_task(&self, queue: Arc<Queue>) -> Result<(), gst::StateChangeError> {
+        let element = self.obj().downgrade();
+        let task = move || {
+            if let Some(element) = element.upgrade() {
+                element.imp().push_next(&queue);
+            }
+        };
+        self.srcpad.start_task(task).map_err(|error| {
+            gst::error!(CAT, imp = self, "the task does not start: {error}");
+            gst::StateChangeError
+        })
+    }
+
+    /// READY to PAUSED, first half: everything that can go wrong. Returns whether the element receives by itself.
+    fn prepare(&self) -> Result<bool, gst::ErrorMessage> {
+        let settings = self.settings.lock().unwrap().clone();
+        let unusable = |error: settings::SettingsError| gst::error_msg!(gst::ResourceError::Settings, ("{error}"));
+        let config = settings.receiver_config().map_err(unusable)?;
+        let session = Arc::new(Session::new(config.clone()));
+        let has_sink = self.pads.lock().unwrap().sink.is_some();
+        let (input, stream_id) = if has_sink {
+            (Input::Pad, self.obj().name().to_string())
+        } else {
+            let network = settings.receive_config().map_err(unusable)?;
+            let socket = ReceiveSocket::open(&network)
+                .map_err(|error| gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")))?;
+            let (port, granted) = (socket.port(), socket.buffer_size());
+            gst::info!(CAT, imp = self, "listening on {}:{port}, kernel buffer of {granted} bytes", network.address);
+            if granted < network.buffer_size {
+                gst::info!(CAT, imp = self, "{} bytes were asked for: raise net.core.rmem_max", network.buffer_size);
+            }
+            let queue = Arc::new(Queue::new(settings.max_memory));
+            let reception = Reception::start(socket, session.clone(), queue.clone(), settings.silence())
+                .map_err(|error| gst::error_msg!(gst::ResourceError::Failed, ("no thread to receive: {error}")))?;
+            (Input::Network { queue, reception }, format!("{}:{port}", network.address))
+        };
+        let mut flows = gst_base::UniqueFlowCombiner::new();
+        for pad in self.source_pads() {
+            flows.add_pad(&pad);
+        }
+        *self.state.lock().unwrap() = Some(State {
+            session,
+            config,
+            input,
+            start: StreamStart { stream_id, group_id: gst::GroupId::next() },
+            flows,
+            open_sessions: HashSet::new(),
+            closed_by_sender: false,
+            ended: false,
+        });
+        Ok(!has_sink)
+    }
+
+    /// The queue of the network, where the element receives by itself.
+    pub(super) fn queue(&self) -> Option<Arc<Queue>> {
+        match &self.state.lock().unwrap().as_ref()?.input {
+            Input::Network { queue, .. } => Some(queue.clone()),
+            Input::Pad => None,
+        }
+    }
+
+    /// PAUSED to READY, first half: unblocks the task.
+    fn unlock(&self) {
+        if let Some(queue) = self.queue() {
+            queue.set_flushing(true);
+        }
+    }
+
+    /// PAUSED to READY, second half, with inactive pads.
+    fn release(&self) {
+        let _ = self.srcpad.stop_task();
+        let state = self.state.lock().unwrap().take();
+        if let Some(state) = state {
+            if let Input::Network { reception, .. } = state.input {
+                drop(reception);
+            }
+            *self.last_stats.lock().unwrap() = state.session.stats();
+        }
+        for pad in self.source_pads() {
+            pad.reset();
+        }
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for FluteSrc {
+    const NAME: &'static str = "GstFluteSrc";
+    type Type = super::FluteSrc;
+    type ParentType = gst::Element;
+    type Interfaces = (gst::ChildProxy, gst::URIHandler);
+
+    fn with_class(class: &Self::Class) -> Self {
+        let template = class.pad_template("src").expect("the class has the template");
+        Self {
+            srcpad: Self::build_source(&template, "src"),
+            pads: Mutex::default(),
+            settings: Mutex::default(),
+            state: Mutex::default(),
+            last_stats: Mutex::default(),
+        }
+    }
+}
+
+impl ObjectImpl for FluteSrc {
+    fn constructed(&self) {
+        self.parent_constructed();
+        self.obj().add_pad(&self.srcpad).expect("the element has no other pad");
+        self.obj().set_element_flags(gst::ElementFlags::SOURCE);
+    }
+
+    fn properties() -> &'static [glib::ParamSpec] {
+        settings::properties()
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let text = || value.get::<Option<String>>().expect("the type was checked");
+        let set = match pspec.name() {
+            "uri" => self.set_uri(text().as_deref().unwrap_or_default()).map_err(|error| error.message().to_owned()),
+            "location" => self.srcpad.set_location(text()).map_err(|error| error.to_string()),
+            "content-type" => self.srcpad.set_content_type(text()).map_err(|error| error.to_string()),
+            name => {
+                self.settings.lock().unwrap().set(name, value);
+                Ok(())
+            }
+        };
+        match set {
+            Ok(()) => gst::info!(CAT, imp = self, "{} is now {value:?}", pspec.name()),
+            Err(error) => gst::error!(CAT, imp = self, "{} is not set: {error}", pspec.name()),
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            name @ ("location" | "content-type") => self.srcpad.property_value(name),
+            "stats" => {
+                let session = self.state.lock().unwrap().as_ref().map(|state| state.session.clone());
+                let stats = match session {
+                    Some(session) => session.stats(),
+                    None => self.last_stats.lock().unwrap().clone(),
+                };
+                messages::stats(&stats).to_value()
+            }
+            name => self.settings.lock().unwrap().get(name),
+        }
+    }
+}
+
+impl GstObjectImpl for FluteSrc {}
+
+impl ElementImpl for FluteSrc {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "FLUTE source",
+                "Source/Network",
+                "Receives the objects of FLUTE sessions (RFC 6726), from packets or by itself",
+                "gst-plugin-flute authors",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        use gst::{PadDirection, PadPresence};
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let any = gst::Caps::new_any();
+            let source = |name, presence| {
+                gst::PadTemplate::with_gtype(name, PadDirection::Src, presence, &any, FluteSrcPad::static_type())
+                    .expect("the template is valid")
+            };
+            vec![
+                gst::PadTemplate::new("sink", PadDirection::Sink, PadPresence::Request, &any)
+                    .expect("the template is valid"),
+                source("src", PadPresence::Always),
+                source("src_%u", PadPresence::Request),
+            ]
+        });
+        &TEMPLATES
+    }
+
+    fn request_new_pad(
+        &self,
+        template: &gst::PadTemplate,
+        name: Option<&str>,
+        _caps: Option<&gst::Caps>,
+    ) -> Option<gst::Pad> {
+        match template.direction() {
+            gst::PadDirection::Sink => self.request_sink(template),
+            _ => self.request_source(template, name),
+        }
+    }
+
+    fn release_pad(&self, pad: &gst::Pad) {
+        let _ = pad.set_active(false);
+        let is_sink = {
+            let mut pads = self.pads.lock().unwrap();
+            let is_sink = pads.sink.as_ref() == Some(pad);
+            if is_sink {
+                pads.sink = None;
+            }
+            pads.requested.retain(|requested| requested.upcast_ref::<gst::Pad>() != pad);
+            is_sink
+        };
+        if is_sink {
+            self.obj().set_element_flags(gst::ElementFlags::SOURCE);
+        } else if let Some(state) = self.state.lock().unwrap().as_mut() {
+            state.flows.remove_pad(pad);
+        }
+        let _ = self.obj().remove_pad(pad);
+        if !is_sink {
+            self.obj().child_removed(pad, &pad.name());
+        }
+    }
+
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        use gst::StateChange;
+        gst::debug!(CAT, imp = self, "{transition:?}");
+        match transition {
+            StateChange::ReadyToPaused => {
+                self.prepare().map_err(|error| {
+                    self.post_error_message(error);
+                    gst::StateChangeError
+                })?;
+            }
+            StateChange::PlayingToPaused => {
+                if let Some(queue) = self.queue() {
+                    queue.set_playing(false);
+                }
+            }
+            StateChange::PausedToReady => self.unlock(),
+            _ => (),
+        }
+        let changed = self.parent_change_state(transition);
+        match transition {
+            StateChange::PausedToReady => self.release(),
+            StateChange::ReadyToPaused if changed.is_err() => {
+                self.unlock();
+                self.release();
+            }
+            _ => (),
+        }
+        let changed = changed?;
+        match (transition, self.queue()) {
+            (StateChange::ReadyToPaused, Some(queue)) => {
+                self.start_task(queue)?;
+                Ok(gst::StateChangeSuccess::NoPreroll)
+            }
+            (StateChange::PlayingToPaused, Some(_)) => Ok(gst::StateChangeSuccess::NoPreroll),
+            (StateChange::PausedToPlaying, Some(queue)) => {
+                queue.set_playing(true);
+                Ok(changed)
+            }
+            _ => Ok(changed),
+        }
+    }
+
+    fn send_event(&self, event: gst::Event) -> bool {
+        gst::debug!(CAT, imp = self, "{event:?}");
+        let Some(queue) = self.queue() else { return self.parent_send_event(event) };
+        match event.view() {
+            gst::EventView::Eos(_) => queue.push(Notice::Eos),
+            gst::EventView::FlushStart(_) => {
+                queue.set_flushing(true);
+                self.push_event(&event)
+            }
+            gst::EventView::FlushStop(_) => {
+                // The task has noticed when it is no longer in a round.
+                drop(self.srcpad.stream_lock());
+                self.restart();
+                let sent = self.push_event(&event);
+                queue.set_flushing(false);
+                self.start_task(queue).is_ok() && sent
+            }
+            _ => self.parent_send_event(event),
+        }
+    }
+}
+
+impl ChildProxyImpl for FluteSrc {
+    fn child_by_index(&self, index: u32) -> Option<glib::Object> {
+        self.source_pads().into_iter().nth(index as usize).map(Cast::upcast)
+    }
+
+    fn child_by_name(&self, name: &str) -> Option<glib::Object> {
+        self.source_pads().into_iter().find(|pad| pad.name() == name).map(Cast::upcast)
+    }
+
+    fn children_count(&self) -> u32 {
+        self.source_pads().len() as u32
+    }
+}
+
+impl URIHandlerImpl for FluteSrc {
+    const URI_TYPE: gst::URIType = gst::URIType::Src;
+
+    fn protocols() -> &'static [&'static str] {
+        &[uri::SCHEME]
+    }
+
+    fn uri(&self) -> Option<String> {
+        self.settings.lock().unwrap().uri()
+    }
+
+    fn set_uri(&self, uri: &str) -> Result<(), glib::Error> {
+        if self.state.lock().unwrap().is_some() {
+            return Err(glib::Error::new(
+                gst::URIError::BadState,
+                "the URI cannot change while the element is running",
+            ));
+        }
+        let path = {
+            let mut settings = self.settings.lock().unwrap();
+            settings.set_uri(uri)?;
+            settings.path.clone()
+        };
+        self.srcpad.set_path(path);
+        Ok(())
+    }
+}

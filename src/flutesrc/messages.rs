@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! What applications are told: the object meta, the structures of element messages and the statistics.
+
+use flute_proto::receiver::{BlockLoss, Failure, ObjectInfo, ReceiverStats, SessionId, SessionStats};
+use gst::glib;
+use gst::prelude::*;
+
+use crate::object_meta::ObjectMeta;
+
+/// The meta of a received object.
+pub(super) fn object_meta(object: &ObjectInfo) -> ObjectMeta {
+    let file = &object.file;
+    ObjectMeta {
+        content_location: Some(file.content_location.clone()),
+        content_type: file.content_type.clone(),
+        content_encoding: file.content_encoding.clone(),
+        tsi: Some(object.session.tsi.get()),
+        toi: Some(file.toi),
+        content_length: file.content_length,
+        transfer_length: Some(object.transfer_length),
+        md5: file.content_md5.map(|md5| glib::base64_encode(&md5).into()),
+        etag: file.etag.clone(),
+        cache_control: file.cache_control,
+        groups: file.groups.clone(),
+        ..Default::default()
+    }
+}
+
+/// `flute-object-received`: the fields of the object meta, those of the session, and `size` after decoding.
+pub(super) fn received(object: &ObjectInfo, size: u64) -> gst::Structure {
+    let mut structure = object_structure("flute-object-received", object);
+    structure.set("size", size);
+    structure
+}
+
+/// `flute-object-lost`: the fields of the object meta and those of the session; `reason`; `missing-symbols`, the source
+/// symbols that are missing; and `blocks`, an array of structures with the numbers of those source blocks that lack
+/// some.
+pub(super) fn lost(object: &ObjectInfo, reason: &Failure, missing: &[BlockLoss]) -> gst::Structure {
+    let mut structure = object_structure("flute-object-lost", object);
+    structure.set("reason", reason.to_string());
+    structure.set("missing-symbols", missing.iter().map(|block| u64::from(block.missing)).sum::<u64>());
+    structure.set(
+        "blocks",
+        gst::Array::new(missing.iter().map(|block| {
+            gst::Structure::builder("block")
+                .field("source-block", block.source_block)
+                .field("missing", block.missing)
+                .field("repair", block.repair)
+                .field("source-symbols", block.source_symbols)
+                .build()
+                .to_send_value()
+        })),
+    );
+    structure
+}
+
+/// `flute-fdt`: a new FDT Instance.
+pub(super) fn fdt(
+    session: &SessionId,
+    instance_id: u32,
+    files: usize,
+    rejected: usize,
+    complete: bool,
+) -> gst::Structure {
+    let mut structure = session_structure("flute-fdt", session);
+    structure.set("fdt-instance-id", instance_id);
+    structure.set("files", u32::try_from(files).unwrap_or(u32::MAX));
+    structure.set("rejected", u32::try_from(rejected).unwrap_or(u32::MAX));
+    structure.set("complete", complete);
+    structure
+}
+
+/// `flute-session-opened`.
+pub(super) fn session_opened(session: &SessionId) -> gst::Structure {
+    session_structure("flute-session-opened", session)
+}
+
+/// `flute-session-closed`.
+pub(super) fn session_closed(session: &SessionId, by_sender: bool, complete: bool) -> gst::Structure {
+    let mut structure = session_structure("flute-session-closed", session);
+    structure.set("by-sender", by_sender);
+    structure.set("complete", complete);
+    structure
+}
+
+/// The property `stats`.
+pub(super) fn stats(stats: &ReceiverStats) -> gst::Structure {
+    gst::Structure::builder("flutesrc-stats")
+        .field("packets", stats.packets)
+        .field("bytes", stats.bytes)
+        .field("malformed", stats.malformed)
+        .field("filtered", stats.filtered)
+        .field(
+            "sessions",
+            gst::Array::new(stats.sessions.iter().map(|(id, stats)| session_stats(id, stats).to_send_value())),
+        )
+        .build()
+}
+
+fn session_stats(id: &SessionId, stats: &SessionStats) -> gst::Structure {
+    let mut structure = session_structure("session", id);
+    let counters = [
+        ("packets", stats.packets),
+        ("bytes", stats.bytes),
+        ("duplicates", stats.duplicates),
+        ("recovered", stats.recovered),
+        ("fdt-instances", stats.fdt_instances),
+        ("completed", stats.completed),
+        ("failed", stats.failed),
+        ("active", stats.active),
+        ("dropped", stats.dropped),
+        ("memory", stats.memory),
+    ];
+    for (name, value) in counters {
+        structure.set(name, value);
+    }
+    structure
+}
+
+fn object_structure(name: &str, object: &ObjectInfo) -> gst::Structure {
+    let mut structure = session_structure(name, &object.session);
+    object_meta(object).write_to(&mut structure);
+    structure.set("fdt-instance-id", object.fdt_instance_id);
+    structure
+}
+
+/// The fields of a session: `tsi`, and `source` and `destination` where they are known.
+fn session_structure(name: &str, session: &SessionId) -> gst::Structure {
+    gst::Structure::builder(name)
+        .field("tsi", session.tsi.get())
+        .field_if_some("source", session.source.map(|source| source.to_string()))
+        .field_if_some("destination", session.destination.map(|destination| destination.to_string()))
+        .build()
+}

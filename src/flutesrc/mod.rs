@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! `flutesrc`: packets become objects.
+
+use gst::glib;
+use gst::prelude::*;
+
+mod delivery;
+mod imp;
+mod messages;
+mod network;
+mod pad;
+mod queue;
+mod session;
+mod settings;
+mod streams;
+mod uri;
+
+glib::wrapper! {
+    /// The element `flutesrc`.
+    pub struct FluteSrc(ObjectSubclass<imp::FluteSrc>)
+        @extends gst::Element, gst::Object, @implements gst::ChildProxy, gst::URIHandler;
+}
+
+glib::wrapper! {
+    /// A source pad of `flutesrc`.
+    pub struct FluteSrcPad(ObjectSubclass<pad::FluteSrcPad>) @extends gst::Pad, gst::Object;
+}
+
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    #[cfg(feature = "doc")]
+    {
+        settings::ReceiveMode::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+        FluteSrcPad::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    }
+    gst::Element::register(Some(plugin), "flutesrc", gst::Rank::PRIMARY, FluteSrc::static_type())
+}

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! The source pads of `flutesrc`: which objects each of them delivers, and the stream of buffers that they become.
+
+use std::sync::{LazyLock, Mutex};
+
+use flute_proto::receiver::ObjectInfo;
+use globset::{GlobBuilder, GlobMatcher};
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use super::imp::CAT;
+use super::settings::SettingsError;
+
+const DEFAULT_TSI: i64 = -1;
+
+/// A glob, as it was set and as it is used.
+#[derive(Debug, Default)]
+struct Pattern {
+    text: Option<String>,
+    matcher: Option<GlobMatcher>,
+}
+
+impl Pattern {
+    fn new(text: Option<String>) -> Result<Self, globset::Error> {
+        let matcher = match text.as_deref() {
+            None | Some("") => None,
+            Some(text) => Some(GlobBuilder::new(text).literal_separator(false).build()?.compile_matcher()),
+        };
+        Ok(Self { text, matcher })
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        self.matcher.as_ref().is_none_or(|matcher| matcher.is_match(text))
+    }
+}
+
+/// Which objects a pad delivers.
+#[derive(Debug)]
+struct Filter {
+    location: Pattern,
+    content_type: Pattern,
+    tsi: i64,
+    /// The end of the one Content-Location that a URI names.
+    path: Option<String>,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self { location: Pattern::default(), content_type: Pattern::default(), tsi: DEFAULT_TSI, path: None }
+    }
+}
+
+impl Filter {
+    fn accepts(&self, object: &ObjectInfo) -> bool {
+        let content_type = object.file.content_type.as_deref().unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        self.location.matches(object.location())
+            && self.content_type.matches(&media_type)
+            && u64::try_from(self.tsi).map_or(true, |tsi| tsi == object.session.tsi.get())
+            && self.path.as_deref().is_none_or(|path| ends_with_path(object.location(), path))
+    }
+}
+
+/// Whether a location is this path, or a URL or longer path that ends with it.
+fn ends_with_path(location: &str, path: &str) -> bool {
+    location.strip_suffix(path).is_some_and(|before| before.is_empty() || before.ends_with('/'))
+}
+
+/// How the streams of an element begin.
+#[derive(Clone, Debug)]
+pub(super) struct StreamStart {
+    /// Stream-id without the name of the pad.
+    pub(super) stream_id: String,
+    pub(super) group_id: gst::GroupId,
+}
+
+/// What was pushed so far.
+#[derive(Debug)]
+struct Stream {
+    started: bool,
+    segment_sent: bool,
+    caps: Option<gst::Caps>,
+    /// Bytes.
+    position: u64,
+    /// Objects.
+    pushed: u64,
+    discontinuous: bool,
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self { started: false, segment_sent: false, caps: None, position: 0, pushed: 0, discontinuous: true }
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct FluteSrcPad {
+    filter: Mutex<Filter>,
+    stream: Mutex<Stream>,
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for FluteSrcPad {
+    const NAME: &'static str = "GstFluteSrcPad";
+    type Type = super::FluteSrcPad;
+    type ParentType = gst::Pad;
+}
+
+impl ObjectImpl for FluteSrcPad {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            vec![
+                glib::ParamSpecString::builder("location")
+                    .nick("Location")
+                    .blurb("Glob on the Content-Location of the objects that this pad delivers (unset = all)")
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecString::builder("content-type")
+                    .nick("Content type")
+                    .blurb("Glob on the Content-Type, without parameters and in lower case (unset = all)")
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecInt64::builder("tsi")
+                    .nick("TSI")
+                    .blurb("Deliver only objects of the session with this Transport Session Identifier (-1 = any)")
+                    .minimum(-1)
+                    .maximum((1 << 48) - 1)
+                    .default_value(DEFAULT_TSI)
+                    .mutable_playing()
+                    .build(),
+            ]
+        });
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let text = || value.get::<Option<String>>().expect("the type was checked");
+        let set = match pspec.name() {
+            "location" => self.obj().set_location(text()),
+            "content-type" => self.obj().set_content_type(text()),
+            "tsi" => {
+                self.filter.lock().unwrap().tsi = value.get().expect("the type was checked");
+                Ok(())
+            }
+            name => unreachable!("property {name}"),
+        };
+        match set {
+            Ok(()) => gst::info!(CAT, imp = self, "{} is now {value:?}", pspec.name()),
+            Err(error) => gst::error!(CAT, imp = self, "not set: {error}"),
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        let filter = self.filter.lock().unwrap();
+        match pspec.name() {
+            "location" => filter.location.text.to_value(),
+            "content-type" => filter.content_type.text.to_value(),
+            "tsi" => filter.tsi.to_value(),
+            name => unreachable!("property {name}"),
+        }
+    }
+}
+
+impl GstObjectImpl for FluteSrcPad {}
+impl PadImpl for FluteSrcPad {}
+
+impl super::FluteSrcPad {
+    /// Sets the glob on the Content-Location; an unusable one changes nothing.
+    pub(super) fn set_location(&self, glob: Option<String>) -> Result<(), SettingsError> {
+        let pattern = Pattern::new(glob).map_err(|error| SettingsError::Glob { property: "location", error })?;
+        self.imp().filter.lock().unwrap().location = pattern;
+        Ok(())
+    }
+
+    /// Sets the glob on the Content-Type; an unusable one changes nothing.
+    pub(super) fn set_content_type(&self, glob: Option<String>) -> Result<(), SettingsError> {
+        let pattern = Pattern::new(glob.map(|glob| glob.to_ascii_lowercase()))
+            .map_err(|error| SettingsError::Glob { property: "content-type", error })?;
+        self.imp().filter.lock().unwrap().content_type = pattern;
+        Ok(())
+    }
+
+    /// Restricts the pad to the object that a URI names.
+    pub(super) fn set_path(&self, path: Option<String>) {
+        self.imp().filter.lock().unwrap().path = path;
+    }
+
+    /// Whether the pad delivers this object.
+    pub(super) fn accepts(&self, object: &ObjectInfo) -> bool {
+        self.imp().filter.lock().unwrap().accepts(object)
+    }
+
+    /// Forgets the stream: the next buffer begins a new one.
+    pub(super) fn reset(&self) {
+        *self.imp().stream.lock().unwrap() = Stream::default();
+    }
+
+    /// After a flush, which takes the segment away and leaves the rest of the stream.
+    pub(super) fn flushed(&self) {
+        let mut stream = self.imp().stream.lock().unwrap();
+        stream.segment_sent = false;
+        stream.position = 0;
+        stream.discontinuous = true;
+    }
+
+    /// An object that the pad would have delivered was lost.
+    pub(super) fn mark_discontinuous(&self) {
+        self.imp().stream.lock().unwrap().discontinuous = true;
+    }
+
+    /// Bytes and objects pushed so far.
+    pub(super) fn position(&self) -> (u64, u64) {
+        let stream = self.imp().stream.lock().unwrap();
+        (stream.position, stream.pushed)
+    }
+
+    /// Pushes one object, after the events that have to come first.
+    pub(super) fn push_object(
+        &self,
+        start: &StreamStart,
+        mut buffer: gst::Buffer,
+        caps: Option<gst::Caps>,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.begin(start, caps);
+        {
+            let mut stream = self.imp().stream.lock().unwrap();
+            let buffer = buffer.make_mut();
+            buffer.set_offset(stream.position);
+            stream.position += buffer.size() as u64;
+            stream.pushed += 1;
+            buffer.set_offset_end(stream.position);
+            if std::mem::take(&mut stream.discontinuous) {
+                buffer.set_flags(gst::BufferFlags::DISCONT);
+            }
+        }
+        self.push(buffer)
+    }
+
+    /// Ends the stream.
+    pub(super) fn push_eos(&self, start: &StreamStart) {
+        self.begin_without_object(start);
+        self.push_event(gst::event::Eos::new());
+    }
+
+    /// Pushes the events of the start that were not pushed yet.
+    pub(super) fn begin_without_object(&self, start: &StreamStart) {
+        let caps = self.imp().stream.lock().unwrap().caps.clone();
+        self.begin(start, caps);
+    }
+
+    /// Pushes the events of the start that were not pushed yet, and caps that are new.
+    fn begin(&self, start: &StreamStart, caps: Option<gst::Caps>) {
+        let mut events = Vec::new();
+        {
+            let mut stream = self.imp().stream.lock().unwrap();
+            if !std::mem::replace(&mut stream.started, true) {
+                let stream_id = format!("{}/{}", start.stream_id, self.name());
+                events.push(gst::event::StreamStart::builder(&stream_id).group_id(start.group_id).build());
+            }
+            // Where the Content-Type says nothing there are no caps, so that a typefind element looks for itself; but
+            // those of the object before must not stay.
+            let caps =
+                caps.or_else(|| stream.caps.is_some().then(|| gst::Caps::new_empty_simple("application/octet-stream")));
+            if let Some(caps) = caps.filter(|caps| stream.caps.as_ref() != Some(caps)) {
+                events.push(gst::event::Caps::new(&caps));
+                stream.caps = Some(caps);
+            }
+            if !std::mem::replace(&mut stream.segment_sent, true) {
+                events.push(gst::event::Segment::new(&gst::FormattedSegment::<gst::format::Bytes>::new()));
+            }
+        }
+        for event in events {
+            self.push_event(event);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_go_across_folders() {
+        let matches = |glob: &str, text| Pattern::new(Some(glob.to_owned())).unwrap().matches(text);
+        assert!(matches("*.m4s", "http://h/a/b/1.m4s"));
+        assert!(matches("video_*.{m4s,mp4}", "video_init.mp4"));
+        assert!(!matches("video_*.m4s", "audio_1.m4s"));
+        assert!(!matches("*.m4s", "1.M4S"));
+        assert!(Pattern::default().matches("anything"));
+        assert!(Pattern::new(Some("{".to_owned())).is_err());
+    }
+
+    #[test]
+    fn paths_of_uris() {
+        assert!(ends_with_path("live.mpd", "live.mpd"));
+        assert!(ends_with_path("http://h/a/live.mpd", "live.mpd"));
+        assert!(ends_with_path("http://h/a/live.mpd", "a/live.mpd"));
+        assert!(!ends_with_path("http://h/a/alive.mpd", "live.mpd"));
+        assert!(!ends_with_path("live.mpd", "a/live.mpd"));
+    }
+}

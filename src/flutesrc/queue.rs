@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! What the thread of the network hands to the thread that pushes downstream.
+//!
+//! A slow element downstream must not make the socket overflow, so objects wait here, up to a bound. Then the network
+//! waits, too: completed objects are not thrown away.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex};
+
+use flute_proto::receiver::{Content, Event};
+
+/// What a notice counts without its content: with its descriptions and the place in the queue.
+const NOTICE_WEIGHT: u64 = 1 << 10;
+
+/// What a file counts that holds content: there are not many descriptors in a process.
+const FILE_WEIGHT: u64 = 1 << 20;
+
+/// Something for the pushing thread.
+#[derive(Debug)]
+pub(super) enum Notice {
+    /// The receiver tells something.
+    Event(Event),
+    /// No packet came for the time of the property `timeout`.
+    Silence,
+    /// The socket failed.
+    Failed(std::io::Error),
+    /// The application wants the stream to end.
+    Eos,
+}
+
+impl Notice {
+    /// Bytes of memory that it holds, about.
+    fn weight(&self) -> u64 {
+        let content = match self {
+            Self::Event(Event::Completed { content: Content::Memory(bytes), .. }) => bytes.len() as u64,
+            Self::Event(Event::Completed { content: Content::File { .. }, .. }) => FILE_WEIGHT,
+            _ => 0,
+        };
+        NOTICE_WEIGHT + content
+    }
+}
+
+#[derive(Debug)]
+struct Inner {
+    notices: VecDeque<Notice>,
+    weight: u64,
+    flushing: bool,
+    playing: bool,
+}
+
+/// A queue with one thread at each end.
+#[derive(Debug)]
+pub(super) struct Queue {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+    max_weight: u64,
+}
+
+impl Queue {
+    /// A queue that takes this many bytes of objects, or one object that is longer. It hands nothing out before it is
+    /// playing.
+    pub(super) fn new(max_weight: u64) -> Self {
+        let inner = Inner { notices: VecDeque::new(), weight: 0, flushing: false, playing: false };
+        Self { inner: Mutex::new(inner), changed: Condvar::new(), max_weight }
+    }
+
+    /// Appends a notice, as soon as there is room for it. Returns whether it was taken: it is not while flushing.
+    pub(super) fn push(&self, notice: Notice) -> bool {
+        let weight = notice.weight();
+        let inner = self.inner.lock().unwrap();
+        let full = |inner: &mut Inner| {
+            !inner.flushing && inner.weight > 0 && inner.weight.saturating_add(weight) > self.max_weight
+        };
+        let mut inner = self.changed.wait_while(inner, full).unwrap();
+        if inner.flushing {
+            return false;
+        }
+        inner.weight += weight;
+        inner.notices.push_back(notice);
+        drop(inner);
+        self.changed.notify_all();
+        true
+    }
+
+    /// Takes the first notice, as soon as there is one and the queue is playing; `None` while flushing.
+    pub(super) fn pop(&self) -> Option<Notice> {
+        let inner = self.inner.lock().unwrap();
+        let idle = |inner: &mut Inner| !inner.flushing && (!inner.playing || inner.notices.is_empty());
+        let mut inner = self.changed.wait_while(inner, idle).unwrap();
+        if inner.flushing {
+            return None;
+        }
+        let notice = inner.notices.pop_front()?;
+        inner.weight -= notice.weight();
+        drop(inner);
+        self.changed.notify_all();
+        Some(notice)
+    }
+
+    /// While flushing nothing is taken and nothing handed out; what is there is dropped.
+    pub(super) fn set_flushing(&self, flushing: bool) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.flushing = flushing;
+        let dropped = std::mem::take(&mut inner.notices);
+        inner.weight = 0;
+        drop(inner);
+        self.changed.notify_all();
+        drop(dropped);
+    }
+
+    pub(super) fn set_playing(&self, playing: bool) {
+        self.inner.lock().unwrap().playing = playing;
+        self.changed.notify_all();
+    }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! A receiver with a clock, which outlives no element but knows none: what a thread of the network, or a chain
+//! function, feeds, and where others read the statistics.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant, SystemTime};
+
+use flute_proto::Time;
+use flute_proto::receiver::{Event, Receiver, ReceiverConfig, ReceiverStats};
+
+/// The shortest wait for a deadline, so that one that is not met at once does not become a busy loop.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+/// The time of the protocol: wall-clock time that advances steadily.
+#[derive(Debug)]
+struct Clock {
+    /// The wall clock when it was last asked, at the start. Steps of it afterwards would upset every timer.
+    started: Time,
+    reference: Instant,
+    /// The latest time that was given out.
+    latest: Time,
+    /// Time is what the timestamps of the packets say: a capture is replayed.
+    replayed: bool,
+}
+
+impl Clock {
+    fn new() -> Self {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self {
+            started: Time::from_unix(since_epoch),
+            reference: Instant::now(),
+            latest: Time::default(),
+            replayed: false,
+        }
+    }
+
+    fn now(&mut self) -> Time {
+        if !self.replayed {
+            self.latest = self.latest.max(self.started + self.reference.elapsed());
+        }
+        self.latest
+    }
+
+    fn replay(&mut self, time: Time) {
+        if !self.replayed {
+            self.replayed = true;
+            self.latest = time;
+        }
+        self.latest = self.latest.max(time);
+    }
+}
+
+#[derive(Debug)]
+struct Inner {
+    receiver: Receiver,
+    clock: Clock,
+}
+
+/// A receiver that several threads may use.
+#[derive(Debug)]
+pub(super) struct Session {
+    inner: Mutex<Inner>,
+}
+
+impl Session {
+    pub(super) fn new(config: ReceiverConfig) -> Self {
+        Self { inner: Mutex::new(Inner { receiver: Receiver::new(config), clock: Clock::new() }) }
+    }
+
+    /// Lets `feed` push datagrams at the time that it is told, does what is due, and collects what happened. A `capture`
+    /// time, if there is one, is when the datagrams were captured, and becomes the time of the session.
+    pub(super) fn feed<R>(
+        &self,
+        capture: Option<Time>,
+        events: &mut Vec<Event>,
+        feed: impl FnOnce(&mut Receiver, Time) -> R,
+    ) -> R {
+        let mut inner = self.inner.lock().unwrap();
+        let Inner { receiver, clock } = &mut *inner;
+        if let Some(capture) = capture {
+            clock.replay(capture);
+        }
+        let now = clock.now();
+        let fed = feed(receiver, now);
+        if receiver.next_deadline().is_some_and(|deadline| deadline <= now) {
+            receiver.handle_timeout(now);
+        }
+        events.extend(std::iter::from_fn(|| receiver.poll_event()));
+        fed
+    }
+
+    /// No more datagrams will come.
+    pub(super) fn finish(&self, events: &mut Vec<Event>) {
+        self.feed(None, events, |receiver, now| receiver.finish(now));
+    }
+
+    /// How long until there is something to do without a datagram.
+    pub(super) fn next_wait(&self) -> Option<Duration> {
+        let mut inner = self.inner.lock().unwrap();
+        let deadline = inner.receiver.next_deadline()?;
+        let now = inner.clock.now();
+        Some(deadline.since(now).max(SHORTEST_WAIT))
+    }
+
+    pub(super) fn stats(&self) -> ReceiverStats {
+        self.inner.lock().unwrap().receiver.stats()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_never_goes_back() {
+        let mut clock = Clock::new();
+        let first = clock.now();
+        assert!(clock.now() >= first);
+        let captured = Time::from_unix(Duration::from_secs(1_500_000_000));
+        clock.replay(captured);
+        assert_eq!(clock.now(), captured);
+        clock.replay(captured - Duration::from_secs(1));
+        assert_eq!(clock.now(), captured);
+        clock.replay(captured + Duration::from_secs(1));
+        assert_eq!(clock.now(), captured + Duration::from_secs(1));
+    }
+}
