@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::layout::{BlockLayout, SubSymbols};
 use crate::no_code::NoCode;
-use crate::{BlockDecoder, BlockEncoder, Code, ParameterError, Parameters, Partition, raptorq, reed_solomon};
+use crate::{BlockDecoder, BlockEncoder, Code, ParameterError, Parameters, Partition, raptor, raptorq, reed_solomon};
 
 /// A source block of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +56,13 @@ impl Parameters {
                 Partition::by_length(symbols, max_source_block_length).ok_or(ParameterError::ZeroSourceBlockLength)?,
                 whole,
             ),
+            Code::Raptor { source_blocks, sub_blocks, alignment } => {
+                raptor::partition(self, source_blocks, sub_blocks, alignment)?
+            }
             Code::RaptorQ { source_blocks, sub_blocks, alignment } => {
                 raptorq::partition(self, source_blocks, sub_blocks, alignment)?
             }
             code @ Code::ReedSolomon { .. } => (reed_solomon::partition(code, self.symbol_size, symbols)?, whole),
-            code => return Err(ParameterError::Unsupported(code.scheme())),
         };
         Ok(ObjectCodec { parameters: *self, partition, sub_symbols })
     }
@@ -119,11 +121,11 @@ impl ObjectCodec {
             Code::NoCode { .. } => {
                 Ok(Arc::new(NoCode { source_symbols: block.symbols, symbol_size: self.parameters.symbol_size }))
             }
-            Code::RaptorQ { .. } => Ok(raptorq::encoder(self.layout(block))),
+            Code::Raptor { .. } => Ok(raptor::encoder(self.layout(block))),
+            Code::RaptorQ { .. } => raptorq::encoder(self.layout(block)),
             code @ Code::ReedSolomon { .. } => {
                 reed_solomon::encoder(code, block.symbols, self.parameters.symbol_size, repair_symbols)
             }
-            code => Err(ParameterError::Unsupported(code.scheme())),
         }
     }
 
@@ -133,9 +135,9 @@ impl ObjectCodec {
             Code::NoCode { .. } => {
                 Ok(Arc::new(NoCode { source_symbols: block.symbols, symbol_size: self.parameters.symbol_size }))
             }
-            Code::RaptorQ { .. } => Ok(raptorq::decoder(self.layout(block))),
+            Code::Raptor { .. } => Ok(raptor::decoder(self.layout(block))),
+            Code::RaptorQ { .. } => raptorq::decoder(self.layout(block)),
             code @ Code::ReedSolomon { .. } => reed_solomon::decoder(code, block.symbols, self.parameters.symbol_size),
-            code => Err(ParameterError::Unsupported(code.scheme())),
         }
     }
 }

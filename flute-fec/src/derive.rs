@@ -3,7 +3,7 @@
 //! From what a user wants (a scheme, a symbol size, some protection) to the parameters of one object, by the algorithms
 //! of RFC 5052 §9.1, RFC 5510 §6, RFC 5053 §4.2 and RFC 6330 §4.3.
 
-use crate::{ByteOrder, Code, ParameterError, Parameters, Points, raptorq, reed_solomon};
+use crate::{ByteOrder, Code, ParameterError, Parameters, Points, raptor, raptorq, reed_solomon};
 
 /// An erasure code, without the numbers that depend on the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -127,10 +127,10 @@ impl Wanted {
     /// The parameters that the RFC of the scheme derives.
     pub fn parameters(&self) -> Result<Parameters, ParameterError> {
         let code = match self.scheme {
+            Scheme::Raptor => return raptor::derive(self),
             Scheme::RaptorQ => return raptorq::derive(self),
             Scheme::NoCode => Code::NoCode { max_source_block_length: self.max_source_block_length.unwrap_or(64) },
             Scheme::ReedSolomon { .. } => return reed_solomon::derive(self),
-            scheme => return Err(ParameterError::Unsupported(scheme)),
         };
         let parameters = Parameters { code, transfer_length: self.transfer_length, symbol_size: self.symbol_size };
         parameters.codec()?;

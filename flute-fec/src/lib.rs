@@ -18,12 +18,15 @@
 struct Readme;
 
 mod block;
+mod cache;
 mod codec;
 mod derive;
+mod fountain;
 mod layout;
 mod no_code;
 mod parameters;
 mod partition;
+mod raptor;
 mod raptorq;
 mod reed_solomon;
 

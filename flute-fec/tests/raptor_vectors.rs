@@ -79,3 +79,10 @@ fn rfc_6330() {
     let vectors: Value = serde_json::from_str(&text).unwrap();
     check(&vectors["rfc6330"], Code::RaptorQ { source_blocks: 1, sub_blocks: 1, alignment: 1 });
 }
+
+#[test]
+fn rfc_5053() {
+    let Some(text) = shared("vectors/raptor-vectors.json") else { return };
+    let vectors: Value = serde_json::from_str(&text).unwrap();
+    check(&vectors["rfc5053"], Code::Raptor { source_blocks: 1, sub_blocks: 1, alignment: 1 });
+}

@@ -9,7 +9,6 @@
 //!   the codes in use, Rizzo's and NORM's, take symbols for arrays of the machine's 16-bit integers.
 //! - n is at most 2^m − 1 (§8.2.1) with either kind of points, though Rizzo's would suffice for one more.
 
-mod cache;
 mod decode;
 mod derive;
 mod encode;
@@ -21,15 +20,15 @@ mod symbol;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use self::cache::Cache;
 use self::decode::Decoder;
 pub(crate) use self::derive::{derive, partition};
 use self::encode::Encoder;
 pub use self::kernel::Kernel;
 use self::kernel::{Scalar, SumOfProducts, WithKernel};
 use self::lagrange::Geometry;
+use crate::cache::{Cache, lock};
 use crate::{BlockDecoder, BlockEncoder, ByteOrder, Code, ParameterError};
 
 /// Bytes that the matrix of an encoder may take to be kept.
@@ -74,11 +73,6 @@ pub(crate) fn decoder(
     let shape = Shape::new(code, source_symbols, symbol_size)?;
     let make = || new_decoder(Kernel::chosen(), &shape);
     Ok(lock(&DECODERS).get_or_insert_with((code, source_symbols, symbol_size, 0), make))
-}
-
-/// A cache is whole at any time, also where making a value panicked.
-fn lock<T>(cache: &Mutex<T>) -> MutexGuard<'_, T> {
-    cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn new_encoder(kernel: Kernel, shape: &Shape, repair_symbols: u32) -> (Arc<dyn BlockEncoder>, usize) {

@@ -2,8 +2,10 @@
 
 //! A small cache of what is costly to make and the same for many blocks, bounded in bytes.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 /// The least recently used values go when there are too many.
-pub(super) struct Cache<K, V> {
+pub(crate) struct Cache<K, V> {
     max_bytes: usize,
     /// The most recently used last.
     entries: Vec<Entry<K, V>>,
@@ -16,12 +18,12 @@ struct Entry<K, V> {
 }
 
 impl<K: PartialEq, V: Clone> Cache<K, V> {
-    pub(super) const fn new(max_bytes: usize) -> Self {
+    pub(crate) const fn new(max_bytes: usize) -> Self {
         Self { max_bytes, entries: Vec::new() }
     }
 
     /// The value of a key, made along with its size in bytes if it is not there.
-    pub(super) fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> (V, usize)) -> V {
+    pub(crate) fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> (V, usize)) -> V {
         let entry = match self.entries.iter().position(|entry| entry.key == key) {
             Some(index) => self.entries.remove(index),
             None => {
@@ -41,6 +43,11 @@ impl<K: PartialEq, V: Clone> Cache<K, V> {
         self.entries.push(entry);
         value
     }
+}
+
+/// Access to a cache, which is whole at any time, also where making a value panicked.
+pub(crate) fn lock<T>(cache: &Mutex<T>) -> MutexGuard<'_, T> {
+    cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 
 //! RaptorQ (RFC 6330).
 
-mod block;
+mod code;
 mod table;
 
 use std::sync::Arc;
 
+use crate::fountain::FountainBlock;
 use crate::layout::{BlockLayout, SubSymbols};
 use crate::{BlockDecoder, BlockEncoder, Code, ParameterError, Parameters, Partition, Wanted};
 
@@ -73,11 +74,16 @@ pub(crate) fn derive(wanted: &Wanted) -> Result<Parameters, ParameterError> {
 }
 
 /// The encoder of blocks of this layout.
-pub(crate) fn encoder(layout: BlockLayout) -> Arc<dyn BlockEncoder> {
-    Arc::new(block::RaptorQ::new(layout))
+pub(crate) fn encoder(layout: BlockLayout) -> Result<Arc<dyn BlockEncoder>, ParameterError> {
+    Ok(Arc::new(FountainBlock::new(code(&layout)?, layout)))
 }
 
 /// The decoder of blocks of this layout.
-pub(crate) fn decoder(layout: BlockLayout) -> Arc<dyn BlockDecoder> {
-    Arc::new(block::RaptorQ::new(layout))
+pub(crate) fn decoder(layout: BlockLayout) -> Result<Arc<dyn BlockDecoder>, ParameterError> {
+    Ok(Arc::new(FountainBlock::new(code(&layout)?, layout)))
+}
+
+fn code(layout: &BlockLayout) -> Result<code::RaptorQ, ParameterError> {
+    let too_long = ParameterError::SourceBlockTooLong { symbols: layout.symbols.into(), max: MAX_SOURCE_SYMBOLS };
+    code::RaptorQ::new(layout.symbols).ok_or(too_long)
 }
