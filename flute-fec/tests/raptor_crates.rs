@@ -2,18 +2,11 @@
 
 //! Raptor and RaptorQ against the crates `raptor-code` and `raptorq`, where these are right.
 
-use flute_fec::{BlockDecoder, BlockEncoder, Code, Parameters, Present, RepairSymbol};
-use std::sync::Arc;
+mod noise;
 
-/// Bytes that repeat late.
-fn noise(length: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed;
-    let step = || {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (state >> 56) as u8
-    };
-    std::iter::repeat_with(step).take(length).collect()
-}
+use flute_fec::{BlockDecoder, BlockEncoder, Code, Parameters, Present, RepairSymbol};
+use noise::noise;
+use std::sync::Arc;
 
 fn coder(code: Code, k: usize, size: usize) -> (Arc<dyn BlockEncoder>, Arc<dyn BlockDecoder>) {
     let parameters = Parameters { code, transfer_length: (k * size) as u64, symbol_size: size as u16 };

@@ -36,6 +36,7 @@ pub(crate) fn partition(
 /// The parameters of §4.2, where P is the symbol size that is wanted, Kmin is 4 and Gmax is unlimited: a packet has one
 /// symbol, but symbols are smaller where a short object would otherwise have less than the four symbols that the code
 /// needs. An object that is shorter than four times Al has a smaller Al; one of less than 4 bytes has no repair symbols.
+/// Blocks of at most 7 symbols are the shortest that can be asked for.
 pub(crate) fn derive(wanted: &Wanted) -> Result<Parameters, ParameterError> {
     let max_symbol_size = wanted.aligned_symbol_size()?;
     let length = wanted.transfer_length;
@@ -53,7 +54,8 @@ pub(crate) fn derive(wanted: &Wanted) -> Result<Parameters, ParameterError> {
     let symbols = length.div_ceil(symbol_size.into());
     let max_block = match wanted.max_source_block_length {
         Some(0) => return Err(ParameterError::ZeroSourceBlockLength),
-        Some(max) => max.clamp(MIN_SOURCE_SYMBOLS, MAX_SOURCE_SYMBOLS),
+        // Blocks of at most 7 are never of less than 4, however many symbols there are.
+        Some(max) => max.clamp(2 * MIN_SOURCE_SYMBOLS - 1, MAX_SOURCE_SYMBOLS),
         None => MAX_SOURCE_SYMBOLS,
     };
     let source_blocks = wanted.source_blocks(symbols, symbol_size, max_block, MAX_SOURCE_BLOCKS)?;
