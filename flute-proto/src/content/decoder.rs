@@ -144,6 +144,11 @@ impl<W: Write> Decoder<W> {
         &self.sink
     }
 
+    /// Where the content goes. What is written to it from outside goes in between what is decoded.
+    pub fn sink_mut(&mut self) -> &mut W {
+        &mut self.sink
+    }
+
     /// Bytes put out so far.
     pub fn written(&self) -> u64 {
         self.put

@@ -219,6 +219,8 @@ pub struct SessionStats {
     pub bytes: u64,
     /// Symbols that were there already.
     pub duplicates: u64,
+    /// Symbols that have no place in their object, and FDT Instances that cannot be read.
+    pub unusable: u64,
     /// Source symbols rebuilt from repair symbols.
     pub recovered: u64,
     /// FDT Instances read.

@@ -7,52 +7,265 @@
 //! 1. [`push`](Receiver::push) a datagram, or [`handle_timeout`](Receiver::handle_timeout) when the time that
 //!    [`next_deadline`](Receiver::next_deadline) names has come;
 //! 2. drain [`poll_event`](Receiver::poll_event).
+//!
+//! Symbols are written to their final place as they arrive, whatever their order, and an object is complete with the
+//! first packet that makes it decodable. Symbols that come before their FDT Instance are kept.
+//!
+//! # Limits
+//!
+//! Each session has its own memory, [`Limits::max_memory`]: content that is not in a spool file, repair symbols, symbols
+//! that cannot be read yet, FDT Instances and tables are charged to it before they are kept. What is dropped when it is
+//! full, in this order:
+//!
+//! 1. symbols that cannot be read yet, of the object that has waited longest first; they never take more than a quarter;
+//! 2. the bytes of FDT Instances that have been read, oldest first: they only serve to recognise repetitions;
+//! 3. objects that no FDT Instance describes, oldest first;
+//! 4. incomplete objects none of whose symbols has arrived for ten seconds, the longest idle first; they begin again with
+//!    their next symbol, where there is room then.
+//!
+//! An object that does not fit then waits: its packets are dropped until there is room, and it is reported as failed for
+//! want of memory if none comes. Objects whose symbols arrive are never dropped for others, and no session for the memory
+//! of another.
+//!
+//! A session too many takes the place of the oldest that is closed or has had no FDT Instance; an object too many that of
+//! the oldest that is not described, or of the memory of the one that was completed first; an FDT Instance too many that
+//! of the oldest. If there is no such the new one is dropped. Each bound that is reached is told once per session
+//! ([`Event::LimitReached`]) and counted ([`SessionStats::dropped`]).
+//!
+//! Digests and content decoding of long objects are worked at in slices: after the last symbol
+//! [`next_deadline`](Receiver::next_deadline) is due at once until the content is delivered.
 
+mod blocks;
+mod budget;
 mod config;
+mod delivery;
+mod description;
+mod early;
 mod event;
+mod instances;
+mod object;
+mod repair;
+mod session;
+mod store;
+mod tracked;
+mod versions;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 
 pub use config::{Filter, Limits, Mode, ReceiverConfig};
 pub use event::{BlockLoss, Content, Event, Failure, Limit, ObjectInfo, Path, ReceiverStats, SessionId, SessionStats};
 
 use crate::Time;
+use crate::alc::Packet;
+use crate::lct::Revision;
+use session::{Context, Session};
+
+/// Key of a session in the tables of a receiver: never used again.
+type Serial = u64;
 
 /// A FLUTE receiver of any number of sessions.
 #[derive(Debug)]
-pub struct Receiver {}
+pub struct Receiver {
+    config: ReceiverConfig,
+    serials: HashMap<SessionId, Serial>,
+    sessions: HashMap<Serial, Entry>,
+    /// Sessions by age that may give way to new ones; and some that are gone or must stay.
+    embryos: VecDeque<Serial>,
+    next_serial: Serial,
+    /// When a session is to be looked after, the earliest first; and times that are no longer those of the session.
+    deadlines: BinaryHeap<Reverse<(Time, Serial)>>,
+    events: VecDeque<Event>,
+    stats: ReceiverStats,
+    sessions_limit_reported: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    session: Session,
+    /// The time in `deadlines` that counts. It may be too early, never too late.
+    deadline: Time,
+}
 
 impl Receiver {
     /// A receiver that has heard nothing yet.
     pub fn new(config: ReceiverConfig) -> Self {
-        todo!()
+        Self {
+            config,
+            serials: HashMap::new(),
+            sessions: HashMap::new(),
+            embryos: VecDeque::new(),
+            next_serial: 0,
+            deadlines: BinaryHeap::new(),
+            events: VecDeque::new(),
+            stats: ReceiverStats::default(),
+            sessions_limit_reported: false,
+        }
     }
 
     /// Takes one datagram. What is wrong with it is counted, never an error.
     pub fn push(&mut self, path: Path, datagram: &[u8], now: Time) {
-        todo!()
+        self.stats.packets += 1;
+        self.stats.bytes += datagram.len() as u64;
+        let source = path.source.map(|address| address.ip());
+        if self.config.filter.source.is_some_and(|wanted| source != Some(wanted)) {
+            self.stats.filtered += 1;
+            return;
+        }
+        // Until the version of FLUTE is known the header is read as RFC 3451 has it: a sender of RFC 5651 leaves the bits
+        // alone that announce the two words that only the older one has.
+        let decoded = Packet::decode(datagram, Revision::Rfc3451);
+        let decoded = decoded.or_else(|_| Packet::decode(datagram, Revision::Rfc5651));
+        let Ok(mut packet) = decoded else {
+            self.stats.malformed += 1;
+            return;
+        };
+        let Some(tsi) = packet.header.tsi else {
+            self.stats.malformed += 1;
+            return;
+        };
+        if !self.config.filter.tsis.is_empty() && !self.config.filter.tsis.contains(&tsi) {
+            self.stats.filtered += 1;
+            return;
+        }
+        let id = SessionId { source, destination: path.destination, tsi };
+        let Some(serial) = self.serial(id, now) else { return };
+        let Some(entry) = self.sessions.get_mut(&serial) else { return };
+
+        let has_times = packet.header.sender_current_time.is_some() || packet.header.expected_residual_time.is_some();
+        if has_times && entry.session.flute_version().is_some_and(|version| version >= 2) {
+            match Packet::decode(datagram, Revision::Rfc5651) {
+                Ok(again) => packet = again,
+                Err(_) => {
+                    self.stats.malformed += 1;
+                    return;
+                }
+            }
+        }
+        let mut cx = Context { config: &self.config, now, events: &mut self.events };
+        entry.session.push(&packet, datagram.len(), &mut cx);
+        let deadline = entry.session.next_deadline(&self.config);
+        if deadline < entry.deadline {
+            entry.deadline = deadline;
+            self.deadlines.push(Reverse((deadline, serial)));
+        }
     }
 
     /// What happened, in order, until `None`.
     pub fn poll_event(&mut self) -> Option<Event> {
-        todo!()
+        self.events.pop_front()
     }
 
     /// The earliest time at which something is to be done without a packet: the expiry of an FDT Instance, of a session.
     pub fn next_deadline(&self) -> Option<Time> {
-        todo!()
+        self.deadlines.peek().map(|Reverse((time, _))| *time)
     }
 
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Time) {
-        todo!()
+        let mut due = Vec::new();
+        while let Some(Reverse((time, serial))) = self.deadlines.peek().copied()
+            && time <= now
+        {
+            self.deadlines.pop();
+            if self.sessions.get(&serial).is_some_and(|entry| entry.deadline == time) {
+                due.push(serial);
+            }
+        }
+        for serial in due {
+            let Some(entry) = self.sessions.get_mut(&serial) else { continue };
+            let mut cx = Context { config: &self.config, now, events: &mut self.events };
+            if entry.session.handle_timeout(&mut cx) {
+                entry.deadline = entry.session.next_deadline(&self.config);
+                self.deadlines.push(Reverse((entry.deadline, serial)));
+            } else {
+                self.forget(serial);
+            }
+        }
+        self.drop_stale_deadlines();
     }
 
     /// No more datagrams will come: every object that is not complete is reported as failed, every session as closed.
     pub fn finish(&mut self, now: Time) {
-        todo!()
+        let mut serials: Vec<Serial> = self.sessions.keys().copied().collect();
+        serials.sort_unstable();
+        for serial in serials {
+            if let Some(entry) = self.sessions.get_mut(&serial) {
+                entry.session.finish(&mut Context { config: &self.config, now, events: &mut self.events });
+            }
+            self.forget(serial);
+        }
+        self.deadlines.clear();
     }
 
     /// Counters since the start.
     pub fn stats(&self) -> ReceiverStats {
-        todo!()
+        let mut sessions: Vec<_> = self.sessions.iter().filter(|(_, entry)| !entry.session.is_closed()).collect();
+        sessions.sort_unstable_by_key(|(serial, _)| **serial);
+        let sessions = sessions.into_iter().map(|(_, entry)| (entry.session.id(), entry.session.stats())).collect();
+        ReceiverStats { sessions, ..self.stats.clone() }
+    }
+
+    /// The session with this ID, opened if need be; `None` if there is no room for it.
+    fn serial(&mut self, id: SessionId, now: Time) -> Option<Serial> {
+        if let Some(serial) = self.serials.get(&id) {
+            return Some(*serial);
+        }
+        if self.sessions.len() >= self.config.limits.max_sessions {
+            let has_room = self.shed_session(now);
+            if !std::mem::replace(&mut self.sessions_limit_reported, true) {
+                self.events.push_back(Event::LimitReached { session: id, limit: Limit::Sessions });
+            }
+            if !has_room {
+                self.stats.filtered += 1;
+                return None;
+            }
+        }
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        let session = Session::new(id, &mut Context { config: &self.config, now, events: &mut self.events });
+        self.serials.insert(id, serial);
+        self.sessions.insert(serial, Entry { session, deadline: Time::MAX });
+        self.embryos.push_back(serial);
+        Some(serial)
+    }
+
+    /// Forgets the oldest session that has had no FDT Instance, or is closed.
+    fn shed_session(&mut self, now: Time) -> bool {
+        let closed = |entry: &Entry| entry.session.is_closed();
+        let mut shed = None;
+        while let Some(serial) = self.embryos.pop_front() {
+            if self.sessions.get(&serial).is_some_and(|entry| !entry.session.is_described() || closed(entry)) {
+                shed = Some(serial);
+                break;
+            }
+        }
+        shed = shed.or_else(|| self.sessions.iter().find(|(_, entry)| closed(entry)).map(|(serial, _)| *serial));
+        let Some(serial) = shed else { return false };
+        if let Some(entry) = self.sessions.get_mut(&serial) {
+            entry.session.finish(&mut Context { config: &self.config, now, events: &mut self.events });
+        }
+        self.forget(serial);
+        true
+    }
+
+    fn forget(&mut self, serial: Serial) {
+        if let Some(entry) = self.sessions.remove(&serial) {
+            self.serials.remove(&entry.session.id());
+        }
+        if self.deadlines.len() > 2 * self.sessions.len() + 64 {
+            let sessions = &self.sessions;
+            self.deadlines
+                .retain(|Reverse((time, serial))| sessions.get(serial).is_some_and(|entry| entry.deadline == *time));
+        }
+    }
+
+    /// Drops times from the top of the heap that are no longer those of a session.
+    fn drop_stale_deadlines(&mut self) {
+        while let Some(Reverse((time, serial))) = self.deadlines.peek()
+            && self.sessions.get(serial).is_none_or(|entry| entry.deadline != *time)
+        {
+            self.deadlines.pop();
+        }
     }
 }

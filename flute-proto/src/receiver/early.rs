@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! Symbols that arrived before it was known how to read them: their FDT Instance, or the EXT_FTI of theirs, is still to
+//! come. They are kept as they came, within a quarter of the session's memory; when that is full, what belongs to the
+//! object that has waited longest goes first.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::budget::{Budget, OverBudget};
+use crate::alc::Payload;
+use crate::lct::Toi;
+use crate::oti::FecEncodingId;
+
+/// Memory of a group besides the packets in it.
+const GROUP_OVERHEAD: u64 = 160;
+/// FEC Encoding ID and length in front of each packet.
+const PACKET_OVERHEAD: usize = 3;
+/// By how much the room of a group grows at most.
+const GROWTH: usize = 256 * 1024;
+
+/// What symbols belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    /// The FDT Instance with this ID.
+    Instance(u32),
+    /// The object with this TOI.
+    Object(Toi),
+}
+
+/// The packets of one object, in the order of their arrival.
+#[derive(Debug)]
+pub(super) struct Group {
+    bytes: Vec<u8>,
+    charged: u64,
+    serial: u64,
+}
+
+impl Group {
+    /// FEC Encoding ID, and what followed the LCT header, of each packet.
+    pub(super) fn packets(&self) -> impl Iterator<Item = (FecEncodingId, Payload<'_>)> {
+        let mut rest = &self.bytes[..];
+        std::iter::from_fn(move || {
+            let (&[encoding_id, high, low], after) = rest.split_first_chunk()?;
+            let (packet, after) = after.split_at_checked(usize::from(u16::from_be_bytes([high, low])))?;
+            rest = after;
+            let encoding_id = FecEncodingId(encoding_id);
+            let (id, symbols) = packet.split_at_checked(encoding_id.payload_id_length())?;
+            Some((encoding_id, Payload { id, symbols }))
+        })
+    }
+
+    /// Gives the memory back.
+    pub(super) fn discard(self, budget: &mut Budget) {
+        budget.release(self.charged);
+    }
+}
+
+/// Symbols of objects and FDT Instances that cannot be read yet.
+#[derive(Debug)]
+pub(super) struct EarlySymbols {
+    groups: HashMap<Key, Group>,
+    /// Groups by age, and groups that are there no more.
+    order: VecDeque<(u64, Key)>,
+    next_serial: u64,
+    limit: u64,
+    charged: u64,
+}
+
+impl EarlySymbols {
+    /// Nothing is kept yet, and never more than a quarter of the memory.
+    pub(super) fn new(budget: &Budget) -> Self {
+        Self { groups: HashMap::new(), order: VecDeque::new(), next_serial: 0, limit: budget.limit() / 4, charged: 0 }
+    }
+
+    /// Keeps a packet, and drops groups that have waited longer where that makes the room for it. Returns how many groups
+    /// were dropped.
+    pub(super) fn keep(
+        &mut self,
+        key: Key,
+        encoding_id: FecEncodingId,
+        payload: Payload<'_>,
+        budget: &mut Budget,
+    ) -> Result<usize, OverBudget> {
+        let length = payload.id.len() + payload.symbols.len();
+        let Ok(length_field) = u16::try_from(length) else { return Err(OverBudget) };
+        let needed = PACKET_OVERHEAD + length;
+        let (room, held) = self
+            .groups
+            .get(&key)
+            .map_or((0, 0), |group| (group.bytes.capacity() - group.bytes.len(), group.bytes.len()));
+        let grow = if room < needed { needed.max(held.min(GROWTH)) } else { 0 };
+        let mut charge = grow as u64 + if held == 0 { GROUP_OVERHEAD } else { 0 };
+        let mut dropped = 0;
+        while charge > 0 && (self.charged + charge > self.limit || budget.charge(charge).is_err()) {
+            match self.order.front() {
+                // Its own group is the oldest: what is there is worth as much as what comes.
+                Some((serial, oldest))
+                    if *oldest == key && self.groups.get(&key).is_some_and(|group| group.serial == *serial) =>
+                {
+                    return Err(OverBudget);
+                }
+                Some(_) => dropped += usize::from(self.shed(budget)),
+                None => return Err(OverBudget),
+            }
+        }
+        self.charged += charge;
+        let group = self.groups.entry(key).or_insert_with(|| {
+            let serial = self.next_serial;
+            self.next_serial += 1;
+            self.order.push_back((serial, key));
+            Group { bytes: Vec::new(), charged: 0, serial }
+        });
+        group.charged += std::mem::take(&mut charge);
+        if grow > 0 {
+            group.bytes.reserve_exact(grow);
+        }
+        group.bytes.push(encoding_id.0);
+        group.bytes.extend(length_field.to_be_bytes());
+        group.bytes.extend_from_slice(payload.id);
+        group.bytes.extend_from_slice(payload.symbols);
+        Ok(dropped)
+    }
+
+    /// Whether anything is kept.
+    pub(super) fn has(&self, key: Key) -> bool {
+        self.groups.contains_key(&key)
+    }
+
+    /// Takes out what was kept; it stays charged until it is [discarded](Group::discard).
+    pub(super) fn take(&mut self, key: Key) -> Option<Group> {
+        let group = self.groups.remove(&key)?;
+        self.charged -= group.charged;
+        if self.order.len() > 2 * self.groups.len() + 16 {
+            self.order.retain(|(serial, key)| self.groups.get(key).is_some_and(|group| group.serial == *serial));
+        }
+        Some(group)
+    }
+
+    /// Drops the group that has waited longest; `false` if there is none.
+    pub(super) fn shed(&mut self, budget: &mut Budget) -> bool {
+        while let Some((serial, key)) = self.order.pop_front() {
+            if self.groups.get(&key).is_some_and(|group| group.serial == serial) {
+                if let Some(group) = self.take(key) {
+                    group.discard(budget);
+                }
+                return true;
+            }
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_CODE: FecEncodingId = FecEncodingId::NO_CODE;
+
+    fn object(toi: u128) -> Key {
+        Key::Object(Toi::new(toi).unwrap())
+    }
+
+    #[test]
+    fn packets_come_out_as_they_went_in() {
+        let mut budget = Budget::new(100_000);
+        let mut early = EarlySymbols::new(&budget);
+        for byte in 0..10u8 {
+            let payload = Payload { id: &[0, 0, 0, byte], symbols: &vec![byte; byte.into()] };
+            early.keep(object(1), NO_CODE, payload, &mut budget).unwrap();
+        }
+        assert!(early.take(object(2)).is_none());
+        let group = early.take(object(1)).unwrap();
+        for (byte, (encoding_id, payload)) in group.packets().enumerate() {
+            assert_eq!((encoding_id, payload.id), (NO_CODE, &[0, 0, 0, byte as u8][..]));
+            assert_eq!(payload.symbols, vec![byte as u8; byte]);
+        }
+        assert_eq!(group.packets().count(), 10);
+        group.discard(&mut budget);
+        assert_eq!((budget.used(), early.charged), (0, 0));
+    }
+
+    #[test]
+    fn the_oldest_object_goes_first() {
+        let mut budget = Budget::new(40_000);
+        let mut early = EarlySymbols::new(&budget);
+        let payload = Payload { id: &[0; 4], symbols: &[7; 1000] };
+        let dropped: usize = (0..20).map(|toi| early.keep(object(toi), NO_CODE, payload, &mut budget).unwrap()).sum();
+        assert!(budget.used() <= 10_000 && dropped >= 11, "{} {dropped}", budget.used());
+        assert!(early.take(object(0)).is_none());
+        let newest = early.take(object(19)).unwrap();
+        newest.discard(&mut budget);
+        while early.shed(&mut budget) {}
+        assert_eq!((budget.used(), early.charged), (0, 0));
+    }
+
+    #[test]
+    fn one_object_does_not_push_itself_out() {
+        let mut budget = Budget::new(40_000);
+        let mut early = EarlySymbols::new(&budget);
+        let payload = Payload { id: &[0; 4], symbols: &[7; 1000] };
+        let kept = (0..20).filter(|_| early.keep(object(1), NO_CODE, payload, &mut budget).is_ok()).count();
+        assert!((5..10).contains(&kept), "{kept}");
+        assert_eq!(early.take(object(1)).unwrap().packets().count(), kept);
+    }
+}

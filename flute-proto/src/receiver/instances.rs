@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! The FDT Instances of a session: those that are being received, those that have been read, and their order.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::budget::Budget;
+use super::object::Object;
+use crate::Time;
+use crate::alc::Payload;
+use crate::content::ContentEncoding;
+use crate::oti::Oti;
+
+/// FDT Instances that are received side by side, at most.
+const MAX_INCOMING: usize = 64;
+/// FDT Instance IDs (RFC 6726 §3.4.1).
+const IDS: u64 = 1 << 20;
+/// What an instance that has been read costs besides its bytes.
+pub(super) const KNOWN_OVERHEAD: u64 = 256;
+
+/// An FDT Instance that is being received.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) object: Object,
+    pub(super) encoding: ContentEncoding,
+    /// Its ID was that of another instance, which has not expired.
+    pub(super) reused_id: bool,
+}
+
+/// An FDT Instance that has been read.
+#[derive(Debug)]
+struct Known {
+    /// As it was received, to compare its packets with; dropped when memory is short.
+    object: Option<Object>,
+    oti: Oti,
+    expires: Time,
+    serial: u64,
+}
+
+/// The latest of the instances that have been read.
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    id: u32,
+    order: u64,
+    expires: Time,
+}
+
+/// All FDT Instances of a session.
+#[derive(Debug, Default)]
+pub(super) struct Instances {
+    incoming: HashMap<u32, Incoming>,
+    incoming_by_age: VecDeque<u32>,
+    known: HashMap<u32, Known>,
+    known_by_age: VecDeque<(u64, u32)>,
+    next_serial: u64,
+    newest: Option<Newest>,
+}
+
+/// What a packet is to an instance that has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Relation {
+    /// There is no such instance.
+    Unknown,
+    /// A repetition.
+    Repeated,
+    /// Part of another instance with the same ID.
+    Other,
+}
+
+impl Instances {
+    /// Whether a packet repeats what has been read.
+    pub(super) fn relation(&self, id: u32, oti: Option<&Oti>, payload: Payload<'_>) -> Relation {
+        let Some(known) = self.known.get(&id) else { return Relation::Unknown };
+        let same = oti.is_none_or(|oti| *oti == known.oti)
+            && known.object.as_ref().is_none_or(|object| !object.differs(payload));
+        if same { Relation::Repeated } else { Relation::Other }
+    }
+
+    /// The FEC OTI of an instance, whether it has been read or is being received.
+    pub(super) fn oti(&self, id: u32) -> Option<&Oti> {
+        let incoming = self.incoming.get(&id).map(|incoming| incoming.object.oti());
+        incoming.or_else(|| self.known.get(&id).map(|known| &known.oti))
+    }
+
+    /// The instance that is being received under this ID.
+    pub(super) fn incoming(&mut self, id: u32) -> Option<&mut Incoming> {
+        self.incoming.get_mut(&id)
+    }
+
+    /// Begins to receive an instance; the oldest one that is incomplete makes room for it if need be: `true` then.
+    pub(super) fn begin(
+        &mut self,
+        id: u32,
+        object: Object,
+        encoding: ContentEncoding,
+        reused_id: bool,
+        budget: &mut Budget,
+    ) -> bool {
+        let full = self.incoming.len() >= MAX_INCOMING && self.shed_incoming(budget);
+        self.incoming.insert(id, Incoming { object, encoding, reused_id });
+        self.incoming_by_age.push_back(id);
+        full
+    }
+
+    /// Takes an instance out that is being received.
+    pub(super) fn take_incoming(&mut self, id: u32) -> Option<Incoming> {
+        let incoming = self.incoming.remove(&id)?;
+        self.incoming_by_age.retain(|other| *other != id);
+        Some(incoming)
+    }
+
+    fn shed_incoming(&mut self, budget: &mut Budget) -> bool {
+        let oldest = self.incoming_by_age.pop_front().and_then(|id| self.incoming.remove(&id));
+        oldest.map(|incoming| incoming.object.discard(budget)).is_some()
+    }
+
+    /// Remembers an instance that has been read, of at most `max`. `true` if another was forgotten for it.
+    ///
+    /// Its object stays charged; [`KNOWN_OVERHEAD`] has been charged by the caller.
+    pub(super) fn remember(&mut self, id: u32, object: Object, expires: Time, max: usize, budget: &mut Budget) -> bool {
+        self.forget(id, budget);
+        let full = self.known.len() >= max && self.shed_known(budget);
+        let serial = self.serial();
+        let oti = object.oti().clone();
+        self.known.insert(id, Known { object: Some(object), oti, expires, serial });
+        self.known_by_age.push_back((serial, id));
+        full
+    }
+
+    /// Forgets an instance that has been read.
+    pub(super) fn forget(&mut self, id: u32, budget: &mut Budget) {
+        if let Some(known) = self.known.remove(&id) {
+            budget.release(KNOWN_OVERHEAD);
+            if let Some(object) = known.object {
+                object.discard(budget);
+            }
+            if self.known_by_age.len() > 2 * self.known.len() + 16 {
+                let known = &self.known;
+                self.known_by_age.retain(|(serial, id)| known.get(id).is_some_and(|known| known.serial == *serial));
+            }
+        }
+    }
+
+    /// Forgets the instance if it has expired.
+    pub(super) fn expire(&mut self, id: u32, now: Time, budget: &mut Budget) {
+        if self.known.get(&id).is_some_and(|known| known.expires <= now) {
+            self.forget(id, budget);
+        }
+    }
+
+    fn shed_known(&mut self, budget: &mut Budget) -> bool {
+        while let Some((serial, id)) = self.known_by_age.pop_front() {
+            if self.known.get(&id).is_some_and(|known| known.serial == serial) {
+                self.forget(id, budget);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Frees memory: the bytes of instances that have been read, oldest first. `false` if there is nothing to free.
+    pub(super) fn shed(&mut self, budget: &mut Budget) -> bool {
+        for (serial, id) in &self.known_by_age {
+            if let Some(known) = self.known.get_mut(id).filter(|known| known.serial == *serial)
+                && let Some(object) = known.object.take()
+            {
+                object.discard(budget);
+                return true;
+            }
+        }
+        self.shed_incoming(budget)
+    }
+
+    /// The place of an instance in the order of all: a larger number is newer.
+    ///
+    /// IDs count up and wrap at 20 bits (RFC 6726 §3.4.1), and instances may come late and out of order. But a sender
+    /// that is restarted begins at 0: an ID that is used again, or one that went back while the expiry went on, is newer
+    /// than all before.
+    pub(super) fn place(&mut self, id: u32, expires: Time, reused_id: bool) -> u64 {
+        let Some(newest) = self.newest else {
+            let order = IDS + u64::from(id);
+            self.newest = Some(Newest { id, order, expires });
+            return order;
+        };
+        // The difference of two 20-bit numbers, as a signed one.
+        let ahead = (id.wrapping_sub(newest.id) << 12) as i32 >> 12;
+        let restarted = reused_id || ahead < 0 && expires > newest.expires;
+        let order = if restarted { newest.order + IDS } else { newest.order.saturating_add_signed(ahead.into()) };
+        if order >= newest.order {
+            self.newest = Some(Newest { id, order, expires });
+        }
+        order
+    }
+
+    /// Whether `order` is that of the newest instance.
+    pub(super) fn is_newest(&self, order: u64) -> bool {
+        self.newest.is_some_and(|newest| newest.order == order)
+    }
+
+    fn serial(&mut self) -> u64 {
+        self.next_serial += 1;
+        self.next_serial
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::from_unix(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn instances_are_ordered_across_the_wrap() {
+        let mut instances = Instances::default();
+        let last = instances.place((1 << 20) - 1, at(100), false);
+        let wrapped = instances.place(0, at(110), false);
+        let late = instances.place((1 << 20) - 2, at(90), false);
+        assert!(late < last && last < wrapped);
+        assert!(instances.is_newest(wrapped) && !instances.is_newest(late));
+    }
+
+    #[test]
+    fn a_restarted_sender_is_newer_than_its_past() {
+        let mut instances = Instances::default();
+        let before = instances.place(40, at(100), false);
+        let late = instances.place(39, at(100), false);
+        let restarted = instances.place(0, at(200), false);
+        assert!(late < before && before < restarted);
+        let again = instances.place(0, at(150), true);
+        assert!(restarted < again);
+    }
+}
