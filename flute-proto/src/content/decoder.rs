@@ -60,6 +60,19 @@ pub enum DecodeError {
 ///   to be ZLIB (RFC 2616 §3.5), and often is raw.
 /// - A gzip file may have several members (RFC 1952 §2.2).
 /// - Zeros after the end are padding and ignored; anything else there is an error.
+///
+/// ```
+/// use flute_proto::content::{ContentEncoding, DecodeLimits, Decoder, encode};
+///
+/// let encoded = encode(ContentEncoding::Gzip, b"many words").unwrap();
+/// let limits = DecodeLimits { max_size: 1000, ..DecodeLimits::default() };
+/// let mut decoder = Decoder::new("gzip".parse()?, Vec::new(), limits);
+/// for packet in encoded.chunks(7) {
+///     decoder.write(packet)?;
+/// }
+/// assert_eq!(decoder.finish()?, b"many words");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Decoder<W> {
     sink: W,

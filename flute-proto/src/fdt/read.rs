@@ -26,6 +26,10 @@ use crate::oti::{FecEncodingId, OtiAttributes};
 
 /// Elements within elements; the schemas have four.
 const MAX_DEPTH: usize = 64;
+/// Attributes of one element that are looked at; the schemas have two dozen.
+const MAX_ATTRIBUTES: usize = 256;
+/// Independent units of one file: far more than a media segment has.
+const MAX_POSITIONS: usize = 65_536;
 /// Namespace declarations in force at one place; the schemas have a dozen.
 const MAX_NAMESPACES: usize = 64;
 /// Characters of a wrong value that are worth showing.
@@ -36,11 +40,13 @@ const MAX_SHOWN: usize = 64;
 pub struct ReadLimits {
     /// `File` entries.
     pub max_files: usize,
+    /// Bytes that the instance takes in memory, counted while it is read.
+    pub max_memory: usize,
 }
 
 impl Default for ReadLimits {
     fn default() -> Self {
-        Self { max_files: 65_536 }
+        Self { max_files: 65_536, max_memory: 256 << 20 }
     }
 }
 
@@ -89,6 +95,9 @@ pub enum FdtError {
     /// More files than [`ReadLimits::max_files`].
     #[error("the instance describes more than {0} files")]
     TooManyFiles(usize),
+    /// More than [`ReadLimits::max_memory`].
+    #[error("the instance takes more than {0} bytes of memory")]
+    TooLarge(usize),
 }
 
 /// Why a `File` entry cannot be used.
@@ -115,16 +124,33 @@ pub enum FileError {
 }
 
 impl FdtInstance {
-    /// Reads an FDT Instance. Memory is proportional to `document` and to the number of files.
+    /// Reads an FDT Instance.
     ///
     /// The document is UTF-8, with or without a byte order mark; or ISO 8859-1 where it declares that. Bytes after the
     /// end of the root element are ignored.
+    ///
+    /// ```
+    /// use flute_proto::fdt::{FdtInstance, ReadLimits};
+    ///
+    /// let document = br#"<FDT-Instance xmlns="urn:ietf:params:xml:ns:fdt" Expires="3900000000">
+    ///     <File TOI="1" Content-Location="live.mpd" Content-Type="application/dash+xml"/>
+    ///     <File TOI="one" Content-Location="video.m4s"/>
+    /// </FDT-Instance>"#;
+    /// let parsed = FdtInstance::from_xml(document, &ReadLimits::default())?;
+    /// assert_eq!(parsed.instance.files[0].content_location, "live.mpd");
+    /// assert_eq!(parsed.rejected[0].reason.to_string(), "the attribute `TOI` cannot be `one`");
+    /// # Ok::<(), flute_proto::fdt::FdtError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`FdtError`] where there is no instance to be had. An entry that is wrong is no error, but
+    /// [`rejected`](Parsed::rejected).
     pub fn from_xml(document: &[u8], limits: &ReadLimits) -> Result<Parsed, FdtError> {
         let text = decode(document)?;
         let mut reader = NsReader::from_str(&text);
         reader.config_mut().expand_empty_elements = true;
         reader.resolver_mut().set_max_namespace_bindings(MAX_NAMESPACES);
-        Reader { reader, root_namespace: None, limits }.instance()
+        Reader { reader, root_namespace: None, limits, memory: 0 }.instance()
     }
 }
 
@@ -156,6 +182,8 @@ struct Reader<'i, 'l> {
     /// Namespace of the root, which is the FDT's whatever it is.
     root_namespace: Option<String>,
     limits: &'l ReadLimits,
+    /// Bytes that what was read takes.
+    memory: usize,
 }
 
 impl<'i> Reader<'i, '_> {
@@ -163,6 +191,11 @@ impl<'i> Reader<'i, '_> {
         self.reader
             .read_event()
             .map_err(|error| FdtError::Xml { offset: self.reader.error_position(), reason: shown(&error.to_string()) })
+    }
+
+    fn charge(&mut self, bytes: usize) -> Result<(), FdtError> {
+        self.memory = self.memory.saturating_add(bytes);
+        if self.memory > self.limits.max_memory { Err(FdtError::TooLarge(self.limits.max_memory)) } else { Ok(()) }
     }
 
     fn truncated(&self) -> FdtError {
@@ -183,8 +216,9 @@ impl<'i> Reader<'i, '_> {
         &'e self,
         start: &'e BytesStart<'_>,
     ) -> impl Iterator<Item = Result<(&'e str, Option<Cow<'e, str>>), String>> {
-        start.attributes().filter_map(|attribute| {
+        start.attributes().take(MAX_ATTRIBUTES + 1).enumerate().filter_map(|(index, attribute)| {
             let attribute = match attribute {
+                Ok(_) if index == MAX_ATTRIBUTES => return Some(Err(format!("more than {MAX_ATTRIBUTES}"))),
                 Ok(attribute) if attribute.key.as_namespace_binding().is_some() => return None,
                 Ok(attribute) => attribute,
                 Err(error) => return Some(Err(shown(&error.to_string()))),
@@ -278,6 +312,8 @@ impl<'i> Reader<'i, '_> {
             Ok(file) => (file, None),
             Err(reason) => (File::default(), Some(Rejected { toi, reason })),
         };
+        let positions = size_of_val(&file.independent_unit_positions[..]);
+        self.charge(size_of::<File>() + start.attributes_raw().len() + positions)?;
         self.children(|this, start| this.file_child(start, &mut file))?;
         Ok(wrong.map_or(Ok(file), Err))
     }
@@ -318,6 +354,7 @@ impl<'i> Reader<'i, '_> {
                 file.alternate_content_location_2.push(alternate);
             }
             Some("Signature") => {
+                self.charge(size_of::<Signature>() + start.attributes_raw().len())?;
                 let mut signature = self.signature_attributes(start);
                 signature.value = value::base64_binary(&self.text()?).unwrap_or_default();
                 if !signature.value.is_empty() {
@@ -348,6 +385,7 @@ impl<'i> Reader<'i, '_> {
     }
 
     fn alternate_content_location(&mut self, start: &BytesStart<'_>) -> Result<AlternateContentLocation, FdtError> {
+        self.charge(size_of::<AlternateContentLocation>() + start.attributes_raw().len())?;
         let availability_time = self.attribute(start, "Availability-Time").map(|text| text.trim_ascii().to_owned());
         let mut locations = Vec::new();
         self.children(|this, start| {
@@ -403,11 +441,13 @@ impl<'i> Reader<'i, '_> {
                 Event::CData(part) => text.push_str(&part.xml10_content()),
                 Event::GeneralRef(reference) => text.extend(character(&reference)),
                 Event::Start(_) => self.skip()?,
-                Event::End(_) => return Ok(text),
+                Event::End(_) => break,
                 Event::Eof => return Err(self.truncated()),
                 _ => {}
             }
         }
+        self.charge(size_of::<String>() + text.len())?;
+        Ok(text)
     }
 
     /// The text of an element that holds a URI, which whitespace may surround.
@@ -470,8 +510,10 @@ fn file_attribute(file: &mut File, name: &str, text: Cow<'_, str>) -> Result<(),
         "Decryption-KEY-URI" => file.decryption_key_uri = Some(text.into_owned()),
         "FEC-Redundancy-Level" => file.fec_redundancy_level = value::number(&text),
         "IndependentUnitPositions" => {
-            let positions = text.split_ascii_whitespace().map(value::number).collect::<Option<_>>();
-            file.independent_unit_positions = positions.unwrap_or_default();
+            let words = text.split_ascii_whitespace().take(MAX_POSITIONS + 1);
+            let positions = words.map(value::number).collect::<Option<Vec<_>>>();
+            file.independent_unit_positions =
+                positions.filter(|positions| positions.len() <= MAX_POSITIONS).unwrap_or_default();
         }
         "Expires" => file.expires = value::ntp_seconds(&text),
         "Content-Digest" => file.content_digest = value::message_digest(&text),

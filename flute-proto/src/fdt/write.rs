@@ -41,7 +41,22 @@ pub enum WriteError {
 }
 
 impl FdtInstance {
-    /// The XML document of this instance with its [`files`](Self::files).
+    /// The XML document of this instance with its [`files`](Self::files), in the schema of the profile.
+    ///
+    /// ```
+    /// use flute_proto::fdt::{FdtInstance, File};
+    /// use flute_proto::lct::Toi;
+    /// use flute_proto::profile::Profile;
+    ///
+    /// let file = File { content_location: "live.mpd".into(), toi: Toi::new(1).unwrap(), ..File::default() };
+    /// let instance = FdtInstance { expires: 3_900_000_000, files: vec![file], ..FdtInstance::default() };
+    /// let xml = instance.to_xml(Profile::Rfc6726)?;
+    /// assert!(xml.ends_with(r#"<File Content-Location="live.mpd" TOI="1"/></FDT-Instance>"#));
+    /// # Ok::<(), flute_proto::fdt::WriteError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`WriteError`] for characters that XML cannot carry, and for what the schema has no words for.
     pub fn to_xml(&self, profile: Profile) -> Result<String, WriteError> {
         let mut entries = String::with_capacity(self.files.len() * 256);
         for file in &self.files {

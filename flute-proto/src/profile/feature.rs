@@ -15,7 +15,8 @@ pub enum Feature {
     ContentEncoding(ContentEncoding),
     /// EXT_FTI in the packets of objects.
     FtiOnObjects,
-    /// EXT_TIME with the Sender Current Time.
+    /// EXT_TIME with the Sender Current Time, in FLUTE v1 too: RFC 3451 has no other way to tell the time of day, and lets
+    /// receivers skip extensions that they do not know.
     SenderCurrentTime,
     /// `FDT-Instance/@Complete`.
     Complete,

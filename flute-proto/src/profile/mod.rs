@@ -71,6 +71,13 @@ impl Profile {
     }
 
     /// Whether the profile allows this.
+    ///
+    /// ```
+    /// use flute_proto::profile::{Feature, Profile};
+    ///
+    /// let refused = Profile::Mbms.check(Feature::FdtContentEncoding).unwrap_err();
+    /// assert_eq!(refused.to_string(), "content encoding of FDT Instances is not allowed by TS 26.346 7.2.8");
+    /// ```
     pub fn check(self, feature: Feature) -> Result<(), Forbidden> {
         match self.rules().prohibitions.iter().find(|(forbidden, _)| *forbidden == feature) {
             Some(&(_, clause)) => Err(Forbidden { what: feature.description(), clause }),

@@ -382,9 +382,32 @@ fn bounds() {
 
     let file = r#"<File TOI="1" Content-Location="a"/><File/>"#;
     let document = format!(r#"<FDT-Instance Expires="1">{}</FDT-Instance>"#, file.repeat(5));
-    let limited = |max_files| FdtInstance::from_xml(document.as_bytes(), &ReadLimits { max_files });
+    let limited =
+        |max_files| FdtInstance::from_xml(document.as_bytes(), &ReadLimits { max_files, ..ReadLimits::default() });
     assert_eq!(limited(10).map(|parsed| (parsed.instance.files.len(), parsed.rejected.len())), Ok((5, 5)));
     assert_eq!(limited(9), Err(FdtError::TooManyFiles(9)));
+
+    for content in [
+        "<Group/>".repeat(1000),
+        "<Base-URL-1>http://example.com/</Base-URL-1>".repeat(1000),
+        "<File TOI='1' Content-Location='a'/>".repeat(100),
+        format!("<File TOI='1' Content-Location='{}'/>", "a".repeat(10_000)),
+        format!("<File TOI='1' Content-Location='a' IndependentUnitPositions='{}'/>", "0 ".repeat(2000)),
+        format!("<File>{}", "<Alternate-Content-Location-1/>".repeat(1000)),
+        format!("<File>{}", "<Signature>AA==</Signature>".repeat(1000)),
+        format!("<File>{}", "<Group>g</Group>".repeat(1000)),
+    ] {
+        let document = format!("<FDT-Instance Expires='1'>{content}");
+        let limits = ReadLimits { max_memory: 10_000, ..ReadLimits::default() };
+        assert_eq!(FdtInstance::from_xml(document.as_bytes(), &limits), Err(FdtError::TooLarge(10_000)), "{content}");
+    }
+    let many =
+        |count| format!("<File TOI='1' Content-Location='a' IndependentUnitPositions='{}'/>", "0 ".repeat(count));
+    assert_eq!(only_file(&many(65_536)).independent_unit_positions.len(), 65_536);
+    assert_eq!(only_file(&many(65_537)).independent_unit_positions, []);
+    let attributes: String = (0..300).map(|number| format!(" a{number}=''")).collect();
+    let (files, rejected) = files(&format!("<File TOI='1' Content-Location='a'{attributes}/>"));
+    assert_eq!((files, rejected), (vec![], vec![FileError::Attributes("more than 256".to_owned())]));
 }
 
 #[test]
