@@ -28,8 +28,6 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(2);
 const ASSUMED_LIFETIME: Duration = Duration::from_secs(600);
 /// How long a file is still received that a new full table (`FullFDT`) does not list, for packets that are late.
 const WITHDRAWAL: Duration = Duration::from_secs(2);
-/// Memory that reading a File element takes, about.
-const FILE_ELEMENT: u64 = 1024;
 
 /// When an instance ends.
 #[derive(Clone, Copy, Debug)]
@@ -178,9 +176,13 @@ impl Session {
             }
             None => Err(DecodeError::Truncated),
         };
-        let max_files = limits.max_objects.min((self.budget.available() / FILE_ELEMENT) as usize);
         let parsed = match document {
-            Ok(document) => FdtInstance::from_xml(&document, &ReadLimits { max_files }).map_err(Some),
+            Ok(document) => {
+                let left = self.budget.available().saturating_sub(document.len() as u64);
+                let max_memory = usize::try_from(left).unwrap_or(usize::MAX);
+                let read_limits = ReadLimits { max_files: limits.max_objects, max_memory };
+                FdtInstance::from_xml(&document, &read_limits).map_err(Some)
+            }
             Err(DecodeError::TooLong(_)) => {
                 self.drop_for(Limit::FdtSize, 1, cx);
                 Err(None)
@@ -190,8 +192,10 @@ impl Session {
         let parsed = match parsed {
             Ok(parsed) => parsed,
             Err(error) => {
-                if matches!(error, Some(FdtError::TooManyFiles(_))) {
-                    self.drop_for(Limit::Objects, 1, cx);
+                match error {
+                    Some(FdtError::TooManyFiles(_)) => self.drop_for(Limit::Objects, 1, cx),
+                    Some(FdtError::TooLarge(_)) => self.drop_for(Limit::Memory, 1, cx),
+                    _ => {}
                 }
                 self.stats.unusable += 1;
                 // Its repetitions need not be read to know that it is wrong.
