@@ -117,11 +117,10 @@ impl Writer<'_> {
             self.element(schema::FDT_2005, "Group", group)?;
         }
         for (identity, expiry) in &instance.session_identity_expiry {
-            let end = self.element_start(schema::FDT_2005, "MBMS-Session-Identity-Expiry")?;
+            let prefix = self.element_start(schema::FDT_2005, "MBMS-Session-Identity-Expiry")?;
             self.number("value", Some(expiry));
-            self.out.push('>');
-            self.push(identity);
-            self.element_end(end, "MBMS-Session-Identity-Expiry");
+            let _ = write!(self.out, ">{identity}");
+            self.element_end(prefix, "MBMS-Session-Identity-Expiry");
         }
         self.out.push_str("</FDT-Instance>");
         Ok(())
@@ -219,15 +218,15 @@ impl Writer<'_> {
     }
 
     fn cache_control(&mut self, control: CacheControl) -> Result<(), WriteError> {
-        let end = self.element_start(schema::MBMS_2007, "Cache-Control")?;
+        let prefix = self.element_start(schema::MBMS_2007, "Cache-Control")?;
         self.out.push('>');
         let (name, value) = match control {
             CacheControl::NoCache => ("no-cache", "true".to_owned()),
             CacheControl::MaxStale => ("max-stale", "true".to_owned()),
             CacheControl::Expires(seconds) => ("Expires", seconds.to_string()),
         };
-        let _ = write!(self.out, "<{end}{name}>{value}</{end}{name}>");
-        self.element_end(end, "Cache-Control");
+        let _ = write!(self.out, "<{prefix}{name}>{value}</{prefix}{name}>");
+        self.element_end(prefix, "Cache-Control");
         Ok(())
     }
 
@@ -387,10 +386,6 @@ impl Writer<'_> {
 
     fn element_end(&mut self, prefix: &str, name: &str) {
         let _ = write!(self.out, "</{prefix}{name}>");
-    }
-
-    fn push(&mut self, value: impl Display) {
-        let _ = write!(self.out, "{value}");
     }
 
     fn check_expressible(&self, extension: Extension, name: &'static str) -> Result<(), WriteError> {
