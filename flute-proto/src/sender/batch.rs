@@ -12,6 +12,8 @@ pub struct Batch {
     pub(super) packet_size: usize,
     pub(super) max_packets: usize,
     pub(super) due: Time,
+    /// The last packet is shorter than the others, so that nothing can follow it, or there are as many as wanted.
+    is_closed: bool,
 }
 
 impl Batch {
@@ -53,5 +55,64 @@ impl Batch {
     /// Takes the bytes of all packets out; the batch is empty then, and allocates anew when it is filled again.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.data)
+    }
+
+    /// Drops all packets, and keeps the room.
+    pub(super) fn clear(&mut self) {
+        self.data.clear();
+        self.packet_size = 0;
+        self.is_closed = false;
+    }
+
+    /// Makes room for `packets` packets of `size` bytes, or as many as the batch takes.
+    pub(super) fn reserve(&mut self, size: usize, packets: u64) {
+        let packets = usize::try_from(packets).unwrap_or(usize::MAX).min(self.max_packets);
+        self.data.reserve(size.saturating_mul(packets));
+    }
+
+    /// Whether nothing can be added.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Starts with a packet.
+    pub(super) fn put(&mut self, packet: &[u8]) {
+        self.data.extend_from_slice(packet);
+        self.admit(0);
+    }
+
+    /// Takes what was appended behind `start` as a packet; `false` if it is longer than those in front of it, and has to
+    /// go into another batch.
+    pub(super) fn admit(&mut self, start: usize) -> bool {
+        let size = self.data.len() - start;
+        if start == 0 {
+            self.packet_size = size;
+        } else if size > self.packet_size {
+            self.is_closed = true;
+            return false;
+        }
+        self.is_closed =
+            size < self.packet_size || self.data.len() >= self.packet_size.saturating_mul(self.max_packets);
+        true
+    }
+}
+
+/// A packet that was too long for the batch it was made for, and begins the next one.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub(super) packet: Vec<u8>,
+    /// When it is due, if there is one.
+    pub(super) due: Option<Time>,
+}
+
+impl Held {
+    /// Leaves what was appended to `batch` behind `start` there as a packet, or keeps it if it is too long.
+    pub(super) fn admit(&mut self, batch: &mut Batch, start: usize, due: Time) {
+        if !batch.admit(start) {
+            self.packet.clear();
+            self.packet.extend_from_slice(&batch.data[start..]);
+            self.due = Some(due);
+            batch.data.truncate(start);
+        }
     }
 }

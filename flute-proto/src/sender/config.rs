@@ -2,13 +2,17 @@
 
 //! How a session is sent.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use flute_fec::Protection;
 
 use crate::content::ContentEncoding;
-use crate::lct::{HeaderWidths, Toi, Tsi};
-use crate::profile::Profile;
+use crate::fdt::{FdtInstance, WriteError};
+use crate::lct::{EncodeError, FieldWidths, HeaderWidths, Toi, Tsi};
+use crate::oti::OtiError;
+use crate::profile::{Feature, Forbidden, Profile};
 
 /// Settings of a [`Sender`](super::Sender), checked as a whole when it is made.
 #[derive(Clone, Debug)]
@@ -34,14 +38,22 @@ pub struct SenderConfig {
     pub interleave: u32,
     /// Objects of one priority that are sent side by side, packet by packet.
     pub multiplex: u32,
+    /// The same for single priorities.
+    pub multiplex_by_priority: BTreeMap<u32, u32>,
     /// Repair symbols follow all source symbols of their block (`false`), or are spread among them.
     pub spread_repair: bool,
     /// Put EXT_TIME with the Sender Current Time into FDT packets.
     pub sender_current_time: bool,
     /// Put EXT_FTI into the packets of objects, not only of FDT Instances.
     pub fti_on_objects: bool,
-    /// Send close-session packets at the end.
+    /// Say with the flag A that the session is closed, at its end.
     pub close_session: bool,
+    /// Set the flag A in the packets of the last FDT Instance, instead of sending packets that have nothing else.
+    pub close_with_payload: bool,
+    /// What FDT Instances say besides their files.
+    pub table: TableAttributes,
+    /// Where encoded objects that are too long for the memory are kept; `None`: where the system keeps temporary files.
+    pub spool_directory: Option<PathBuf>,
     /// Seed of what is random: the first TOI.
     pub seed: u64,
 }
@@ -59,10 +71,14 @@ impl Default for SenderConfig {
             widths: HeaderWidths::default(),
             interleave: 1,
             multiplex: 1,
+            multiplex_by_priority: BTreeMap::new(),
             spread_repair: false,
             sender_current_time: false,
             fti_on_objects: false,
             close_session: true,
+            close_with_payload: false,
+            table: TableAttributes::default(),
+            spool_directory: None,
             seed: 0,
         }
     }
@@ -128,6 +144,8 @@ pub struct FdtPolicy {
     pub content_encoding: ContentEncoding,
     /// FEC of instances; `None`: the scheme of the objects where the instance is longer than one symbol.
     pub fec: Option<FecConfig>,
+    /// Mark an instance that is the whole table with `FullFDT` (3GPP), where the profile allows it.
+    pub full_fdt: bool,
 }
 
 impl Default for FdtPolicy {
@@ -138,6 +156,7 @@ impl Default for FdtPolicy {
             lifetime: Duration::from_secs(3600),
             content_encoding: ContentEncoding::Null,
             fec: None,
+            full_fdt: false,
         }
     }
 }
@@ -163,6 +182,32 @@ pub enum PacketOverhead {
     UdpIpv6,
 }
 
+/// What the FDT-Instance element says, in every instance of the session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableAttributes {
+    /// `Group` (3GPP), of all files.
+    pub groups: Vec<String>,
+    /// `Base-URL-1` (3GPP 2012).
+    pub base_url_1: Vec<String>,
+    /// `Base-URL-2` (3GPP 2012).
+    pub base_url_2: Vec<String>,
+    /// `MBMS-Session-Identity-Expiry` (3GPP 2005): an identity and its NTP seconds.
+    pub session_identity_expiry: Vec<(u8, u32)>,
+}
+
+impl TableAttributes {
+    /// An instance that says this, without files.
+    pub(super) fn instance(&self) -> FdtInstance {
+        FdtInstance {
+            groups: self.groups.clone(),
+            base_url_1: self.base_url_1.clone(),
+            base_url_2: self.base_url_2.clone(),
+            session_identity_expiry: self.session_identity_expiry.clone(),
+            ..FdtInstance::default()
+        }
+    }
+}
+
 /// Why a sender cannot be configured like this.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -175,4 +220,101 @@ pub enum ConfigError {
         /// The clause that forbids it.
         clause: &'static str,
     },
+    /// The FEC does not work with these numbers.
+    #[error("FEC: {0}")]
+    Fec(#[from] OtiError),
+    /// There is no header with these widths, or it does not hold the TSI or the first TOI.
+    #[error(transparent)]
+    Widths(#[from] EncodeError),
+    /// 0 is the TOI of FDT Instances.
+    #[error("the first TOI is 0, which is that of FDT Instances: begin with 1")]
+    FirstToi,
+    /// FDT Instances would expire before anyone can use them: `Expires` is in seconds.
+    #[error("FDT Instances that live for {0:?}: a second is the least")]
+    FdtLifetime(Duration),
+    /// FDT Instances would leave no room for objects.
+    #[error("an FDT Instance every {0:?}: a millisecond is the least")]
+    FdtInterval(Duration),
+    /// Something that XML cannot carry, or that the schema of the profile has no words for.
+    #[error(transparent)]
+    Fdt(#[from] WriteError),
+}
+
+impl From<Forbidden> for ConfigError {
+    fn from(Forbidden { what, clause }: Forbidden) -> Self {
+        Self::Profile { what, clause }
+    }
+}
+
+impl SenderConfig {
+    /// Checks everything, and chooses the widths of TSI and TOI.
+    pub(super) fn check(&self) -> Result<FieldWidths, ConfigError> {
+        let profile = self.profile;
+        let used = [
+            (true, Feature::ContentEncoding(self.content_encoding)),
+            (self.fdt.content_encoding != ContentEncoding::Null, Feature::FdtContentEncoding),
+            (self.fdt.full_fdt, Feature::FullFdt),
+            (self.sender_current_time, Feature::SenderCurrentTime),
+            (self.fti_on_objects, Feature::FtiOnObjects),
+        ];
+        used.into_iter().filter(|(used, _)| *used).try_for_each(|(_, feature)| profile.check(feature))?;
+        let table = self.table.instance();
+        profile.check_instance(&table)?;
+        table.assemble(profile, [""])?;
+        self.check_fec(&self.fec)?;
+        self.fdt.fec.iter().try_for_each(|fec| self.check_fec(fec))?;
+        if self.fdt.lifetime < Duration::from_secs(1) {
+            return Err(ConfigError::FdtLifetime(self.fdt.lifetime));
+        }
+        if self.fdt.interval < Duration::from_millis(1) {
+            return Err(ConfigError::FdtInterval(self.fdt.interval));
+        }
+        if self.first_toi == Some(Toi::FDT) {
+            return Err(ConfigError::FirstToi);
+        }
+        Ok(profile.widths(self.widths, self.tsi)?.resolve(self.tsi, self.largest_toi())?)
+    }
+
+    /// Whether the scheme is one of the profile, and works with its numbers.
+    pub(super) fn check_fec(&self, fec: &FecConfig) -> Result<(), ConfigError> {
+        self.profile.check_fec(fec.scheme.encoding_id())?;
+        // A short object shows whether the numbers go together; whether a long one fits is another question.
+        fec.oti(u64::from(fec.symbol_size) * 4)?.codec()?;
+        Ok(())
+    }
+
+    /// The largest TOI that the header has to hold where no width is asked for: 32 bits, so that they last and that a
+    /// random first one tells two sessions apart; 16 bits where a profile keeps the headers small.
+    fn largest_toi(&self) -> Toi {
+        let usual = if self.widths.toi != 0 {
+            1
+        } else if self.profile.rules().tsi_width.is_some() {
+            0xffff
+        } else {
+            0xffff_ffff
+        };
+        self.first_toi.max(Toi::new(usual)).unwrap_or_default()
+    }
+
+    /// The first TOI and the largest that fits into the header.
+    pub(super) fn toi_range(&self, widths: FieldWidths) -> (Toi, Toi) {
+        let max = Toi::MAX.get() >> (112 - u32::from(widths.toi.clamp(1, 112)));
+        // In a header wider than 64 bits it is as if it had 64 bits: random enough.
+        let random = 1 + u128::from(split_mix(self.seed)) % max.min(u64::MAX.into());
+        let first = self.first_toi.or(Toi::new(random)).unwrap_or_default();
+        (first, Toi::new(max).unwrap_or(Toi::MAX))
+    }
+
+    /// Objects of this priority that are sent side by side.
+    pub(super) fn multiplex_of(&self, priority: u32) -> u32 {
+        self.multiplex_by_priority.get(&priority).copied().unwrap_or(self.multiplex).max(1)
+    }
+}
+
+/// A number that looks random, of one that may not (the finalizer of SplitMix64).
+fn split_mix(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }

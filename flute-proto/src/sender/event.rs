@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::lct::Toi;
+use crate::oti::OtiError;
 
 /// Something that happened to an object or to the session.
 #[derive(Clone, Debug)]
@@ -73,6 +74,12 @@ pub enum SendFailure {
         /// Bytes announced.
         announced: u64,
     },
+    /// Its encoded content could not be kept.
+    #[error("keeping the encoded content in a temporary file: {0}")]
+    Spool(Arc<std::io::Error>),
+    /// Content encoded, it cannot be coded like this.
+    #[error(transparent)]
+    Fec(#[from] OtiError),
 }
 
 /// Counters of a sender.
@@ -95,4 +102,12 @@ pub struct SenderStats {
     pub transfers: u64,
     /// Objects that failed.
     pub failed: u64,
+}
+
+impl SenderStats {
+    pub(super) fn count_packet(&mut self, length: usize, repair: bool) {
+        self.packets += 1;
+        self.bytes += length as u64;
+        self.repair_packets += u64::from(repair);
+    }
 }

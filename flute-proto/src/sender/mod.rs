@@ -11,26 +11,64 @@
 //! 4. wait until the time that [`Poll::Wait`] names, or until there is something to change, and begin again.
 
 mod batch;
+mod block;
+mod closing;
+mod coding;
 mod config;
 mod event;
+mod growing;
+mod history;
+mod instance;
+mod instance_id;
 mod object;
+mod pacing;
+mod poll;
+mod preparation;
+mod publication;
+mod registry;
+mod schedule;
 mod source;
+mod toi;
+mod transfer;
 
 pub use batch::Batch;
-pub use config::{ConfigError, FdtPolicy, FecConfig, FecScheme, Pacing, PacketOverhead, SenderConfig};
+pub use config::{ConfigError, FdtPolicy, FecConfig, FecScheme, Pacing, PacketOverhead, SenderConfig, TableAttributes};
 pub use event::{SendFailure, SenderEvent, SenderStats};
+pub use growing::{GrowingSource, GrowingWriter};
 pub use object::{Carousel, Deadline, Interval, Object, ObjectError, Removal};
-pub use source::{FileSource, GrowingSource, GrowingWriter, Source};
+pub use source::{FileSource, Source};
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::Time;
-use crate::lct::Toi;
+use crate::content::ContentEncoding;
+use crate::fdt::File;
+use crate::lct::{FieldWidths, Toi};
+use crate::oti::OtiError;
+use crate::profile::{Feature, TransferLength};
+use batch::Held;
+use block::Work;
+use closing::Closing;
+use coding::{Coding, Envelope};
+use pacing::Pacer;
+use preparation::{Outcome, Preparation, Prepared};
+use publication::Publication;
+use registry::{Awakened, Entry, Key, Phase, Registry};
+use schedule::Schedule;
+use toi::ToiAllocator;
+
+/// How often a source is asked for new bytes that does not tell of them by itself.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What [`Sender::poll`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Poll {
     /// The batch has packets; poll again.
     Packets,
-    /// Nothing is due before this time.
+    /// Nothing is due before this time, which may be the time of the poll: then there was so much to do that the next poll
+    /// has to go on with it.
     Wait(Time),
     /// There is nothing to send, now or later, unless an object is added or the source of a growing one gets bytes.
     Idle,
@@ -40,79 +78,423 @@ pub enum Poll {
 
 /// A FLUTE sender of one session (one TSI).
 #[derive(Debug)]
-pub struct Sender {}
+pub struct Sender {
+    config: SenderConfig,
+    widths: FieldWidths,
+    tois: ToiAllocator,
+    registry: Registry,
+    schedule: Schedule,
+    publication: Publication,
+    preparing: VecDeque<Preparing>,
+    /// Those of `preparing` that wait for bytes of their sources.
+    starved_preparations: HashMap<Key, Preparing>,
+    awakened: Arc<Awakened>,
+    pacer: Pacer,
+    /// A packet that did not fit into the batch before.
+    held: Held,
+    finishing: bool,
+    closing: Closing,
+    events: VecDeque<SenderEvent>,
+    stats: SenderStats,
+    queued_bytes: u64,
+}
+
+/// An object that has to be read before it can be described.
+#[derive(Debug)]
+struct Preparing {
+    key: Key,
+    preparation: Preparation,
+    file: File,
+}
 
 impl Sender {
     /// A sender that starts its session at `now`.
+    ///
+    /// # Errors
+    /// What [`ConfigError`] says: settings that the profile forbids, or that do not go together.
     pub fn new(config: SenderConfig, now: Time) -> Result<Self, ConfigError> {
-        todo!()
+        let widths = config.check()?;
+        let (first_toi, max_toi) = config.toi_range(widths);
+        Ok(Self {
+            publication: Publication::new(&config, widths),
+            pacer: Pacer::new(config.pacing, now),
+            config,
+            widths,
+            tois: ToiAllocator::new(first_toi, max_toi),
+            registry: Registry::default(),
+            schedule: Schedule::default(),
+            preparing: VecDeque::new(),
+            starved_preparations: HashMap::new(),
+            awakened: Arc::default(),
+            held: Held::default(),
+            finishing: false,
+            closing: Closing::NotYet,
+            events: VecDeque::new(),
+            stats: SenderStats::default(),
+            queued_bytes: 0,
+        })
     }
 
     /// Adds an object; it is announced by the next FDT Instance and sent as its priority and carousel say.
+    ///
+    /// Where it must be read first, for `Content-MD5` or to be encoded, the following polls do that bit by bit.
+    ///
+    /// # Errors
+    /// What [`ObjectError`] says; the session goes on without the object.
     pub fn add(&mut self, object: Object, now: Time) -> Result<Toi, ObjectError> {
-        todo!()
+        if self.finishing {
+            return Err(ObjectError::Finished);
+        }
+        if let Some(entry) = self.registry.by_location(&object.location).and_then(|key| self.registry.get(key)) {
+            return Err(ObjectError::LocationInUse { location: object.location, toi: entry.toi });
+        }
+        if object.source.as_slice().is_none() && object.source.available() > 0 {
+            object.source.read_at(0, &mut [0])?;
+            object.source.rest();
+        }
+        let toi = self.allocate_toi(object.toi, now)?;
+        self.add_as(object, toi, now).inspect_err(|_| self.tois.release(toi, None))?;
+        Ok(toi)
+    }
+
+    fn allocate_toi(&mut self, wanted: Option<Toi>, now: Time) -> Result<Toi, ObjectError> {
+        match wanted {
+            None => self.tois.allocate(now).ok_or(ObjectError::NoFreeToi),
+            Some(toi) if u128::BITS - toi.get().leading_zeros() > self.widths.toi.into() => {
+                Err(ObjectError::ToiTooWide { toi, bits: self.widths.toi })
+            }
+            Some(toi) if !self.tois.take(toi, now) => Err(ObjectError::ToiInUse(toi)),
+            Some(toi) => Ok(toi),
+        }
+    }
+
+    fn add_as(&mut self, mut object: Object, toi: Toi, now: Time) -> Result<(), ObjectError> {
+        let profile = self.config.profile;
+        let fec = object.fec.unwrap_or(self.config.fec);
+        profile.check_fec(fec.scheme.encoding_id())?;
+        let encoding = object.content_encoding.unwrap_or(self.config.content_encoding);
+        profile.check(Feature::ContentEncoding(encoding))?;
+        let file = object.describe(toi, encoding);
+        profile.check_file(&file)?;
+        // Everything that may be wrong with the description is so before the object is read.
+        file.render(profile, &mut String::new())?;
+
+        let applied = if object.is_encoded { ContentEncoding::Null } else { encoding };
+        let preparation = Preparation::new(applied, object.md5, self.config.spool_directory.as_deref());
+        let described = match preparation {
+            Some(_) => None,
+            None => Some(self.describe(file.clone(), toi, &fec, object.source.len(), None)?),
+        };
+        let (coding, xml) = described.unzip();
+        let unsent = object.source.len();
+        let key = self.registry.insert(|key| Entry {
+            key,
+            toi,
+            location: object.location.into(),
+            source: object.source,
+            fec,
+            priority: object.priority,
+            carousel: object.carousel,
+            start: object.start,
+            deadline: object.deadline,
+            phase: Phase::Preparing,
+            stamp: 0,
+            xml: xml.unwrap_or_default(),
+            coding,
+            transfer: None,
+            began: now,
+            ends: None,
+            nominal_start: now,
+            next_start: None,
+            transfers: 0,
+            triggered: false,
+            ends_after_transfer: false,
+            instance: None,
+            announcement: None,
+            part: None,
+            described_until: None,
+            unsent,
+            waker: None,
+            is_watched: false,
+        });
+        self.queued_bytes += unsent;
+        match preparation {
+            Some(preparation) => self.preparing.push_back(Preparing { key, preparation, file }),
+            None => self.schedule_at(key, object.start.unwrap_or(now), now),
+        }
+        Ok(())
+    }
+
+    /// How an object of this length is put into packets, and what FDT Instances say of it.
+    fn describe(
+        &self,
+        mut file: File,
+        toi: Toi,
+        fec: &FecConfig,
+        transfer_length: u64,
+        md5: Option<[u8; 16]>,
+    ) -> Result<(Coding, String), OtiError> {
+        let oti = fec.oti(transfer_length)?;
+        file.oti = oti.attributes()?;
+        file.content_md5 = md5;
+        let is_encoded = file.content_encoding.is_some();
+        if is_encoded && self.config.profile.rules().transfer_length == TransferLength::WhenEncoded {
+            file.transfer_length = Some(transfer_length);
+        }
+        let envelope = Envelope {
+            tsi: self.config.tsi,
+            toi,
+            widths: self.widths,
+            extensions: &[],
+            fti: self.config.fti_on_objects,
+        };
+        let coding = Coding::new(oti, fec.protection, &envelope)?;
+        let mut xml = String::new();
+        file.render(self.config.profile, &mut xml).expect("numbers were added to what was rendered before");
+        Ok((coding, xml))
+    }
+
+    /// Reads what has to be read before it can be described.
+    fn prepare(&mut self, now: Time) {
+        let mut work = Work::of_a_poll();
+        while !work.is_done()
+            && let Some(mut preparing) = self.preparing.pop_front()
+        {
+            let key = preparing.key;
+            let Some(entry) = self.registry.get_mut(key) else { continue };
+            match preparing.preparation.advance(&*entry.source, &mut work) {
+                Ok(Outcome::Busy) => self.preparing.push_front(preparing),
+                Ok(Outcome::Starved) => {
+                    let was_watched = entry.is_watched;
+                    if self.watch(key, now) && !was_watched {
+                        // Bytes may have come before the source was asked to tell of them.
+                        self.preparing.push_back(preparing);
+                    } else {
+                        self.starved_preparations.insert(key, preparing);
+                    }
+                }
+                Ok(Outcome::Done(prepared)) => {
+                    if let Err(reason) = self.prepared(key, preparing.file, prepared, now) {
+                        self.fail(key, reason);
+                    }
+                }
+                Err(reason) => self.fail(key, reason),
+            }
+        }
+    }
+
+    /// Asks the source of an object to tell of new bytes; `false` if it does not do that, and a timer was set instead.
+    fn watch(&mut self, key: Key, now: Time) -> bool {
+        let Some(entry) = self.registry.get_mut(key) else { return false };
+        if !entry.is_watched {
+            let waker = entry.waker.get_or_insert_with(|| self.awakened.waker(key));
+            entry.is_watched = entry.source.wake_on_growth(waker);
+        }
+        let (is_watched, phase, priority) = (entry.is_watched, entry.phase, entry.priority);
+        if !is_watched && let Some(ticket) = self.registry.enter(key, phase) {
+            self.schedule.set_timer(now + ASK_AGAIN, priority, ticket);
+        }
+        is_watched
+    }
+
+    /// An object has been read, and is known.
+    fn prepared(&mut self, key: Key, file: File, prepared: Prepared, now: Time) -> Result<(), SendFailure> {
+        let Some(entry) = self.registry.get_mut(key) else { return Ok(()) };
+        if let Some(encoded) = prepared.encoded {
+            entry.source = encoded;
+        }
+        entry.source.rest();
+        let length = entry.source.len();
+        self.queued_bytes = self.queued_bytes - entry.unsent + length;
+        entry.unsent = length;
+        let (toi, fec, start) = (entry.toi, entry.fec, entry.start);
+        let (coding, xml) = self.describe(file, toi, &fec, length, prepared.md5)?;
+        if let Some(entry) = self.registry.get_mut(key) {
+            (entry.coding, entry.xml) = (Some(coding), xml);
+        }
+        self.schedule_at(key, start.unwrap_or(now), now);
+        Ok(())
     }
 
     /// Replaces the object of the same Content-Location, if there is one, by a new version under a new TOI: the old one
     /// is no longer sent, and later FDT Instances name the new TOI only.
+    ///
+    /// # Errors
+    /// Those of [`add`](Self::add). The old version is gone then, too: it is not what the file is any more.
     pub fn replace(&mut self, object: Object, now: Time) -> Result<Toi, ObjectError> {
-        todo!()
+        if self.finishing {
+            return Err(ObjectError::Finished);
+        }
+        if let Some(key) = self.registry.by_location(&object.location) {
+            self.withdraw(key, false);
+        }
+        self.add(object, now)
     }
 
     /// Stops sending an object, and describes it no more. `false` if there is no such object.
     pub fn remove(&mut self, toi: Toi, when: Removal, now: Time) -> bool {
-        todo!()
+        let Some(key) = self.registry.by_toi(toi) else { return false };
+        let Some(entry) = self.registry.get_mut(key) else { return false };
+        match when {
+            Removal::AfterTransfer if entry.phase != Phase::Scheduled => entry.ends_after_transfer = true,
+            // An object that is to start later has not been sent at all.
+            Removal::AfterTransfer if entry.transfers == 0 && entry.start.is_some_and(|start| start > now) => {
+                entry.ends_after_transfer = true;
+            }
+            _ => {
+                let was_sent = entry.transfers > 0;
+                self.withdraw(key, was_sent);
+            }
+        }
+        true
     }
 
-    /// Starts the next transfer of an object now, whatever its carousel says. `false` if there is no such object.
+    /// Starts the next transfer of an object now, whatever its carousel says, or as soon as the one that runs has ended.
+    /// `false` if there is no such object.
     pub fn trigger(&mut self, toi: Toi, now: Time) -> bool {
-        todo!()
+        let Some(key) = self.registry.by_toi(toi) else { return false };
+        let Some(entry) = self.registry.get_mut(key) else { return false };
+        match entry.phase {
+            Phase::Scheduled => {
+                entry.next_start = None;
+                self.fall_due(key, now);
+            }
+            Phase::Preparing => entry.start = None,
+            Phase::Running | Phase::Paced | Phase::Starved => entry.triggered = true,
+            Phase::Unannounced | Phase::Announced | Phase::Waiting => {}
+        }
+        true
     }
 
     /// The TOI under which this Content-Location is sent at present.
     pub fn toi_of(&self, content_location: &str) -> Option<Toi> {
-        todo!()
+        self.registry.by_location(content_location).and_then(|key| self.registry.get(key)).map(|entry| entry.toi)
     }
 
     /// No more objects will be added: running transfers end, then the last FDT (with `Complete`, where the profile
     /// allows it) and the close-session packet follow, and [`Poll::Done`].
     pub fn finish(&mut self, policy: FinishPolicy, now: Time) {
-        todo!()
+        self.finishing = true;
+        for key in self.registry.keys() {
+            let Some(entry) = self.registry.get_mut(key) else { continue };
+            let is_running = entry.transfer.is_some();
+            let is_endless = entry.carousel.transfers.is_none();
+            match policy {
+                FinishPolicy::Stop => {
+                    let was_sent = entry.transfers > 0;
+                    self.withdraw(key, was_sent);
+                }
+                FinishPolicy::RunToEnd if !is_endless => {}
+                FinishPolicy::OnceMore if is_running => {
+                    entry.carousel.transfers = Some(entry.transfers + 2);
+                    entry.triggered = true;
+                }
+                FinishPolicy::OnceMore => {
+                    entry.ends_after_transfer = true;
+                    if let Some(toi) = self.registry.get(key).map(|entry| entry.toi) {
+                        self.trigger(toi, now);
+                    }
+                }
+                FinishPolicy::FinishTransfers | FinishPolicy::RunToEnd if is_running || entry.transfers == 0 => {
+                    entry.ends_after_transfer = true;
+                }
+                FinishPolicy::FinishTransfers | FinishPolicy::RunToEnd => {
+                    self.withdraw(key, true);
+                }
+            }
+        }
     }
 
-    /// Fills `batch`, which is cleared first, with packets that are due at `now`.
-    pub fn poll(&mut self, now: Time, batch: &mut Batch) -> Poll {
-        todo!()
+    /// Takes an object out of the session. `keep`: it belongs to the files that were delivered.
+    fn withdraw(&mut self, key: Key, keep: bool) {
+        if let Some(entry) = self.take_out(key, keep) {
+            self.events.push_back(SenderEvent::Withdrawn {
+                toi: entry.toi,
+                location: entry.location,
+                transfers: entry.transfers,
+            });
+        }
+    }
+
+    /// An object could not be sent.
+    fn fail(&mut self, key: Key, reason: SendFailure) {
+        if let Some(entry) = self.take_out(key, false) {
+            self.stats.failed += 1;
+            self.events.push_back(SenderEvent::Failed { toi: entry.toi, location: entry.location, reason });
+        }
+    }
+
+    fn take_out(&mut self, key: Key, keep: bool) -> Option<Box<Entry>> {
+        let entry = self.registry.get(key)?;
+        match entry.phase {
+            Phase::Waiting => self.schedule.forget_waiting(entry.priority),
+            Phase::Running => self.schedule.stop(entry.priority, key),
+            _ => {}
+        }
+        self.starved_preparations.remove(&key);
+        let mut entry = self.registry.remove(key)?;
+        self.publication.withdraw(&mut entry, keep);
+        self.tois.release(entry.toi, entry.described_until);
+        self.queued_bytes -= entry.unsent;
+        Some(entry)
     }
 
     /// What happened, in order, until `None`.
     pub fn poll_event(&mut self) -> Option<SenderEvent> {
-        todo!()
+        self.events.pop_front()
     }
 
     /// Changes the pacing; it takes effect with the next packet.
     pub fn set_pacing(&mut self, pacing: Pacing, now: Time) {
-        todo!()
+        self.config.pacing = pacing;
+        self.pacer.set(pacing, now);
     }
 
     /// Changes the FEC of objects that are added from now on.
     pub fn set_fec(&mut self, fec: FecConfig) -> Result<(), ConfigError> {
-        todo!()
+        self.config.check_fec(&fec)?;
+        self.config.fec = fec;
+        Ok(())
     }
 
     /// Changes the priority of an object. `false` if there is no such object.
-    pub fn set_priority(&mut self, toi: Toi, priority: u32, now: Time) -> bool {
-        todo!()
+    pub fn set_priority(&mut self, toi: Toi, priority: u32, _now: Time) -> bool {
+        let Some(key) = self.registry.by_toi(toi) else { return false };
+        let Some(entry) = self.registry.get_mut(key) else { return false };
+        let old = std::mem::replace(&mut entry.priority, priority);
+        let (phase, counts) = (entry.phase, entry.deadline.is_none());
+        if old == priority {
+            return true;
+        }
+        match phase {
+            Phase::Waiting => {
+                self.schedule.forget_waiting(old);
+                if let Some(ticket) = self.registry.enter(key, phase) {
+                    self.schedule.wait(priority, ticket);
+                }
+            }
+            Phase::Running => {
+                self.schedule.stop(old, key);
+                self.schedule.run(priority, key, counts);
+            }
+            Phase::Unannounced => {
+                if let Some(ticket) = self.registry.enter(key, phase) {
+                    self.publication.add(priority, ticket);
+                }
+            }
+            Phase::Preparing | Phase::Scheduled | Phase::Announced | Phase::Paced | Phase::Starved => {}
+        }
+        true
     }
 
     /// Bytes of content that wait to be sent for the first time: what a caller bounds to push back on its own source.
     pub fn queued_bytes(&self) -> u64 {
-        todo!()
+        self.queued_bytes
     }
 
     /// Counters since the start.
     pub fn stats(&self) -> SenderStats {
-        todo!()
+        SenderStats { objects: self.registry.len() as u64, ..self.stats }
     }
 }
 

@@ -8,8 +8,10 @@ use super::config::FecConfig;
 use super::source::Source;
 use crate::Time;
 use crate::content::ContentEncoding;
-use crate::fdt::{AlternateContentLocation, CacheControl};
+use crate::fdt::{AlternateContentLocation, CacheControl, File, MessageDigest, Signature, WriteError};
 use crate::lct::Toi;
+use crate::oti::OtiError;
+use crate::profile::Forbidden;
 
 /// An object to send: its bytes, its description and its schedule. Build it from [`Object::new`] and set what differs
 /// from the defaults.
@@ -26,6 +28,8 @@ pub struct Object {
     pub content_encoding: Option<ContentEncoding>,
     /// The source is already encoded as `content_encoding` says: sent as it is.
     pub is_encoded: bool,
+    /// Bytes before content encoding, where the source is encoded already; otherwise the sender knows.
+    pub content_length: Option<u64>,
     /// Compute `Content-MD5`, of the transport object.
     pub md5: bool,
     /// `File-ETag`.
@@ -44,6 +48,16 @@ pub struct Object {
     pub alternate_content_location_2: Vec<AlternateContentLocation>,
     /// `IndependentUnitPositions`.
     pub independent_unit_positions: Vec<u64>,
+    /// `FEC-Redundancy-Level`, percent.
+    pub fec_redundancy_level: Option<u32>,
+    /// `File/@Expires` of the consolidated schema (TS 26.346 L.6).
+    pub expires: Option<Time>,
+    /// `Content-Digest` (TS 103 769 F.2.3).
+    pub content_digest: Option<MessageDigest>,
+    /// `Repr-Digest` (TS 103 769 F.2.3).
+    pub repr_digest: Option<MessageDigest>,
+    /// `Signature` (TS 103 769 F.2.4).
+    pub signatures: Vec<Signature>,
     /// TOI to use; `None`: the next free one.
     pub toi: Option<Toi>,
     /// FEC; `None`: that of the session.
@@ -67,6 +81,7 @@ impl Object {
             content_type: None,
             content_encoding: None,
             is_encoded: false,
+            content_length: None,
             md5: false,
             etag: None,
             cache_control: None,
@@ -76,12 +91,43 @@ impl Object {
             alternate_content_location_1: Vec::new(),
             alternate_content_location_2: Vec::new(),
             independent_unit_positions: Vec::new(),
+            fec_redundancy_level: None,
+            expires: None,
+            content_digest: None,
+            repr_digest: None,
+            signatures: Vec::new(),
             toi: None,
             fec: None,
             priority: 0,
             carousel: Carousel::default(),
             start: None,
             deadline: None,
+        }
+    }
+
+    /// What an FDT Instance says of it, as far as it is known before it is read.
+    pub(super) fn describe(&mut self, toi: Toi, encoding: ContentEncoding) -> File {
+        use std::mem::take;
+        File {
+            content_location: self.location.clone(),
+            toi,
+            content_length: if self.is_encoded { self.content_length } else { Some(self.source.len()) },
+            content_type: self.content_type.take(),
+            content_encoding: encoding.fdt_name().map(str::to_owned),
+            etag: self.etag.take(),
+            cache_control: self.cache_control,
+            groups: take(&mut self.groups),
+            session_identities: take(&mut self.session_identities),
+            decryption_key_uri: self.decryption_key_uri.take(),
+            fec_redundancy_level: self.fec_redundancy_level,
+            alternate_content_location_1: take(&mut self.alternate_content_location_1),
+            alternate_content_location_2: take(&mut self.alternate_content_location_2),
+            independent_unit_positions: take(&mut self.independent_unit_positions),
+            expires: self.expires.map(Time::ntp_seconds),
+            content_digest: self.content_digest.take(),
+            repr_digest: self.repr_digest.take(),
+            signatures: take(&mut self.signatures),
+            ..File::default()
         }
     }
 }
@@ -125,7 +171,7 @@ pub enum Deadline {
 pub enum Removal {
     /// At once, in the middle of a transfer if need be.
     Now,
-    /// When the transfer that runs has ended.
+    /// When the transfer that runs, or is about to, has ended; at once between two transfers of a carousel.
     AfterTransfer,
 }
 
@@ -145,6 +191,28 @@ pub enum ObjectError {
     /// The source could not be read.
     #[error("reading the object: {0}")]
     Read(#[from] std::io::Error),
+    /// The TOI does not fit into the header.
+    #[error("TOI {toi} has more than the {bits} bits of this session: ask for a wider one")]
+    ToiTooWide {
+        /// The TOI that was asked for.
+        toi: Toi,
+        /// Bits of the TOI in the header.
+        bits: u8,
+    },
+    /// An object with this Content-Location is being sent: two at a time would be two versions of one file.
+    #[error("{location:?} is being sent as TOI {toi}: replace it")]
+    LocationInUse {
+        /// Content-Location.
+        location: String,
+        /// The object that has it.
+        toi: Toi,
+    },
+    /// The description has what XML cannot carry, or what the schema of the profile has no words for.
+    #[error(transparent)]
+    Fdt(#[from] WriteError),
+    /// The FEC Object Transmission Information cannot be written.
+    #[error(transparent)]
+    Oti(OtiError),
     /// The profile forbids it.
     #[error("{what} is not allowed by {clause}")]
     Profile {
@@ -156,4 +224,19 @@ pub enum ObjectError {
     /// The session is being finished.
     #[error("the session has been finished: no object can be added")]
     Finished,
+}
+
+impl From<OtiError> for ObjectError {
+    fn from(error: OtiError) -> Self {
+        match error {
+            OtiError::Parameters(error) => Self::Fec(error),
+            error => Self::Oti(error),
+        }
+    }
+}
+
+impl From<Forbidden> for ObjectError {
+    fn from(Forbidden { what, clause }: Forbidden) -> Self {
+        Self::Profile { what, clause }
+    }
 }

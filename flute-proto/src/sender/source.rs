@@ -3,8 +3,11 @@
 //! Where the bytes of an object come from: random access, so that nothing is read before it is put into a packet.
 
 use std::fmt::Debug;
+use std::fs::File;
 use std::io;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 
 /// The bytes of an object.
 pub trait Source: Debug + Send {
@@ -28,6 +31,15 @@ pub trait Source: Debug + Send {
     fn available(&self) -> u64 {
         self.len()
     }
+
+    /// Asks for a call of `waker`, once, when [`available`](Self::available) has grown. `false` from a source that does
+    /// not do that: it is asked again every now and then.
+    fn wake_on_growth(&self, _waker: &Waker) -> bool {
+        false
+    }
+
+    /// Nothing will be read for a while: time to let go of what is scarce, such as an open file.
+    fn rest(&self) {}
 }
 
 impl Source for Vec<u8> {
@@ -58,7 +70,7 @@ impl Source for Arc<[u8]> {
     }
 }
 
-fn read_slice(bytes: &[u8], offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+pub(super) fn read_slice(bytes: &[u8], offset: u64, buffer: &mut [u8]) -> io::Result<()> {
     let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
     let end = start.checked_add(buffer.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
     buffer.copy_from_slice(bytes.get(start..end).ok_or(io::ErrorKind::UnexpectedEof)?);
@@ -67,12 +79,101 @@ fn read_slice(bytes: &[u8], offset: u64, buffer: &mut [u8]) -> io::Result<()> {
 
 /// A file, read at offsets.
 #[derive(Debug)]
-pub struct FileSource {}
+pub struct FileSource {
+    length: u64,
+    path: Option<PathBuf>,
+    file: Mutex<Option<Arc<File>>>,
+}
 
-/// An object whose length is known but whose bytes still arrive; a [`GrowingWriter`] delivers them.
-#[derive(Debug)]
-pub struct GrowingSource {}
+impl FileSource {
+    /// A file that is open already, and stays so. Its length is that of this moment.
+    pub fn new(file: File) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        Ok(Self { length, path: None, file: Mutex::new(Some(Arc::new(file))) })
+    }
 
-/// The end of a [`GrowingSource`] that takes the bytes.
-#[derive(Debug)]
-pub struct GrowingWriter {}
+    /// The file at `path`, open only while it is being read: so there can be more of them than a process may have open.
+    ///
+    /// # Errors
+    /// Where it does not exist, cannot be opened, or is not a regular file.
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref();
+        let metadata = File::open(path)?.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        Ok(Self { length: metadata.len(), path: Some(path.to_owned()), file: Mutex::new(None) })
+    }
+
+    fn file(&self) -> io::Result<Arc<File>> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*file, &self.path) {
+            (Some(file), _) => Ok(Arc::clone(file)),
+            (None, Some(path)) => Ok(Arc::clone(file.insert(Arc::new(File::open(path)?)))),
+            (None, None) => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+impl Source for FileSource {
+    fn len(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        read_file(&*self.file()?, offset, buffer)
+    }
+
+    fn rest(&self) {
+        if self.path.is_some() {
+            self.file.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+    }
+}
+
+#[cfg(unix)]
+fn read_file(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_file(file: &File, mut offset: u64, mut buffer: &mut [u8]) -> io::Result<()> {
+    while !buffer.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, buffer, offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                offset += read as u64;
+                buffer = &mut buffer[read..];
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_at_offsets() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"0123456789").unwrap();
+        for source in [FileSource::open(file.path()).unwrap(), FileSource::new(file.reopen().unwrap()).unwrap()] {
+            let mut bytes = [0; 3];
+            source.read_at(4, &mut bytes).unwrap();
+            assert_eq!((source.len(), &bytes), (10, b"456"));
+            source.rest();
+            source.read_at(7, &mut bytes).unwrap();
+            assert_eq!(&bytes, b"789");
+            assert_eq!(source.read_at(8, &mut bytes).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_file() {
+        assert_eq!(FileSource::open("/nonexistent/file").unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(FileSource::open(std::env::temp_dir()).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+}

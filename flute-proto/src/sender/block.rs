@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! One source block while it is sent: the bytes read for it, and its repair symbols in the making.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use flute_fec::SourceBlock;
+
+use super::coding::Coding;
+use super::event::SendFailure;
+use super::source::Source;
+use crate::alc::Flags;
+
+/// Bytes read from a source at a time.
+const READ: usize = 128 << 10;
+/// Bytes of source symbols that go into one strip of columns when repair symbols are made.
+const STRIP: usize = 128 << 10;
+/// Columns of a strip at least, as long as the code allows it: a cache line of each symbol.
+const MIN_COLUMNS: usize = 64;
+
+/// What a poll may still spend on reading and on making repair symbols, in bytes of source symbols.
+#[derive(Debug)]
+pub(super) struct Work(usize);
+
+impl Work {
+    /// What keeps a poll well under a millisecond.
+    pub(super) fn of_a_poll() -> Self {
+        Self(2 * STRIP)
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.0 == 0
+    }
+
+    pub(super) fn spend(&mut self, bytes: usize) {
+        self.0 = self.0.saturating_sub(bytes);
+    }
+}
+
+/// How far a step got.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// There is a packet.
+    Packet {
+        /// Whether it has repair symbols.
+        repair: bool,
+    },
+    /// The source does not have the bytes yet.
+    Starved,
+    /// The poll has done enough work: the rest is for the next one.
+    Busy,
+}
+
+/// What a block takes its bytes from.
+pub(super) struct Input<'a> {
+    source: &'a dyn Source,
+    /// The bytes of the source, if they lie in memory.
+    memory: Option<&'a [u8]>,
+}
+
+impl<'a> Input<'a> {
+    pub(super) fn new(source: &'a dyn Source) -> Self {
+        // A slice that is not the whole source would be a mistake of whoever wrote it; reading finds that out.
+        let memory = source.as_slice().filter(|memory| memory.len() as u64 == source.len());
+        Self { source, memory }
+    }
+}
+
+/// One source block while it is sent.
+#[derive(Debug)]
+pub(super) struct Block {
+    block: SourceBlock,
+    source_packets: u32,
+    repair_packets: u32,
+    /// Packets sent so far.
+    sent: u32,
+    /// Repair packets follow all source packets, or are spread among them.
+    spread: bool,
+    window: Window,
+    repair: Vec<u8>,
+    repair_symbols: u32,
+    /// Columns of the repair symbols that are made.
+    columns: usize,
+}
+
+/// Bytes of the block that were read from a source that does not lie in memory.
+#[derive(Debug, Default)]
+struct Window {
+    /// Where it starts in the block.
+    start: usize,
+    bytes: Vec<u8>,
+}
+
+impl Block {
+    pub(super) fn new(block: SourceBlock, coding: &Coding, spread: bool) -> Self {
+        let empty = Self {
+            block,
+            source_packets: 0,
+            repair_packets: 0,
+            sent: 0,
+            spread,
+            window: Window::default(),
+            repair: Vec::new(),
+            repair_symbols: 0,
+            columns: 0,
+        };
+        empty.reuse(block, coding)
+    }
+
+    /// Goes over to another block, and keeps the buffers.
+    pub(super) fn reuse(mut self, block: SourceBlock, coding: &Coding) -> Self {
+        let (repair_symbols, _) = coding.repair(&block);
+        self.block = block;
+        self.source_packets = coding.packets_of(block.symbols);
+        self.repair_packets = coding.packets_of(repair_symbols);
+        self.sent = 0;
+        self.window.start = 0;
+        self.window.bytes.clear();
+        self.repair_symbols = repair_symbols;
+        self.columns = 0;
+        self
+    }
+
+    /// Number of the source block.
+    pub(super) fn number(&self) -> u32 {
+        self.block.number
+    }
+
+    /// Whether all packets were sent.
+    pub(super) fn is_done(&self) -> bool {
+        self.sent == self.source_packets + self.repair_packets
+    }
+
+    /// How many of the first `packets` packets have repair symbols.
+    fn repairs_among(&self, packets: u32) -> u32 {
+        if self.spread {
+            let all = u64::from(self.source_packets + self.repair_packets);
+            (u64::from(packets) * u64::from(self.repair_packets) / all.max(1)) as u32
+        } else {
+            packets.saturating_sub(self.source_packets)
+        }
+    }
+
+    /// How many packets go before the first one with repair symbols.
+    fn lead(&self) -> u32 {
+        if !self.spread || self.repair_packets == 0 {
+            return self.source_packets;
+        }
+        (self.source_packets + self.repair_packets).div_ceil(self.repair_packets) - 1
+    }
+
+    /// Appends the next packet to `out`.
+    pub(super) fn append(
+        &mut self,
+        coding: &Coding,
+        input: &Input<'_>,
+        flags: Flags,
+        work: &mut Work,
+        out: &mut Vec<u8>,
+    ) -> Result<Progress, SendFailure> {
+        let repairs = self.repairs_among(self.sent);
+        let repair = self.repairs_among(self.sent + 1) > repairs;
+        let progress = if repair {
+            self.append_repair(coding, input, repairs, flags, work, out)?
+        } else {
+            self.append_source(coding, input, self.sent - repairs, flags, work, out)?
+        };
+        if matches!(progress, Progress::Packet { .. }) {
+            self.sent += 1;
+            if self.columns < coding.symbol_size() && self.repair_symbols > 0 && !work.is_done() {
+                self.keep_pace(coding, input, work)?;
+            }
+        }
+        Ok(progress)
+    }
+
+    fn append_source(
+        &mut self,
+        coding: &Coding,
+        input: &Input<'_>,
+        packet: u32,
+        flags: Flags,
+        work: &mut Work,
+        out: &mut Vec<u8>,
+    ) -> Result<Progress, SendFailure> {
+        let first = packet * coding.symbols_per_packet();
+        let last = (first + coding.symbols_per_packet()).min(self.block.symbols);
+        if !coding.codec().is_contiguous() {
+            return self.append_sub_symbols(coding, input, first..last, flags, work, out);
+        }
+        let size = coding.symbol_size();
+        let start = first as usize * size;
+        let end = (last as usize * size).min(self.block.length as usize);
+        let bytes = match input.memory {
+            Some(memory) => {
+                let offset = self.block.offset as usize;
+                &memory[offset + start..offset + end]
+            }
+            None => {
+                if !self.read_to(input.source, start, end, work)? {
+                    return Ok(Progress::Starved);
+                }
+                &self.window.bytes[start - self.window.start..end - self.window.start]
+            }
+        };
+        coding.append_header(&self.block, first, flags, out);
+        out.extend_from_slice(bytes);
+        Ok(Progress::Packet { repair: false })
+    }
+
+    /// Source symbols that are scattered over the sub-blocks of their block (RFC 5053 §5.3.1.2, RFC 6330 §4.4.1.2).
+    fn append_sub_symbols(
+        &mut self,
+        coding: &Coding,
+        input: &Input<'_>,
+        symbols: Range<u32>,
+        flags: Flags,
+        work: &mut Work,
+        out: &mut Vec<u8>,
+    ) -> Result<Progress, SendFailure> {
+        if let Some(progress) = self.read_whole(input, work)? {
+            return Ok(progress);
+        }
+        let block = self.bytes(input);
+        coding.append_header(&self.block, symbols.start, flags, out);
+        for esi in symbols {
+            let start = out.len();
+            out.resize(start + coding.symbol_size(), 0);
+            for run in coding.codec().runs(&self.block, esi) {
+                let from = (run.object_offset - self.block.offset) as usize;
+                let to = start + usize::from(run.symbol_offset);
+                let length = usize::from(run.length);
+                out[to..to + length].copy_from_slice(&block[from..from + length]);
+            }
+        }
+        Ok(Progress::Packet { repair: false })
+    }
+
+    fn append_repair(
+        &mut self,
+        coding: &Coding,
+        input: &Input<'_>,
+        packet: u32,
+        flags: Flags,
+        work: &mut Work,
+        out: &mut Vec<u8>,
+    ) -> Result<Progress, SendFailure> {
+        let size = coding.symbol_size();
+        if self.columns < size {
+            if let Some(progress) = self.read_whole(input, work)? {
+                return Ok(progress);
+            }
+            while self.columns < size {
+                if work.is_done() {
+                    return Ok(Progress::Busy);
+                }
+                self.encode_strip(coding, input, work);
+            }
+        }
+        let first = packet * coding.symbols_per_packet();
+        let last = (first + coding.symbols_per_packet()).min(self.repair_symbols);
+        coding.append_header(&self.block, self.block.symbols + first, flags, out);
+        out.extend_from_slice(&self.repair[first as usize * size..last as usize * size]);
+        Ok(Progress::Packet { repair: true })
+    }
+
+    /// Reads and encodes so much that everything is there when the first repair symbol is due, a little with each
+    /// packet: all work of a block is spread over its source symbols. What must be read is read in the first half.
+    fn keep_pace(&mut self, coding: &Coding, input: &Input<'_>, work: &mut Work) -> Result<(), SendFailure> {
+        let lead = self.lead().max(1) as usize;
+        let sent = (self.sent as usize).min(lead);
+        let size = coding.symbol_size();
+        let columns = if input.memory.is_some() {
+            size * sent / lead
+        } else {
+            let length = self.block.length as usize;
+            let wanted = length.min(length.saturating_mul(2 * sent) / lead);
+            if !self.read_to(input.source, 0, wanted, work)? || self.window.bytes.len() < length {
+                return Ok(());
+            }
+            size * (2 * sent).saturating_sub(lead) / lead
+        };
+        while self.columns < columns && !work.is_done() {
+            self.encode_strip(coding, input, work);
+        }
+        Ok(())
+    }
+
+    /// Computes the next columns of all repair symbols.
+    fn encode_strip(&mut self, coding: &Coding, input: &Input<'_>, work: &mut Work) {
+        let (_, Some(encoder)) = coding.repair(&self.block) else { return };
+        let encoder = Arc::clone(encoder);
+        let size = coding.symbol_size();
+        self.repair.resize(self.repair_symbols as usize * size, 0);
+        let alignment = encoder.column_alignment().max(1);
+        let wanted = (STRIP / self.block.symbols as usize).max(MIN_COLUMNS);
+        let columns = self.columns..(self.columns + wanted.next_multiple_of(alignment)).min(size);
+        work.spend(columns.len() * self.block.symbols as usize);
+        self.columns = columns.end;
+        let mut repair = std::mem::take(&mut self.repair);
+        encoder
+            .encode(self.bytes(input), columns, 0, &mut repair)
+            .expect("the block, the columns and the repair symbols have the sizes of the encoder");
+        self.repair = repair;
+    }
+
+    /// All bytes of the block, which must have been read.
+    fn bytes<'a>(&'a self, input: &Input<'a>) -> &'a [u8] {
+        match input.memory {
+            Some(memory) => &memory[self.block.offset as usize..(self.block.offset + self.block.length) as usize],
+            None => &self.window.bytes,
+        }
+    }
+
+    /// Reads what is missing of the block; says what is in the way if that does not work now.
+    fn read_whole(&mut self, input: &Input<'_>, work: &mut Work) -> Result<Option<Progress>, SendFailure> {
+        if input.memory.is_some() {
+            return Ok(None);
+        }
+        let length = self.block.length as usize;
+        while self.window.bytes.len() < length {
+            if work.is_done() {
+                return Ok(Some(Progress::Busy));
+            }
+            let next = (self.window.bytes.len() + READ).min(length);
+            if !self.read_to(input.source, 0, next, work)? {
+                return Ok(Some(Progress::Starved));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Has the bytes from `start` to `end` in the window; `false` if the source does not have them yet.
+    ///
+    /// A block with repair symbols or sub-blocks is read from its beginning and kept; of any other the window has only
+    /// the part that is being sent.
+    fn read_to(&mut self, source: &dyn Source, start: usize, end: usize, work: &mut Work) -> Result<bool, SendFailure> {
+        let window = &mut self.window;
+        if window.start + window.bytes.len() >= end {
+            return Ok(true);
+        }
+        let length = self.block.length as usize;
+        let keep = self.repair_symbols > 0 || start == 0;
+        if !keep {
+            // What was read beyond `start` moves to the front.
+            window.bytes.drain(..(start - window.start).min(window.bytes.len()));
+            window.start = start;
+        }
+        let from = window.start + window.bytes.len();
+        let to = end.max((from + READ).min(length));
+        let available = source.available().saturating_sub(self.block.offset).min(to as u64) as usize;
+        if available < end {
+            return Ok(false);
+        }
+        let filled = window.bytes.len();
+        window.bytes.resize(filled + available - from, 0);
+        let offset = self.block.offset + from as u64;
+        source.read_at(offset, &mut window.bytes[filled..]).map_err(|error| failure(error, offset, source.len()))?;
+        work.spend(available - from);
+        Ok(true)
+    }
+}
+
+/// Why reading at `offset` failed.
+pub(super) fn failure(error: io::Error, offset: u64, announced: u64) -> SendFailure {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        SendFailure::Truncated { announced }
+    } else {
+        SendFailure::Read { offset, error: Arc::new(error) }
+    }
+}

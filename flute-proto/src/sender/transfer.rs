@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! One pass over an object: which symbol of which source block comes next.
+
+use flute_fec::SourceBlock;
+
+use super::block::{Block, Input, Progress, Work};
+use super::coding::Coding;
+use super::event::SendFailure;
+use crate::alc::Flags;
+
+/// The order of the symbols of an object.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Order {
+    /// Source blocks that are sent side by side, symbol by symbol.
+    pub(super) interleave: u32,
+    /// Repair symbols are spread among the source symbols of their block.
+    pub(super) spread_repair: bool,
+}
+
+/// One pass over an object.
+///
+/// With an interleave of w, blocks 0 to w − 1 take turns; the place of a block that is through is taken by the one w
+/// further on.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    blocks: Vec<Block>,
+    turn: usize,
+    order: Order,
+    packets_left: u64,
+    packets_sent: u64,
+    bytes_sent: u64,
+}
+
+impl Transfer {
+    pub(super) fn new(coding: &Coding, order: Order) -> Self {
+        let interleave = order.interleave.max(1);
+        let blocks = (0..interleave)
+            .map_while(|number| coding.codec().block(number))
+            .map(|block| Block::new(block, coding, order.spread_repair))
+            .collect();
+        Self {
+            blocks,
+            turn: 0,
+            order: Order { interleave, ..order },
+            packets_left: coding.packets(),
+            packets_sent: 0,
+            bytes_sent: 0,
+        }
+    }
+
+    /// Appends the next packet to `out`. B is set in the last packet of all if `close_object`.
+    pub(super) fn append(
+        &mut self,
+        coding: &Coding,
+        input: &Input<'_>,
+        flags: Flags,
+        work: &mut Work,
+        out: &mut Vec<u8>,
+    ) -> Result<Progress, SendFailure> {
+        let start = out.len();
+        let flags = Flags { close_object: flags.close_object && self.packets_left == 1, ..flags };
+        let progress = match self.blocks.get_mut(self.turn) {
+            Some(block) => block.append(coding, input, flags, work, out)?,
+            None => {
+                // An empty object: there is no symbol, but there is a packet that says so.
+                let nothing = SourceBlock { number: 0, offset: 0, length: 0, symbols: 0 };
+                coding.append_header(&nothing, 0, flags, out);
+                Progress::Packet { repair: false }
+            }
+        };
+        if let Progress::Packet { .. } = progress {
+            self.packets_left -= 1;
+            self.packets_sent += 1;
+            self.bytes_sent += (out.len() - start) as u64;
+            self.pass_on(coding);
+        }
+        Ok(progress)
+    }
+
+    /// Moves on to the next block.
+    fn pass_on(&mut self, coding: &Coding) {
+        let Some(block) = self.blocks.get(self.turn) else { return };
+        if block.is_done() {
+            let done = self.blocks.remove(self.turn);
+            let next = done.number().checked_add(self.order.interleave);
+            match next.and_then(|number| coding.codec().block(number)) {
+                Some(next) => self.blocks.insert(self.turn, done.reuse(next, coding)),
+                None => self.turn = self.turn.wrapping_sub(1),
+            }
+        }
+        self.turn = self.turn.wrapping_add(1);
+        if self.turn >= self.blocks.len() {
+            self.turn = 0;
+        }
+    }
+
+    /// Whether the last packet was sent.
+    pub(super) fn is_done(&self) -> bool {
+        self.packets_left == 0
+    }
+
+    /// Packets sent so far.
+    pub(super) fn packets_sent(&self) -> u64 {
+        self.packets_sent
+    }
+
+    /// Packets still to be sent.
+    pub(super) fn packets_left(&self) -> u64 {
+        self.packets_left
+    }
+
+    /// Bytes sent so far, headers included.
+    pub(super) fn bytes_sent(&self) -> u64 {
+        self.bytes_sent
+    }
+}
