@@ -2,6 +2,8 @@
 
 //! From what the receiver tells to what the application and the elements downstream get: messages, buffers, EOS.
 
+use std::sync::Arc;
+
 use flute_proto::receiver::{Content, Event, ObjectInfo, SessionId};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -216,11 +218,45 @@ impl FluteSrc {
                 Err(gst::FlowError::Eos)
             }
         };
-        match flow {
-            Ok(_) => return,
-            Err(gst::FlowError::Flushing) => gst::debug!(CAT, imp = self, "flushing"),
-            Err(gst::FlowError::Eos) => self.push_eos(),
-            Err(error) => {
+        if let Err(error) = flow {
+            self.stop_for(error);
+            // What comes from now on has nowhere to go.
+            queue.set_flushing(true);
+        }
+    }
+
+    /// One round of the task that does what is due while no packets come over the pad.
+    pub(super) fn meet_deadline(&self) {
+        let Some(session) = self.state.lock().unwrap().as_ref().map(|state| state.session.clone()) else {
+            let _ = self.srcpad.pause_task();
+            return;
+        };
+        let is_due = session.wait_for_deadline();
+        let sink = self.pads.lock().unwrap().sink.clone();
+        // Nothing may come between the events of the chain function.
+        let _serialized = sink.as_ref().map(|sink| sink.stream_lock());
+        match self.state.lock().unwrap().as_ref() {
+            // A flush has put another session in its place.
+            Some(state) if !Arc::ptr_eq(&state.session, &session) => return,
+            Some(state) if is_due && !state.ended => (),
+            _ => {
+                let _ = self.srcpad.pause_task();
+                return;
+            }
+        }
+        let mut events = Vec::new();
+        session.feed(None, &mut events, |_, _| ());
+        if let Err(error) = self.handle_all(events) {
+            self.stop_for(error);
+        }
+    }
+
+    /// Ends the work of the task, and tells why.
+    fn stop_for(&self, error: gst::FlowError) {
+        match error {
+            gst::FlowError::Flushing => gst::debug!(CAT, imp = self, "flushing"),
+            gst::FlowError::Eos => self.push_eos(),
+            error => {
                 gst::element_imp_error!(
                     self,
                     gst::StreamError::Failed,
@@ -230,8 +266,6 @@ impl FluteSrc {
                 self.push_eos();
             }
         }
-        // What comes from now on has nowhere to go.
-        queue.set_flushing(true);
         let _ = self.srcpad.pause_task();
     }
 }

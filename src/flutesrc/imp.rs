@@ -126,11 +126,14 @@ impl FluteSrc {
         std::iter::once(&self.srcpad).chain(&pads.requested).cloned().collect()
     }
 
-    fn start_task(&self, queue: Arc<Queue>) -> Result<(), gst::StateChangeError> {
+    /// The task pushes what the network brought, or does what is due while no packets come over the pad.
+    pub(super) fn start_task(&self, queue: Option<Arc<Queue>>) -> Result<(), gst::StateChangeError> {
         let element = self.obj().downgrade();
         let task = move || {
-            if let Some(element) = element.upgrade() {
-                element.imp().push_next(&queue);
+            let Some(element) = element.upgrade() else { return };
+            match &queue {
+                Some(queue) => element.imp().push_next(queue),
+                None => element.imp().meet_deadline(),
             }
         };
         self.srcpad.start_task(task).map_err(|error| {
@@ -191,6 +194,9 @@ impl FluteSrc {
     fn unlock(&self) {
         if let Some(queue) = self.queue() {
             queue.set_flushing(true);
+        }
+        if let Some(state) = self.state.lock().unwrap().as_ref() {
+            state.session.interrupt();
         }
     }
 
@@ -369,9 +375,10 @@ impl ElementImpl for FluteSrc {
         }
         let changed = changed?;
         match (transition, self.queue()) {
-            (StateChange::ReadyToPaused, Some(queue)) => {
+            (StateChange::ReadyToPaused, queue) => {
+                let is_live = queue.is_some();
                 self.start_task(queue)?;
-                Ok(gst::StateChangeSuccess::NoPreroll)
+                Ok(if is_live { gst::StateChangeSuccess::NoPreroll } else { changed })
             }
             (StateChange::PlayingToPaused, Some(_)) => Ok(gst::StateChangeSuccess::NoPreroll),
             (StateChange::PausedToPlaying, Some(queue)) => {
@@ -397,7 +404,7 @@ impl ElementImpl for FluteSrc {
                 self.restart();
                 let sent = self.push_event(&event);
                 queue.set_flushing(false);
-                self.start_task(queue).is_ok() && sent
+                self.start_task(Some(queue)).is_ok() && sent
             }
             _ => self.parent_send_event(event),
         }

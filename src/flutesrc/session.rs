@@ -3,7 +3,7 @@
 //! A receiver with a clock, which outlives no element but knows none: what a thread of the network, or a chain
 //! function, feeds, and where others read the statistics.
 
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use flute_proto::Time;
@@ -55,20 +55,27 @@ impl Clock {
 struct Inner {
     receiver: Receiver,
     clock: Clock,
+    /// Until when somebody waits for a deadline.
+    waiting_until: Option<Time>,
+    interrupted: bool,
 }
 
 /// A receiver that several threads may use.
 #[derive(Debug)]
 pub(super) struct Session {
     inner: Mutex<Inner>,
+    /// There is an earlier deadline, or the wait is over.
+    sooner: Condvar,
 }
 
 impl Session {
     pub(super) fn new(config: ReceiverConfig) -> Self {
-        Self { inner: Mutex::new(Inner { receiver: Receiver::new(config), clock: Clock::new() }) }
+        let (receiver, clock) = (Receiver::new(config), Clock::new());
+        let inner = Inner { receiver, clock, waiting_until: None, interrupted: false };
+        Self { inner: Mutex::new(inner), sooner: Condvar::new() }
     }
 
-    /// Lets `feed` push datagrams at the time that it is told, does what is due, and collects what happened. A `capture`
+    /// Does what is due, lets `feed` push datagrams at the time that it is told, and collects what happened. A `capture`
     /// time, if there is one, is when the datagrams were captured, and becomes the time of the session.
     pub(super) fn feed<R>(
         &self,
@@ -77,16 +84,19 @@ impl Session {
         feed: impl FnOnce(&mut Receiver, Time) -> R,
     ) -> R {
         let mut inner = self.inner.lock().unwrap();
-        let Inner { receiver, clock } = &mut *inner;
+        let Inner { receiver, clock, waiting_until, .. } = &mut *inner;
         if let Some(capture) = capture {
             clock.replay(capture);
         }
         let now = clock.now();
-        let fed = feed(receiver, now);
         if receiver.next_deadline().is_some_and(|deadline| deadline <= now) {
             receiver.handle_timeout(now);
         }
+        let fed = feed(receiver, now);
         events.extend(std::iter::from_fn(|| receiver.poll_event()));
+        if waiting_until.is_some_and(|until| receiver.next_deadline().is_some_and(|deadline| deadline < until)) {
+            self.sooner.notify_all();
+        }
         fed
     }
 
@@ -101,6 +111,30 @@ impl Session {
         let deadline = inner.receiver.next_deadline()?;
         let now = inner.clock.now();
         Some(deadline.since(now).max(SHORTEST_WAIT))
+    }
+
+    /// Waits until something is due without a datagram; then [`feed`](Self::feed) does it. `false` if the wait was
+    /// interrupted.
+    pub(super) fn wait_for_deadline(&self) -> bool {
+        let mut inner = self.inner.lock().unwrap();
+        while !inner.interrupted {
+            let now = inner.clock.now();
+            let deadline = inner.receiver.next_deadline().unwrap_or(Time::MAX);
+            if deadline <= now {
+                inner.waiting_until = None;
+                return true;
+            }
+            inner.waiting_until = Some(deadline);
+            let wait = deadline.since(now).max(SHORTEST_WAIT);
+            inner = self.sooner.wait_timeout(inner, wait).unwrap().0;
+        }
+        false
+    }
+
+    /// Ends [`wait_for_deadline`](Self::wait_for_deadline), for good.
+    pub(super) fn interrupt(&self) {
+        self.inner.lock().unwrap().interrupted = true;
+        self.sooner.notify_all();
     }
 
     pub(super) fn stats(&self) -> ReceiverStats {

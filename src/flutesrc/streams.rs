@@ -85,8 +85,11 @@ impl FluteSrc {
 
     /// After a flush everything begins anew: what a seek repeats is delivered again.
     pub(super) fn restart(&self) {
+        let mut over_pad = false;
         if let Some(state) = self.state.lock().unwrap().as_mut() {
-            if matches!(state.input, Input::Pad) {
+            over_pad = matches!(state.input, Input::Pad);
+            if over_pad {
+                state.session.interrupt();
                 state.session = Arc::new(Session::new(state.config.clone()));
             }
             state.open_sessions.clear();
@@ -96,6 +99,9 @@ impl FluteSrc {
         }
         for pad in self.source_pads() {
             pad.flushed();
+        }
+        if over_pad && self.start_task(None).is_err() {
+            gst::warning!(CAT, imp = self, "deadlines are met only when packets come");
         }
     }
 

@@ -216,6 +216,10 @@ fn join_on(socket: &Socket, config: &ReceiveConfig, interface: Option<&str>) -> 
         }
         .map_err(|error| failed(error.to_string()));
     }
+    if let Some(name) = interface {
+        // GIO would take the default interface instead of one that is not there.
+        rustix::net::netdevice::name_to_index(socket, name).map_err(|errno| failed(errno.to_string()))?;
+    }
     // GIO knows interfaces by name and joins one source of a group in both IP versions.
     let join = || {
         let socket = gio::Socket::from_fd(

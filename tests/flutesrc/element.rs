@@ -133,9 +133,10 @@ fn test_flutesrc_messages() {
 fn test_flutesrc_lost_object() {
     let sent = two_objects();
     let mut scenario = Scenario::new(&[]);
-    // The last packet is one of the second object; so are those before it, up to its length.
+    // In the middle there are symbols of the second object, which is by far the longest.
     let mut packets = packets(7, &sent);
-    packets.truncate(packets.len() - 2);
+    let middle = packets.len() / 2;
+    packets.drain(middle..middle + 2);
     scenario.push(packets);
     scenario.eos();
     assert_eq!(scenario.objects().len(), 1);
@@ -145,8 +146,12 @@ fn test_flutesrc_lost_object() {
     assert_eq!(lost.get::<u64>("missing-symbols"), Ok(2));
     assert!(lost.get::<&str>("reason").unwrap().contains("the session ended"));
     let blocks = lost.get::<gst::Array>("blocks").unwrap();
-    let block = blocks[0].get::<gst::Structure>().unwrap();
-    assert_eq!(block.get::<u32>("missing"), Ok(2));
+    // The sender interleaves source blocks, so that one symbol is missing in each of two.
+    for block in blocks.iter().map(|block| block.get::<gst::Structure>().unwrap()) {
+        assert_eq!(block.get::<u32>("missing"), Ok(1));
+        assert_eq!(block.get::<u32>("source-symbols"), Ok(50));
+    }
+    assert_eq!(blocks.len(), 2);
 }
 
 #[test]
@@ -281,6 +286,7 @@ fn test_flutesrc_states_back_and_forth() {
     let mut scenario = Scenario::new(&[]);
     for state in [gst::State::Null, gst::State::Ready, gst::State::Null] {
         scenario.push(packets(7, &sent).into_iter().take(20));
+        scenario.objects();
         scenario.element.set_state(state).unwrap();
         scenario.element.set_state(gst::State::Playing).unwrap();
         // What the harness pushed before is sticky on its pad, and comes again by itself.
@@ -290,21 +296,22 @@ fn test_flutesrc_states_back_and_forth() {
 }
 
 #[test]
-fn test_flutesrc_captured_time() {
-    // An old capture: its FDT has expired by today, but not by the clock of the packets.
-    let sent = [object("file:///a", "text/plain", 2 * usize::from(SYMBOL))];
-    let mut scenario = Scenario::new(&[]);
-    let long_after = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
-    let ten_years = gst::ClockTime::from_seconds(10 * 365 * 86_400);
-    for packet in packets(7, &sent) {
+fn test_flutesrc_time_of_a_capture() {
+    let sent = [object("file:///a", "text/plain", 5 * usize::from(SYMBOL))];
+    let mut scenario = Scenario::new(&[("session-timeout", "60000000000")]);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let mut time = gst::ClockTime::from_nseconds(now.as_nanos() as u64);
+    // More than a minute passes in the capture, so that the session is closed for its silence in the middle.
+    for (index, packet) in packets(7, &sent).into_iter().enumerate() {
+        if index == 3 {
+            time += gst::ClockTime::from_seconds(61);
+        }
         let mut buffer = gst::Buffer::from_slice(packet);
-        buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_nseconds(long_after) + ten_years);
+        buffer.get_mut().unwrap().set_pts(time);
         assert_eq!(scenario.harness.push(buffer), Ok(gst::FlowSuccess::Ok));
     }
-    assert!(scenario.objects().is_empty(), "the FDT expired ten years before");
-    let mut scenario = Scenario::new(&[]);
-    scenario.push(packets(7, &sent));
-    assert_eq!(scenario.objects().len(), 1);
+    let closed = element_messages(&scenario.bus).into_iter().find(|message| message.name() == "flute-session-closed");
+    assert_eq!(closed.unwrap().get::<bool>("by-sender"), Ok(false));
 }
 
 #[test]

@@ -247,10 +247,39 @@ fn test_flutesrc_sink_pad_decides_the_shape() {
     assert!(element.element_flags().contains(gst::ElementFlags::SOURCE));
     let pad = element.request_pad_simple("sink").unwrap();
     assert!(!element.element_flags().contains(gst::ElementFlags::SOURCE));
-    assert!(element.request_pad_simple("sink").is_none(), "there is one sink pad");
     element.release_request_pad(&pad);
     assert!(element.element_flags().contains(gst::ElementFlags::SOURCE));
     assert_eq!(element.set_state(gst::State::Paused), Ok(gst::StateChangeSuccess::NoPreroll));
     assert!(element.request_pad_simple("sink").is_none(), "it comes too late");
     element.set_state(gst::State::Null).unwrap();
+}
+
+#[test]
+fn test_flutesrc_udpsrc_until_close() {
+    init();
+    if gst::ElementFactory::find("udpsrc").is_none() {
+        eprintln!("skipped: there is no element udpsrc");
+        return;
+    }
+    let port = free_port();
+    let description = format!(
+        "udpsrc address=127.0.0.1 port={port} ! flutesrc eos-on-close=true ! appsink name=sink sync=false async=false"
+    );
+    let pipeline = gst::parse::launch(&description).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let sink = pipeline.by_name("sink").unwrap().downcast::<gst_app::AppSink>().unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    pipeline.state(gst::ClockTime::from_seconds(20)).0.unwrap();
+    let sent = object("file:///a", "text/plain", 5000);
+    let (packets, close) = packets_and_close(3, std::slice::from_ref(&sent));
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    // An object is left incomplete, so that the session lingers after its close, without another packet.
+    send(&socket, ("127.0.0.1", port), &packets[..packets.len() - 1]);
+    send(&socket, ("127.0.0.1", port), &[close]);
+    let message = pipeline
+        .bus()
+        .unwrap()
+        .timed_pop_filtered(gst::ClockTime::from_seconds(20), &[gst::MessageType::Eos, gst::MessageType::Error]);
+    assert_eq!(message.unwrap().type_(), gst::MessageType::Eos);
+    assert!(sink.is_eos());
+    pipeline.set_state(gst::State::Null).unwrap();
 }

@@ -25,7 +25,7 @@ pub(crate) fn object(location: &'static str, content_type: &'static str, length:
     Object { location, content_type, content: (0..length).map(|i| ((i * 31 + seed) % 251) as u8).collect() }
 }
 
-/// The packets of a session that sends every object once.
+/// The packets of a session that sends every object once, and announces that there are no more.
 pub(crate) fn packets(tsi: u64, objects: &[Object]) -> Vec<Vec<u8>> {
     packets_and_close(tsi, objects).0
 }
@@ -43,6 +43,7 @@ pub(crate) fn packets_and_close(tsi: u64, objects: &[Object]) -> (Vec<Vec<u8>>, 
         sender.add_object(0, object.unwrap()).unwrap();
     }
     let now = SystemTime::now();
+    sender.set_complete();
     sender.publish(now).unwrap();
     let packets = std::iter::from_fn(|| sender.read(now)).collect();
     (packets, sender.read_close_session(now))
