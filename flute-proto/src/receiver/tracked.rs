@@ -11,7 +11,7 @@ use super::event::Limit;
 use super::object::{Object, Outcome};
 use crate::Time;
 use crate::alc::{Packet, Payload};
-use crate::oti::{Oti, PayloadId, PayloadIdFormat};
+use crate::oti::{FecEncodingId, Oti, PayloadId, PayloadIdFormat};
 
 /// Symbols of a completed object that are remembered, at most.
 const MAX_MARKS: u64 = 8;
@@ -84,14 +84,19 @@ impl Receiving {
         Self { object, marks, last_symbol: now, next_progress }
     }
 
-    /// Takes the symbols of a packet.
+    /// Takes the symbols of a packet. Those of another scheme than the object's have no place in it: the Codepoint is its
+    /// FEC Encoding ID (RFC 6726 §5).
     pub(super) fn take(
         &mut self,
+        encoding_id: FecEncodingId,
         payload: Payload<'_>,
         hasher: &RandomState,
         now: Time,
         budget: &mut Budget,
     ) -> io::Result<Outcome> {
+        if encoding_id != self.object.oti().encoding_id {
+            return Ok(Outcome { unusable: 1, ..Outcome::default() });
+        }
         let outcome = self.object.insert(payload, budget)?;
         if outcome.new > 0 {
             self.last_symbol = now;

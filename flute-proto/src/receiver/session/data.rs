@@ -20,7 +20,7 @@ impl Session {
         };
         match &mut tracked.reception {
             Reception::Receiving(receiving) => {
-                let outcome = receiving.take(payload, &self.hasher, cx.now, &mut self.budget);
+                let outcome = receiving.take(packet.encoding_id(), payload, &self.hasher, cx.now, &mut self.budget);
                 self.heed(toi, outcome, cx);
             }
             Reception::Waiting { .. } => self.take_first(toi, packet, payload, cx),
@@ -60,7 +60,7 @@ impl Session {
             if let Some(tracked) = self.objects.get_mut(&toi)
                 && let Reception::Receiving(receiving) = &mut tracked.reception
             {
-                let outcome = receiving.take(payload, &self.hasher, cx.now, &mut self.budget);
+                let outcome = receiving.take(packet.encoding_id(), payload, &self.hasher, cx.now, &mut self.budget);
                 self.heed(toi, outcome, cx);
             }
         }
@@ -135,11 +135,11 @@ impl Session {
     /// Takes the symbols of an object that has been begun which arrived before it could be.
     pub(super) fn take_early(&mut self, toi: Toi, cx: &mut Context<'_>) {
         let Some(group) = self.early.take(Key::Object(toi)) else { return };
-        for (_, payload) in group.packets() {
+        for (encoding_id, payload) in group.packets() {
             if let Some(tracked) = self.objects.get_mut(&toi)
                 && let Reception::Receiving(receiving) = &mut tracked.reception
             {
-                let outcome = receiving.take(payload, &self.hasher, cx.now, &mut self.budget);
+                let outcome = receiving.take(encoding_id, payload, &self.hasher, cx.now, &mut self.budget);
                 self.heed(toi, outcome, cx);
             }
         }

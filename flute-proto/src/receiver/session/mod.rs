@@ -170,10 +170,10 @@ impl Session {
                 (_, None) => {}
             }
         }
-        self.heed_close_flag(packet.header.close_session, cx);
         if !self.deliveries.is_empty() {
             self.deliver(WORK_PER_CALL, cx);
         }
+        self.heed_close_flag(packet.header.close_session, cx);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called at the latest.
