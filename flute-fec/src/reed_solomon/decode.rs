@@ -3,9 +3,9 @@
 //! Erasure decoding of one source block.
 
 use super::Shape;
-use super::kernel::{Group, SumOfProducts};
+use super::kernel::SumOfProducts;
 use super::lagrange::Geometry;
-use super::multiply::{Multiplier, Spread};
+use super::multiply::{Matrix, Multiplier, Spread};
 use super::symbol::{self, Layout};
 use crate::{BlockDecoder, DecodeError, Present, RepairSymbol};
 
@@ -57,13 +57,7 @@ impl<K: SumOfProducts> Decoder<K> {
     fn multiply(&self, missing: &[u32], repair: &[u32], inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
         let matrix = self.geometry.decoding(missing, repair);
         let columns = 0..outputs[0].len();
-        let rows = self.multiplier.group_rows();
-        let mut group = Group::EMPTY;
-        for (index, outputs) in outputs.chunks_mut(rows).enumerate() {
-            let first = index * rows;
-            self.multiplier.fill_group(&matrix, first..first + outputs.len(), &mut group);
-            self.multiplier.multiply(&group, 0, inputs, columns.clone(), outputs);
-        }
+        self.multiplier.multiply(&Matrix::Interpolation(&matrix), inputs, columns, outputs);
     }
 }
 

@@ -2,22 +2,15 @@
 
 //! Encoding of one source block.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::kernel::{Group, SumOfProducts};
+use super::kernel::SumOfProducts;
 use super::lagrange::Geometry;
-use super::multiply::{Multiplier, Spread};
+use super::multiply::{Group, Matrix, Multiplier, Spread};
 use super::symbol::{self, Layout};
 use super::{KEPT_MATRIX_BYTES, Shape};
 use crate::{BlockEncoder, EncodeError};
-
-/// Bytes of source symbols that are worked on at a time: with the matrix, about half of a second-level cache.
-const STRIP_BYTES: usize = 1 << 20;
-
-/// Least columns that are worked on at a time.
-const MIN_STRIP: usize = 512;
 
 /// The encoder of blocks of one shape.
 pub(super) struct Encoder<K: SumOfProducts> {
@@ -50,38 +43,28 @@ impl<K: SumOfProducts> Encoder<K> {
         self.multiplier.bytes() + self.groups.len() * self.multiplier.group_bytes(self.geometry.k as usize)
     }
 
-    /// The rows of the generator matrix for the repair symbols of a group.
-    fn group(&self, index: usize) -> Cow<'_, Group<K::Map>> {
-        let rows = self.multiplier.group_rows() as u32;
-        let make = || {
+    /// The rows of the generator matrix for the repair symbols of a kept group.
+    fn group(&self, index: usize) -> &Group<K::Map> {
+        self.groups[index].get_or_init(|| {
+            let rows = self.multiplier.group_rows() as u32;
             let first = index as u32 * rows;
             let count = rows.min(self.max_repair_symbols - first);
-            let mut group = Group::EMPTY;
             let matrix = self.geometry.encoding(self.geometry.k + first, count);
-            self.multiplier.fill_group(&matrix, 0..count as usize, &mut group);
+            let mut group = Group::EMPTY;
+            self.multiplier.fill(&mut group, &matrix, 0..count as usize, 0..self.geometry.k as usize);
             group
-        };
-        match self.groups.get(index) {
-            Some(kept) => Cow::Borrowed(kept.get_or_init(make)),
-            None => Cow::Owned(make()),
-        }
+        })
     }
 
     /// Computes some columns of repair symbols from those of source symbols, where a kernel can work on both.
-    fn multiply(&self, inputs: &[&[u8]], columns: Range<usize>, first_repair: usize, outputs: &mut [&mut [u8]]) {
-        let width = if self.groups.is_empty() { columns.len() } else { (STRIP_BYTES / inputs.len()).max(MIN_STRIP) };
-        let rows = self.multiplier.group_rows();
-        for strip in symbol::strips(columns, width, self.multiplier.layout().planes().count()) {
-            let mut next = first_repair;
-            let mut outputs = &mut *outputs;
-            while !outputs.is_empty() {
-                let first_row = next % rows;
-                let count = (rows - first_row).min(outputs.len());
-                let (head, tail) = outputs.split_at_mut(count);
-                self.multiplier.multiply(&self.group(next / rows), first_row, inputs, strip.clone(), head);
-                outputs = tail;
-                next += count;
-            }
+    fn multiply(&self, inputs: &[&[u8]], columns: Range<usize>, first_repair: u32, outputs: &mut [&mut [u8]]) {
+        let count = outputs.len() as u32;
+        if (first_repair + count) as usize <= self.groups.len() * self.multiplier.group_rows() {
+            let kept = Matrix::Kept { group: &|index| self.group(index), first_row: first_repair as usize };
+            self.multiplier.multiply(&kept, inputs, columns, outputs);
+        } else {
+            let made = self.geometry.encoding(self.geometry.k + first_repair, count);
+            self.multiplier.multiply(&Matrix::Interpolation(&made), inputs, columns, outputs);
         }
     }
 
@@ -136,15 +119,17 @@ impl<K: SumOfProducts> BlockEncoder for Encoder<K> {
         if columns.is_empty() {
             return Ok(());
         }
-        let mut inputs: Vec<&[u8]> = source.chunks(self.symbol_size).collect();
-        // RFC 5510 §8.4: a short symbol is virtually padded with zero elements.
+        let symbols = source.chunks_exact(self.symbol_size);
+        let short = symbols.remainder();
         let padded;
-        if let Some(last) = inputs.last_mut().filter(|last| last.len() < columns.end) {
-            padded = [*last, &vec![0; self.symbol_size - last.len()]].concat();
-            *last = &padded;
+        let mut inputs = Vec::with_capacity(self.source_symbols());
+        inputs.extend(symbols);
+        if !short.is_empty() {
+            // RFC 5510 §8.4: a short symbol is virtually padded with zero elements.
+            padded = [short, &vec![0; self.symbol_size - short.len()]].concat();
+            inputs.push(&padded);
         }
         let mut outputs: Vec<&mut [u8]> = repair.chunks_exact_mut(self.symbol_size).collect();
-        let first_repair = first_repair as usize;
         match self.multiplier.layout() {
             Layout::Direct(_) => self.multiply(&inputs, columns, first_repair, &mut outputs),
             layout @ Layout::Packed { m } => {

@@ -164,11 +164,11 @@ impl<'a> Quotient<'a> {
 }
 
 impl Interpolation {
-    /// The matrix with some of the rows, as logarithms: for each column, the logarithms of its coefficients.
+    /// Some columns of some rows.
     #[inline(always)]
-    pub(super) fn columns(&self, rows: Range<usize>) -> impl ExactSizeIterator<Item = Column<'_>> {
+    pub(super) fn part(&self, rows: Range<usize>, columns: Range<usize>) -> impl ExactSizeIterator<Item = Column<'_>> {
         let rows = &self.rows[rows];
-        self.columns.iter().map(move |&column| Column { field: self.field, column, rows })
+        self.columns[columns].iter().map(move |&column| Column { field: self.field, column, rows })
     }
 }
 
@@ -200,7 +200,10 @@ mod tests {
 
     /// A row of a matrix.
     fn coefficients(matrix: &Interpolation, row: usize) -> Vec<u16> {
-        matrix.columns(row..row + 1).flat_map(|column| column.logs().map(|log| matrix.field.power(log))).collect()
+        matrix
+            .part(row..row + 1, 0..matrix.columns.len())
+            .flat_map(|column| column.logs().map(|log| matrix.field.power(log)))
+            .collect()
     }
 
     fn column(geometry: &Geometry, esi: u32) -> Vec<u16> {

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::field::Field;
-use super::kernel::{GROUP_PLANES, Group, Map, Product, SumOfProducts};
+use super::kernel::{GROUP_PLANES, Map, Product, SumOfProducts};
 use super::lagrange::Interpolation;
 use super::symbol::{self, Layout};
 use crate::ByteOrder;
@@ -42,14 +42,20 @@ impl<K: SumOfProducts> Multiplier<K> {
         columns * self.layout.planes().count() * GROUP_PLANES * size_of::<K::Map>()
     }
 
-    /// Fills a group with some rows of a matrix, no more than [`group_rows`](Self::group_rows).
-    pub(super) fn fill_group(&self, matrix: &Interpolation, rows: Range<usize>, group: &mut Group<K::Map>) {
-        group.planes = rows.len() * self.layout.planes().count();
-        let mut columns = matrix.columns(rows);
-        let input_planes = columns.len() * self.layout.planes().count();
+    /// A group made of some columns of some rows of a matrix, no more than [`group_rows`](Self::group_rows).
+    pub(super) fn fill(
+        &self,
+        group: &mut Group<K::Map>,
+        matrix: &Interpolation,
+        rows: Range<usize>,
+        columns: Range<usize>,
+    ) {
+        let planes = self.layout.planes().count();
+        group.stride = rows.len() * planes;
         // What is there is overwritten.
-        group.maps.resize(input_planes.div_ceil(2) * group.planes, [Map::ZERO; 2]);
-        for maps in group.maps.chunks_exact_mut(group.planes) {
+        group.maps.resize((columns.len() * planes).div_ceil(2) * group.stride, [Map::ZERO; 2]);
+        let mut columns = matrix.part(rows, columns);
+        for maps in group.maps.chunks_exact_mut(group.stride) {
             let Some(first) = columns.next() else { return };
             match &self.maps {
                 MultiplicationMaps::Byte(by_log) => {
@@ -71,20 +77,84 @@ impl<K: SumOfProducts> Multiplier<K> {
         }
     }
 
-    /// Sets `columns` of `outputs` to those of the product of a group with `inputs`; `first_row` is the group's row
-    /// of the first output.
+    /// Sets `columns` of `outputs` to those of the product of rows of a matrix with `inputs`.
+    ///
+    /// The inputs are taken in blocks, so that those of a block, and the maps of one group for it, stay in the cache
+    /// however many inputs and outputs there are.
     pub(super) fn multiply(
         &self,
-        group: &Group<K::Map>,
-        first_row: usize,
+        matrix: &Matrix<'_, K::Map>,
         inputs: &[&[u8]],
         columns: Range<usize>,
         outputs: &mut [&mut [u8]],
     ) {
-        let planes = self.layout.planes();
-        let first_plane = first_row * planes.count();
-        self.kernel.compute(&Product { group, first_plane, inputs, planes, columns }, outputs);
+        let (planes, rows) = (self.layout.planes(), self.group_rows());
+        let block_len = (BLOCK_BYTES / columns.len().max(1)).clamp(MIN_BLOCK, MAX_BLOCK) / 2 * 2;
+        let first_row = match matrix {
+            Matrix::Kept { first_row, .. } => *first_row,
+            Matrix::Interpolation(_) => 0,
+        };
+        let mut made = Group::EMPTY;
+        for (index, block) in inputs.chunks(block_len).enumerate() {
+            let start = index * block_len;
+            let mut row = first_row;
+            let mut outputs = &mut *outputs;
+            while !outputs.is_empty() {
+                let (head, tail) = outputs.split_at_mut((rows - row % rows).min(outputs.len()));
+                let (maps, stride) = match matrix {
+                    Matrix::Kept { group, .. } => {
+                        let group = group(row / rows);
+                        let end = (start + block.len()) * planes.count();
+                        let pairs = start * planes.count() / 2..end.div_ceil(2);
+                        (&group.maps[pairs.start * group.stride..pairs.end * group.stride], group.stride)
+                    }
+                    Matrix::Interpolation(matrix) => {
+                        self.fill(&mut made, matrix, row..row + head.len(), start..start + block.len());
+                        (&made.maps[..], made.stride)
+                    }
+                };
+                let product = Product {
+                    maps,
+                    stride,
+                    first_plane: row % rows * planes.count(),
+                    inputs: block,
+                    planes,
+                    columns: columns.clone(),
+                    is_added: index > 0,
+                };
+                self.kernel.compute(&product, head);
+                row += head.len();
+                outputs = tail;
+            }
+        }
     }
+}
+
+/// Bytes of input that are worked on at a time: part of a second-level cache.
+const BLOCK_BYTES: usize = 320 << 10;
+/// Inputs that are worked on at a time, at least: adding up the blocks must not cost more than making them.
+const MIN_BLOCK: usize = 32;
+/// Inputs that are worked on at a time, at most: their maps for a group are in the first-level cache.
+const MAX_BLOCK: usize = 256;
+
+/// The maps for a few rows of a matrix, as [`Product`] wants them.
+#[derive(Debug)]
+pub(super) struct Group<M> {
+    maps: Vec<[M; 2]>,
+    stride: usize,
+}
+
+impl<M> Group<M> {
+    /// A group of no row.
+    pub(super) const EMPTY: Self = Self { maps: Vec::new(), stride: 0 };
+}
+
+/// What symbols are multiplied with.
+pub(super) enum Matrix<'a, M> {
+    /// Groups of all columns, by their number, and the row of all groups to begin with.
+    Kept { group: &'a dyn Fn(usize) -> &'a Group<M>, first_row: usize },
+    /// All rows of a matrix, whose groups are made as they are needed.
+    Interpolation(&'a Interpolation),
 }
 
 /// Symbols with each element in bytes of its own.

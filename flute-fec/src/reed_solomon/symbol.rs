@@ -11,8 +11,6 @@
 //!   bit field. A symbol holds whole elements in whole bytes, so its size is a multiple of m / gcd(m, 8). No other
 //!   implementation of these fields is known.
 
-use std::ops::Range;
-
 use super::kernel::Planes;
 
 /// How elements lie in a symbol, and how a kernel sees them.
@@ -104,10 +102,4 @@ pub(super) fn pack(m: u32, elements: &[u8], packed: &mut [u8]) {
     } else {
         elements.chunks_exact(2).for_each(|element| put(u16::from_le_bytes([element[0], element[1]])));
     }
-}
-
-/// Splits a range of columns into strips of at most `width`, each of whole units of `unit` bytes.
-pub(super) fn strips(columns: Range<usize>, width: usize, unit: usize) -> impl Iterator<Item = Range<usize>> {
-    let width = (width / unit * unit).max(unit);
-    columns.clone().step_by(width).map(move |start| start..(start + width).min(columns.end))
 }

@@ -57,27 +57,15 @@ impl Planes {
 /// Planes of output that are computed together, at most.
 pub(crate) const GROUP_PLANES: usize = 8;
 
-/// The maps from all input planes to a few output planes, in the order in which a kernel reads them: for each pair of
-/// input planes, for each output plane, the two maps.
-#[derive(Clone, Debug)]
-pub(crate) struct Group<M> {
-    /// Output planes, at most [`GROUP_PLANES`].
-    pub(crate) planes: usize,
-    /// `[pair of input planes][output plane]`.
-    pub(crate) maps: Vec<[M; 2]>,
-}
-
-impl<M> Group<M> {
-    /// A group of no output plane.
-    pub(crate) const EMPTY: Self = Self { planes: 0, maps: Vec::new() };
-}
-
 /// One call of a kernel: `outputs[o][columns]` becomes the sum of the maps of `inputs[i][columns]`.
 #[derive(Debug)]
 pub(crate) struct Product<'a, M> {
-    /// The maps.
-    pub(crate) group: &'a Group<M>,
-    /// Output plane of the group that is the first plane of the first output.
+    /// The maps, in the order in which a kernel reads them: for each pair of input planes, for each of `stride` output
+    /// planes, the two maps.
+    pub(crate) maps: &'a [[M; 2]],
+    /// Output planes that the maps are for, at most [`GROUP_PLANES`].
+    pub(crate) stride: usize,
+    /// Which of them is the first plane of the first output.
     pub(crate) first_plane: usize,
     /// The inputs; what they have beyond the columns does not matter.
     pub(crate) inputs: &'a [&'a [u8]],
@@ -85,6 +73,8 @@ pub(crate) struct Product<'a, M> {
     pub(crate) planes: Planes,
     /// The columns to compute.
     pub(crate) columns: Range<usize>,
+    /// Whether the sum is added to what the outputs hold, rather than put in its place.
+    pub(crate) is_added: bool,
 }
 
 impl<M> Product<'_, M> {
@@ -93,16 +83,14 @@ impl<M> Product<'_, M> {
     /// # Panics
     /// If they are not: that is a bug of the caller.
     fn check(&self, outputs: &[&mut [u8]]) {
-        let end = self.columns.end;
-        assert!(self.columns.start <= end);
+        let Range { start, end } = self.columns;
+        let planes = self.planes.count();
+        assert!(start <= end && start.is_multiple_of(planes) && end.is_multiple_of(planes));
         assert!(self.inputs.iter().all(|input| input.len() >= end));
         assert!(outputs.iter().all(|output| output.len() >= end));
-        assert!(self.first_plane + outputs.len() * self.planes.count() <= self.group.planes);
-        assert!(self.group.planes <= GROUP_PLANES);
-        let pairs = (self.inputs.len() * self.planes.count()).div_ceil(2);
-        assert_eq!(self.group.maps.len(), pairs * self.group.planes);
-        let multiple = self.planes.count();
-        assert!(self.columns.start.is_multiple_of(multiple) && end.is_multiple_of(multiple));
+        assert!(self.first_plane + outputs.len() * planes <= self.stride);
+        assert!(self.stride <= GROUP_PLANES);
+        assert_eq!(self.maps.len(), (self.inputs.len() * planes).div_ceil(2) * self.stride);
     }
 }
 
@@ -111,6 +99,6 @@ pub(crate) trait SumOfProducts: Copy + Send + Sync + 'static {
     /// How a linear map is held.
     type Map: Map;
 
-    /// Computes the outputs, whatever they held before.
+    /// Computes the outputs.
     fn compute(self, product: &Product<'_, Self::Map>, outputs: &mut [&mut [u8]]);
 }

@@ -31,6 +31,12 @@ unsafe impl Vector for uint8x16_t {
     }
 
     #[inline(always)]
+    unsafe fn xor(self, other: Self) -> Self {
+        // SAFETY: the instructions are there.
+        unsafe { veorq_u8(self, other) }
+    }
+
+    #[inline(always)]
     unsafe fn split(a: Self, b: Self) -> (Self, Self) {
         // SAFETY: the instructions are there.
         unsafe { (vuzp1q_u8(a, b), vuzp2q_u8(a, b)) }

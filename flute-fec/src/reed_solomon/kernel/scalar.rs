@@ -55,11 +55,13 @@ impl SumOfProducts for Scalar {
         let step = product.planes.count();
         for (index, output) in outputs.iter_mut().enumerate() {
             let output = &mut output[product.columns.clone()];
-            output.fill(0);
+            if !product.is_added {
+                output.fill(0);
+            }
             for plane in 0..step {
                 let map_of = |input_plane: usize| {
-                    let pair = input_plane / 2 * product.group.planes;
-                    &product.group.maps[pair + product.first_plane + index * step + plane][input_plane % 2]
+                    let pair = input_plane / 2 * product.stride;
+                    &product.maps[pair + product.first_plane + index * step + plane][input_plane % 2]
                 };
                 for (number, input) in product.inputs.iter().enumerate() {
                     let input = &input[product.columns.clone()];

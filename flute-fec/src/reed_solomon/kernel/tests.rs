@@ -30,8 +30,8 @@ impl Noise {
 struct Case {
     planes: Planes,
     inputs: usize,
-    /// Output planes of the group, and the first that is computed.
-    group_planes: usize,
+    /// Output planes that there are maps for, and the first that is computed.
+    stride: usize,
     first_plane: usize,
     outputs: usize,
     start: usize,
@@ -47,14 +47,14 @@ impl WithKernel for Case {
         let step = self.planes.count();
         let (end, room) = (self.start + self.len, self.start + self.len + 3);
         let mut noise = Noise(self.len as u64 + 1);
-        let images: Vec<Vec<Images>> = (0..self.group_planes)
+        let images: Vec<Vec<Images>> = (0..self.stride)
             .map(|_| (0..self.inputs * step).map(|_| std::array::from_fn(|_| noise.byte())).collect())
             .collect();
-        let mut group = Group { planes: self.group_planes, maps: Vec::new() };
+        let mut maps = Vec::new();
         for pair in 0..(self.inputs * step).div_ceil(2) {
             for images in &images {
                 let map = |plane: usize| images.get(plane).map_or(K::Map::ZERO, |&images| K::Map::from_images(images));
-                group.maps.push([map(2 * pair), map(2 * pair + 1)]);
+                maps.push([map(2 * pair), map(2 * pair + 1)]);
             }
         }
         let offset = |index: usize| (self.misalignment * (index + 1)) % 64;
@@ -65,17 +65,19 @@ impl WithKernel for Case {
         let mut outputs: Vec<_> =
             after.iter_mut().enumerate().map(|(index, output)| &mut output[offset(index)..]).collect();
 
-        let product = Product {
-            group: &group,
+        let mut product = Product {
+            maps: &maps,
+            stride: self.stride,
             first_plane: self.first_plane,
             inputs: &inputs,
             planes: self.planes,
             columns: self.start..end,
+            is_added: false,
         };
         kernel.compute(&product, &mut outputs);
 
-        for (index, (before, after)) in before.iter().zip(&after).enumerate() {
-            let mut expected = before.clone();
+        let mut expected = before.clone();
+        for (index, expected) in expected.iter_mut().enumerate() {
             for column in self.start..end {
                 let place = column % step;
                 let images = &images[self.first_plane + index * step + place];
@@ -83,8 +85,21 @@ impl WithKernel for Case {
                     sum ^ apply(images[plane], inputs[plane / step][column - place + plane % step])
                 });
             }
-            assert!(*after == expected, "{self:?}, output {index}, {}", std::any::type_name::<K>());
         }
+        let name = std::any::type_name::<K>();
+        assert!(after == expected, "{self:?}, {name}");
+
+        // Added to what was there before, it differs from that by the same.
+        after.clone_from(&before);
+        product.is_added = true;
+        let mut outputs: Vec<_> =
+            after.iter_mut().enumerate().map(|(index, output)| &mut output[offset(index)..]).collect();
+        kernel.compute(&product, &mut outputs);
+        for (index, (after, before)) in after.iter_mut().zip(&before).enumerate() {
+            let columns = offset(index) + self.start..offset(index) + end;
+            after[columns.clone()].iter_mut().zip(&before[columns]).for_each(|(after, before)| *after ^= before);
+        }
+        assert!(after == expected, "added: {self:?}, {name}");
     }
 }
 
@@ -97,9 +112,9 @@ fn every_length() {
     for planes in [Planes::One, Planes::Two] {
         for len in (0..600).filter(|len| len % planes.count() == 0) {
             let outputs = 1 + len / 2 % (GROUP_PLANES / planes.count());
-            let group_planes = outputs * planes.count();
+            let stride = outputs * planes.count();
             let (inputs, misalignment) = (1 + len % 4, len % 32);
-            all_kernels(Case { planes, inputs, group_planes, first_plane: 0, outputs, start: 0, len, misalignment });
+            all_kernels(Case { planes, inputs, stride, first_plane: 0, outputs, start: 0, len, misalignment });
         }
     }
 }
@@ -107,21 +122,12 @@ fn every_length() {
 #[test]
 fn every_number_of_outputs() {
     for planes in [Planes::One, Planes::Two] {
-        for group_planes in (1..=GROUP_PLANES).filter(|count| count % planes.count() == 0) {
-            for first_plane in (0..group_planes).step_by(planes.count()) {
-                for outputs in 0..=(group_planes - first_plane) / planes.count() {
+        for stride in (1..=GROUP_PLANES).filter(|count| count % planes.count() == 0) {
+            for first_plane in (0..stride).step_by(planes.count()) {
+                for outputs in 0..=(stride - first_plane) / planes.count() {
                     for (inputs, start, len) in [(1, 0, 1400), (6, 0, 330), (7, 2, 64), (3, 130, 194), (2, 4, 10)] {
                         let misalignment = 7 * outputs + 1;
-                        all_kernels(Case {
-                            planes,
-                            inputs,
-                            group_planes,
-                            first_plane,
-                            outputs,
-                            start,
-                            len,
-                            misalignment,
-                        });
+                        all_kernels(Case { planes, inputs, stride, first_plane, outputs, start, len, misalignment });
                     }
                 }
             }
@@ -134,17 +140,8 @@ fn every_alignment() {
     for planes in [Planes::One, Planes::Two] {
         for misalignment in 0..64 {
             for len in [30, 128, 254] {
-                let (group_planes, outputs) = (GROUP_PLANES, GROUP_PLANES / planes.count());
-                all_kernels(Case {
-                    planes,
-                    inputs: 5,
-                    group_planes,
-                    first_plane: 0,
-                    outputs,
-                    start: 2,
-                    len,
-                    misalignment,
-                });
+                let (stride, outputs) = (GROUP_PLANES, GROUP_PLANES / planes.count());
+                all_kernels(Case { planes, inputs: 5, stride, first_plane: 0, outputs, start: 2, len, misalignment });
             }
         }
     }
@@ -154,11 +151,13 @@ fn every_alignment() {
 #[should_panic(expected = "assertion")]
 fn too_few_maps_are_a_bug() {
     let product = Product {
-        group: &Group { planes: 2, maps: Vec::<[_; 2]>::new() },
+        maps: &[],
+        stride: 2,
         first_plane: 0,
         inputs: &[&[0; 4][..]],
         planes: Planes::One,
         columns: 0..4,
+        is_added: false,
     };
     Scalar.compute(&product, &mut [&mut [0; 4]]);
 }

@@ -49,6 +49,9 @@ pub(super) unsafe trait Vector: Copy {
         }
     }
 
+    /// The sum of two vectors.
+    unsafe fn xor(self, other: Self) -> Self;
+
     /// Takes two vectors apart into the bytes of even and of odd position, in any order that [`join`](Self::join)
     /// undoes.
     unsafe fn split(a: Self, b: Self) -> (Self, Self);
@@ -156,12 +159,13 @@ unsafe fn compute_planes<L: Lanes, const TWO: bool>(product: &Product<'_, L::Map
         let planes = if planes >= 8 { 8 } else { 1 << planes.ilog2() };
         let (tile, rest) = outputs.split_at_mut(planes / planes_of_one);
         let rows = Rows::<L> {
-            maps: product.group.maps.as_ptr().wrapping_add(first_plane),
-            stride: product.group.planes,
+            maps: product.maps.as_ptr().wrapping_add(first_plane),
+            stride: product.stride,
             inputs: product.inputs,
+            is_added: product.is_added,
         };
-        // SAFETY: the product was checked: its group has `first_plane + planes` planes or more, for each pair of
-        // inputs, and inputs and outputs reach to the end of the columns.
+        // SAFETY: the product was checked: it has maps for `first_plane + planes` planes or more, for each pair of
+        // input planes, and inputs and outputs reach to the end of the columns.
         unsafe {
             match planes {
                 8 => columns::<L, TWO, 8>(rows, tile, product.columns.start, product.columns.end),
@@ -182,6 +186,7 @@ struct Rows<'a, L: Lanes> {
     /// From one pair to the next.
     stride: usize,
     inputs: &'a [&'a [u8]],
+    is_added: bool,
 }
 
 /// Cuts the columns into tiles.
@@ -208,7 +213,7 @@ unsafe fn columns<L: Lanes, const TWO: bool, const R: usize>(
         };
         let width = count * unit;
         // The last tile may compute columns again that are there already: that costs less than a partial one.
-        let from = if at + width <= end { at } else { end.saturating_sub(width).max(start) };
+        let from = if at + width <= end || rows.is_added { at } else { end.saturating_sub(width).max(start) };
         // SAFETY: where the tile is inside the columns, so are all its loads and stores. The partial one gets the
         // number of bytes left.
         unsafe {
@@ -283,14 +288,14 @@ unsafe fn tile<L: Lanes, const TWO: bool, const R: usize, const C: usize, const 
                 let output = output.as_mut_ptr().add(at);
                 for (c, (&even, &odd)) in sums[0].iter().zip(&sums[1]).enumerate() {
                     let (a, b) = L::Vector::join(even, odd);
-                    store::<L::Vector, PARTIAL>(a, output, 2 * c, len);
-                    store::<L::Vector, PARTIAL>(b, output, 2 * c + 1, len);
+                    put::<L::Vector, PARTIAL>(a, output, 2 * c, len, rows.is_added);
+                    put::<L::Vector, PARTIAL>(b, output, 2 * c + 1, len, rows.is_added);
                 }
             }
         } else {
             for (sums, output) in sums.iter().zip(outputs) {
                 for (c, &sum) in sums.iter().enumerate() {
-                    store::<L::Vector, PARTIAL>(sum, output.as_mut_ptr().add(at), c, len);
+                    put::<L::Vector, PARTIAL>(sum, output.as_mut_ptr().add(at), c, len, rows.is_added);
                 }
             }
         }
@@ -336,14 +341,16 @@ unsafe fn load<V: Vector, const PARTIAL: bool>(from: *const u8, index: usize, le
     }
 }
 
-/// Stores a vector; where `PARTIAL`, as much of it as there is room for within `len` bytes.
+/// Stores a vector, or adds it to what is there; where `PARTIAL`, as much of it as there is room for within `len`
+/// bytes.
 ///
 /// # Safety
 /// `to` has `len` bytes, and without `PARTIAL` room for the whole vector.
 #[inline(always)]
-unsafe fn store<V: Vector, const PARTIAL: bool>(vector: V, to: *mut u8, index: usize, len: usize) {
+unsafe fn put<V: Vector, const PARTIAL: bool>(vector: V, to: *mut u8, index: usize, len: usize, is_added: bool) {
     // SAFETY: the caller vouches for it.
     unsafe {
+        let vector = if is_added { vector.xor(load::<V, PARTIAL>(to, index, len)) } else { vector };
         if PARTIAL {
             let offset = (index * V::WIDTH).min(len);
             vector.store_partial(to.add(offset), (len - offset).min(V::WIDTH));

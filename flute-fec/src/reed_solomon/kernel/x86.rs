@@ -63,6 +63,12 @@ unsafe impl Vector for __m512i {
     }
 
     #[inline(always)]
+    unsafe fn xor(self, other: Self) -> Self {
+        // SAFETY: the instructions are there.
+        unsafe { _mm512_xor_si512(self, other) }
+    }
+
+    #[inline(always)]
     unsafe fn load_partial(from: *const u8, len: usize) -> Self {
         // SAFETY: a masked load touches no byte whose bit is not set.
         unsafe { _mm512_maskz_loadu_epi8(first_bits(len), from.cast()) }
@@ -124,6 +130,12 @@ unsafe impl Vector for __m256i {
     }
 
     #[inline(always)]
+    unsafe fn xor(self, other: Self) -> Self {
+        // SAFETY: the instructions are there.
+        unsafe { _mm256_xor_si256(self, other) }
+    }
+
+    #[inline(always)]
     unsafe fn split(a: Self, b: Self) -> (Self, Self) {
         // SAFETY: the instructions are there.
         unsafe {
@@ -164,6 +176,12 @@ unsafe impl Vector for __m128i {
     unsafe fn store(self, to: *mut u8) {
         // SAFETY: the caller vouches for 16 bytes.
         unsafe { _mm_storeu_si128(to.cast(), self) }
+    }
+
+    #[inline(always)]
+    unsafe fn xor(self, other: Self) -> Self {
+        // SAFETY: the instructions are there.
+        unsafe { _mm_xor_si128(self, other) }
     }
 
     #[inline(always)]
