@@ -123,7 +123,7 @@ struct Encoding<'a> {
 
 impl Symbols for Encoding<'_> {
     #[inline(always)]
-    fn load(&self, input: u32, columns: Range<usize>, lane: &mut [u8]) {
+    fn load<const B: usize>(&self, input: u32, columns: Range<usize>, lane: &mut [u8; B]) {
         load_source(self.layout, self.source, input, columns, lane);
     }
 
@@ -144,7 +144,7 @@ struct Decoding<'a> {
 
 impl Symbols for Decoding<'_> {
     #[inline(always)]
-    fn load(&self, input: u32, columns: Range<usize>, lane: &mut [u8]) {
+    fn load<const B: usize>(&self, input: u32, columns: Range<usize>, lane: &mut [u8; B]) {
         match input.checked_sub(self.layout.symbols) {
             None => load_source(self.layout, self.block, input, columns, lane),
             Some(repair) => {
@@ -162,11 +162,18 @@ impl Symbols for Decoding<'_> {
 
 /// Loads columns of a source symbol, with a copy of known length where that is possible: it is what takes time.
 #[inline(always)]
-fn load_source(layout: &BlockLayout, source: &[u8], esi: u32, columns: Range<usize>, lane: &mut [u8]) {
-    if columns.len() == lane.len() && layout.sub_symbols.count() == 1 {
+fn load_source<const B: usize>(
+    layout: &BlockLayout,
+    source: &[u8],
+    esi: u32,
+    columns: Range<usize>,
+    lane: &mut [u8; B],
+) {
+    if columns.len() == B && layout.sub_symbols.count() == 1 {
         let start = esi as usize * usize::from(layout.symbol_size) + columns.start;
-        if let Some(data) = source.get(start..start + lane.len()) {
-            return lane.copy_from_slice(data);
+        if let Some(data) = source.get(start..).and_then(|data| data.first_chunk()) {
+            *lane = *data;
+            return;
         }
     }
     let width = columns.len();

@@ -4,6 +4,9 @@
 
 use super::octet;
 
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
 /// `B` neighbouring bytes of a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
@@ -27,12 +30,22 @@ impl<const B: usize> Lane<B> {
             *byte = octet::double(*byte);
         }
     }
+}
 
+/// How sums of many lanes are taken, which is where the time goes.
+pub(super) trait Instructions {
     /// Adds the lanes that `sources` names.
+    fn add_all<const B: usize>(sum: &mut Lane<B>, lanes: &[Lane<B>], sources: &[u32]);
+}
+
+/// What the compiler knows of every processor.
+pub(super) struct Portable;
+
+impl Instructions for Portable {
     #[inline(always)]
-    pub(super) fn add_all(&mut self, lanes: &[Self], sources: &[u32]) {
+    fn add_all<const B: usize>(sum: &mut Lane<B>, lanes: &[Lane<B>], sources: &[u32]) {
         for &source in sources {
-            self.add(&lanes[source as usize]);
+            sum.add(&lanes[source as usize]);
         }
     }
 }
@@ -40,35 +53,23 @@ impl<const B: usize> Lane<B> {
 /// Work on lanes. It is compiled once for each set of instructions, so everything in it is `#[inline(always)]`.
 pub(super) trait Work {
     /// Does it.
-    fn run(self);
+    fn run<I: Instructions>(self);
 }
 
 /// Does `work` with the widest instructions that the processor has.
 pub(super) fn run_widest(work: impl Work) {
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    #[cfg(target_arch = "x86_64")]
     {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
-            // SAFETY: the processor has the instructions that the function is compiled for.
-            return unsafe { run_avx512(work) };
+        if x86::has_avx512() {
+            // SAFETY: the processor has the instructions.
+            return unsafe { x86::run_avx512(work) };
         }
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: as above.
-            return unsafe { run_avx2(work) };
+        if x86::has_avx2() {
+            // SAFETY: the processor has the instructions.
+            return unsafe { x86::run_avx2(work) };
         }
     }
-    work.run();
-}
-
-#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn run_avx512(work: impl Work) {
-    work.run();
-}
-
-#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-#[target_feature(enable = "avx2")]
-fn run_avx2(work: impl Work) {
-    work.run();
+    work.run::<Portable>();
 }
 
 #[cfg(test)]
@@ -81,11 +82,11 @@ mod tests {
 
     impl<const B: usize> Work for Sums<'_, B> {
         #[inline(always)]
-        fn run(self) {
+        fn run<I: Instructions>(self) {
             let (sum, lanes) = self.lanes.split_first_mut().unwrap();
             for sources in [&[0, 1, 2][..], &[2], &[], &[1, 0, 3]] {
                 sum.double();
-                sum.add_all(lanes, sources);
+                I::add_all(sum, lanes, sources);
             }
         }
     }
@@ -94,7 +95,7 @@ mod tests {
         let lanes: [_; 5] =
             std::array::from_fn(|lane| Lane::<B>(std::array::from_fn(|at| (lane * 83 + at * 29 + at / 7) as u8)));
         let mut expected = lanes;
-        Sums { lanes: &mut expected }.run();
+        Sums { lanes: &mut expected }.run::<Portable>();
         for at in 0..B {
             let byte = |lane: usize| lanes[lane].0[at];
             let sums = [byte(1) ^ byte(2) ^ byte(3), byte(3), 0, byte(2) ^ byte(1) ^ byte(4)];
@@ -104,12 +105,20 @@ mod tests {
         let mut widest = lanes;
         run_widest(Sums { lanes: &mut widest });
         assert_eq!(widest, expected);
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        if is_x86_feature_detected!("avx2") {
+        #[cfg(target_arch = "x86_64")]
+        {
             let mut avx2 = lanes;
-            // SAFETY: the processor has the instructions that the function is compiled for.
-            unsafe { run_avx2(Sums { lanes: &mut avx2 }) };
-            assert_eq!(avx2, expected);
+            if x86::has_avx2() {
+                // SAFETY: the processor has the instructions.
+                unsafe { x86::run_avx2(Sums { lanes: &mut avx2 }) };
+                assert_eq!(avx2, expected);
+            }
+            let mut avx512 = lanes;
+            if x86::has_avx512() {
+                // SAFETY: the processor has the instructions.
+                unsafe { x86::run_avx512(Sums { lanes: &mut avx512 }) };
+                assert_eq!(avx512, expected);
+            }
         }
     }
 

@@ -6,20 +6,19 @@ use std::ops::Range;
 
 use super::Rows;
 use super::elimination::BitMatrix;
-use super::lane::{Lane, Work, run_widest};
+use super::lane::{Instructions, Lane, Work, run_widest};
 use super::plan::{Plan, Steps, WeightedSum};
 
-/// Bytes that the lanes of all intermediate symbols may take together: they should stay in the second-level cache.
-const CACHE: usize = 1 << 20;
 /// Columns of a narrow strip: a cache line.
 const NARROW: usize = 64;
-/// Columns of a wide strip.
+/// Columns of a wide strip: of a few thousand symbols, so much is in the second-level cache, and it is enough to make up
+/// for what a step takes whatever its width.
 const WIDE: usize = 256;
 
 /// Where symbols come from and go to.
 pub(super) trait Symbols {
     /// Fills the front of `lane` with `columns` of an input; the rest of it is zero and stays so.
-    fn load(&self, input: u32, columns: Range<usize>, lane: &mut [u8]);
+    fn load<const B: usize>(&self, input: u32, columns: Range<usize>, lane: &mut [u8; B]);
 
     /// Takes `columns` of an output.
     fn store(&mut self, output: usize, columns: Range<usize>, lane: &[u8]);
@@ -27,7 +26,7 @@ pub(super) trait Symbols {
 
 /// Finds the intermediate symbols by `plan`, and stores the outputs, which are sums of them.
 pub(super) fn replay(plan: &Plan, symbols: &mut impl Symbols, outputs: &Rows, columns: Range<usize>) {
-    if columns.len() > NARROW && plan.symbols * WIDE <= CACHE {
+    if columns.len() > NARROW {
         run_widest(Replay::<WIDE, _> { plan, symbols, outputs, columns, lanes: Lanes::new(plan) });
     } else {
         run_widest(Replay::<NARROW, _> { plan, symbols, outputs, columns, lanes: Lanes::new(plan) });
@@ -44,14 +43,14 @@ struct Replay<'a, const B: usize, S> {
 
 impl<const B: usize, S: Symbols> Work for Replay<'_, B, S> {
     #[inline(always)]
-    fn run(self) {
+    fn run<I: Instructions>(self) {
         let Self { plan, symbols, outputs, columns, mut lanes } = self;
         for start in columns.clone().step_by(B) {
             let strip = start..columns.end.min(start + B);
-            lanes.find_intermediate(plan, symbols, &strip);
+            lanes.find_intermediate::<I>(plan, symbols, &strip);
             for (output, sources) in outputs.iter().enumerate() {
                 let mut lane = Lane::ZERO;
-                lane.add_all(&lanes.symbols, sources);
+                I::add_all(&mut lane, &lanes.symbols, sources);
                 symbols.store(output, strip.clone(), &lane.0[..strip.len()]);
             }
         }
@@ -78,50 +77,57 @@ impl<const B: usize> Lanes<B> {
     }
 
     #[inline(always)]
-    fn find_intermediate(&mut self, plan: &Plan, inputs: &impl Symbols, strip: &Range<usize>) {
+    fn find_intermediate<I: Instructions>(&mut self, plan: &Plan, inputs: &impl Symbols, strip: &Range<usize>) {
         for &symbol in &plan.inactive {
             self.symbols[symbol as usize] = Lane::ZERO;
         }
         // What the pivots are apart from inactive symbols, and what that makes of the other equations.
         for (index, step) in plan.pivots.steps.iter().enumerate() {
-            self.symbols[step.target as usize] = self.sum(&plan.pivots, index, inputs, strip, false);
+            self.symbols[step.target as usize] = self.sum::<I>(&plan.pivots, index, inputs, strip, false);
         }
         for index in 0..plan.rest.steps.len() {
-            self.rest[index] = self.sum(&plan.rest, index, inputs, strip, false);
+            self.rest[index] = self.sum::<I>(&plan.rest, index, inputs, strip, false);
         }
         self.add_up(plan);
         // The inactive symbols.
         for (&symbol, sources) in plan.bound.iter().zip(plan.combinations.iter()) {
             let mut lane = Lane::ZERO;
-            lane.add_all(&self.rest, sources);
+            I::add_all(&mut lane, &self.rest, sources);
             self.symbols[symbol as usize] = lane;
         }
         for (sum, terms) in self.sums.iter_mut().zip(&plan.bound_sums) {
-            sum.add(&weighted(terms, &self.symbols));
+            sum.add(&weighted::<I, B>(terms, &self.symbols));
         }
         for (&symbol, terms) in plan.free.iter().zip(&plan.free_sums) {
-            self.symbols[symbol as usize] = weighted(terms, &self.sums);
+            self.symbols[symbol as usize] = weighted::<I, B>(terms, &self.sums);
         }
         for (&symbol, sources) in plan.bound.iter().zip(plan.spread.iter()) {
             let mut lane = self.symbols[symbol as usize];
-            lane.add_all(&self.symbols, sources);
+            I::add_all(&mut lane, &self.symbols, sources);
             self.symbols[symbol as usize] = lane;
         }
         // What the pivots really are.
         for (index, step) in plan.pivots.steps.iter().enumerate() {
-            self.symbols[step.target as usize] = self.sum(&plan.pivots, index, inputs, strip, true);
+            self.symbols[step.target as usize] = self.sum::<I>(&plan.pivots, index, inputs, strip, true);
         }
     }
 
     #[inline(always)]
-    fn sum(&self, steps: &Steps, index: usize, inputs: &impl Symbols, strip: &Range<usize>, inactive: bool) -> Lane<B> {
+    fn sum<I: Instructions>(
+        &self,
+        steps: &Steps,
+        index: usize,
+        inputs: &impl Symbols,
+        strip: &Range<usize>,
+        inactive: bool,
+    ) -> Lane<B> {
         let mut lane = Lane::ZERO;
         if let Some(input) = steps.steps[index].input {
             inputs.load(input, strip.clone(), &mut lane.0);
         }
-        lane.add_all(&self.symbols, steps.found.row(index));
+        I::add_all(&mut lane, &self.symbols, steps.found.row(index));
         if inactive {
-            lane.add_all(&self.symbols, steps.inactive.row(index));
+            I::add_all(&mut lane, &self.symbols, steps.inactive.row(index));
         }
         lane
     }
@@ -158,11 +164,11 @@ impl<const B: usize> Lanes<B> {
 }
 
 #[inline(always)]
-fn weighted<const B: usize>(terms: &WeightedSum, lanes: &[Lane<B>]) -> Lane<B> {
+fn weighted<I: Instructions, const B: usize>(terms: &WeightedSum, lanes: &[Lane<B>]) -> Lane<B> {
     let mut sum = Lane::ZERO;
     for sources in &terms.powers {
         sum.double();
-        sum.add_all(lanes, sources);
+        I::add_all(&mut sum, lanes, sources);
     }
     sum
 }
@@ -184,7 +190,7 @@ impl<'a> Coefficients<'a> {
 
 impl Work for Coefficients<'_> {
     #[inline(always)]
-    fn run(self) {
+    fn run<I: Instructions>(self) {
         let Self { plan, binary, dense, mut lanes } = self;
         for (strip, units) in plan.inactive.chunks(NARROW).enumerate() {
             for &symbol in &plan.inactive {
@@ -194,10 +200,10 @@ impl Work for Coefficients<'_> {
                 lanes.symbols[symbol as usize].0[column] = 1;
             }
             for (index, step) in plan.pivots.steps.iter().enumerate() {
-                lanes.symbols[step.target as usize] = lanes.sum(&plan.pivots, index, &NoInput, &(0..0), true);
+                lanes.symbols[step.target as usize] = lanes.sum::<I>(&plan.pivots, index, &NoInput, &(0..0), true);
             }
             for index in 0..plan.rest.steps.len() {
-                let lane = lanes.sum(&plan.rest, index, &NoInput, &(0..0), true);
+                let lane = lanes.sum::<I>(&plan.rest, index, &NoInput, &(0..0), true);
                 binary.row_mut(index)[strip] =
                     lane.0.iter().rev().fold(0, |word, &coefficient| word << 1 | u64::from(coefficient));
             }
@@ -215,7 +221,7 @@ struct NoInput;
 
 impl Symbols for NoInput {
     #[inline(always)]
-    fn load(&self, _: u32, _: Range<usize>, _: &mut [u8]) {}
+    fn load<const B: usize>(&self, _: u32, _: Range<usize>, _: &mut [u8; B]) {}
 
     #[inline(always)]
     fn store(&mut self, _: usize, _: Range<usize>, _: &[u8]) {}
