@@ -119,3 +119,26 @@ impl FountainCode for RaptorQ {
         self.sum(esi + padding)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fountain::FountainBlock;
+    use crate::layout::{BlockLayout, SubSymbols};
+    use crate::{BlockDecoder, DecodeError, Present, RepairSymbol};
+
+    /// A block of which only sums of about 30 symbols come: hardly any equation yields a symbol by itself.
+    #[test]
+    fn symbols_of_high_degree_take_bounded_time() {
+        let symbols = 20000;
+        let code = RaptorQ::new(symbols).unwrap();
+        let dense = (symbols..MAX_ENCODING_SYMBOLS).filter(|&esi| code.encoding_symbol(esi).count() >= 30);
+        let repair: Vec<RepairSymbol<'_>> =
+            dense.map(|esi| RepairSymbol { esi, data: &[0] }).take(symbols as usize + 10).collect();
+        let layout = BlockLayout { symbols, symbol_size: 1, sub_symbols: SubSymbols::whole(1) };
+        let mut block = vec![1; symbols as usize];
+        let decoded = FountainBlock::new(code, layout).decode(&mut block, &Present::new(symbols as usize), &repair);
+        let not_enough = DecodeError::NotEnoughSymbols { missing: symbols as usize, repair: repair.len() };
+        assert_eq!(decoded, Err(not_enough));
+    }
+}
