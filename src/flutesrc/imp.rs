@@ -14,7 +14,8 @@
  *
  * The pad `src` delivers the objects that match the properties `location` and `content-type`, which are globs. Further
  * pads can be requested (`src_%u`), each with its own `location`, `content-type` and `tsi`. An object goes to every
- * linked pad that it matches. The stream is one of bytes, in which objects follow each other.
+ * linked pad that it matches. One thread serves all pads, so that each of several needs a `queue` behind it, as with
+ * `tee`. The stream is one of bytes, in which objects follow each other.
  *
  * `source-filter` names the one sender to listen to: the group is joined for it only (source-specific multicast), and
  * packets of others are ignored.

@@ -39,9 +39,9 @@ struct Received {
     files: BTreeMap<String, PathBuf>,
 }
 
-fn receive(capture: &Path, port: u64, target: &Path) -> Received {
+fn receive(capture: &Path, port: u64, target: &Path, properties: &str) -> Received {
     let description = format!(
-        "filesrc location={} ! pcapparse dst-port={port} ! flutesrc name=flute ! flutedirsink name=files location={}",
+        "filesrc location={} ! pcapparse dst-port={port} ! flutesrc name=flute {properties} ! flutedirsink location={}",
         capture.display(),
         target.display(),
     );
@@ -80,7 +80,7 @@ fn receive(capture: &Path, port: u64, target: &Path) -> Received {
     received
 }
 
-fn check(name: &str) {
+fn check(name: &str, properties: &str) {
     init();
     let Some(folder) = captures() else { return };
     let expected: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("expected.json")).unwrap()).unwrap();
@@ -95,7 +95,7 @@ fn check(name: &str) {
     }
     for (port, expected) in ports {
         let target = tempfile::tempdir().unwrap();
-        let received = receive(&folder.join(format!("{name}.pcap")), port, target.path());
+        let received = receive(&folder.join(format!("{name}.pcap")), port, target.path(), properties);
         let sorted = |mut objects: Vec<_>| {
             objects.sort();
             objects
@@ -114,35 +114,41 @@ fn check(name: &str) {
 
 #[test]
 fn test_flutesrc_capture_gpac_mabr_dash() {
-    check("gpac-mabr-dash-flute");
+    check("gpac-mabr-dash-flute", "");
 }
 
 #[test]
 fn test_flutesrc_capture_mad_nocode() {
-    check("mad-nocode");
+    check("mad-nocode", "");
 }
 
 #[test]
 fn test_flutesrc_capture_mad_nocode_zlib_fdt() {
-    check("mad-nocode-z1");
+    check("mad-nocode-z1", "");
 }
 
 #[test]
 fn test_flutesrc_capture_rt_libflute() {
-    check("rt-libflute-nocode");
+    check("rt-libflute-nocode", "");
 }
 
 #[test]
 fn test_flutesrc_capture_flute_crate_no_code() {
-    check("ypo-no-code");
+    check("ypo-no-code", "");
 }
 
 #[test]
 fn test_flutesrc_capture_flute_crate_reed_solomon() {
-    check("ypo-reed-solomon");
+    check("ypo-reed-solomon", "");
 }
 
 #[test]
 fn test_flutesrc_capture_flute_crate_raptorq() {
-    check("ypo-raptorq");
+    check("ypo-raptorq", "");
+}
+
+#[test]
+fn test_flutesrc_capture_through_spool_files() {
+    let spool = tempfile::tempdir().unwrap();
+    check("ypo-no-code", &format!("spool-threshold=10000 spool-directory={}", spool.path().display()));
 }

@@ -379,3 +379,52 @@ fn test_flutesrc_uri_with_a_path_is_one_object() {
     assert_is(&received[0], &sent[1]);
     assert!(scenario.is_at_end());
 }
+
+#[test]
+fn test_flutesrc_pad_properties_in_a_description() {
+    init();
+    let description = "flutesrc name=f src_3::location=*.mp4 src_3::tsi=4 f.src_3 ! fakesink  appsrc ! f.sink";
+    let pipeline = gst::parse::launch(description).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let pad = pipeline.by_name("f").unwrap().static_pad("src_3").unwrap();
+    assert_eq!(pad.property::<String>("location"), "*.mp4");
+    assert_eq!(pad.property::<i64>("tsi"), 4);
+}
+
+#[test]
+fn test_flutesrc_progress_of_long_objects() {
+    let sent = [object("file:///long", "video/mp4", 9 << 20), object("file:///short", "video/mp4", 1 << 20)];
+    let mut scenario = Scenario::new(&[]);
+    scenario.push(packets(7, &sent));
+    let progress: Vec<_> = scenario
+        .bus
+        .iter_filtered(&[gst::MessageType::Progress])
+        .map(|message| match message.view() {
+            gst::MessageView::Progress(progress) => {
+                let (type_, code, text) = progress.get();
+                (type_, code.to_owned(), text.to_owned())
+            }
+            _ => unreachable!(),
+        })
+        .collect();
+    assert_eq!(progress.first().unwrap().0, gst::ProgressType::Start);
+    assert_eq!(progress.last().unwrap().0, gst::ProgressType::Complete);
+    assert!(progress.len() > 50, "about every hundredth is told, not {}", progress.len());
+    assert!(progress.iter().all(|(_, code, text)| code == &progress[0].1 && text.starts_with("file:///long: ")));
+}
+
+#[test]
+fn test_flutesrc_limits_are_warned_of_once() {
+    let sent = [object("file:///a", "video/mp4", 400_000), object("file:///b", "video/mp4", 400_000)];
+    let mut scenario = Scenario::new(&[("max-memory", "100000")]);
+    scenario.push(packets(7, &sent));
+    let warnings: Vec<_> = scenario
+        .bus
+        .iter_filtered(&[gst::MessageType::Warning])
+        .filter_map(|message| match message.view() {
+            gst::MessageView::Warning(warning) => Some(warning.error().message().to_owned()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("Memory"), "{warnings:?}");
+}

@@ -4,6 +4,7 @@
 
 mod captures;
 mod element;
+mod leaks;
 mod network;
 mod sender;
 

@@ -124,17 +124,35 @@ fn test_flutesrc_unicast() {
 
 #[test]
 fn test_flutesrc_one_sender_of_several() {
-    for group in ["239.255.77.3", "232.255.77.3"] {
-        let receiver = Receiver::new(group, &[("source-filter", "127.0.0.2"), ("multicast-iface", "127.0.0.1")]);
+    // Groups of any source and of one source (RFC 4607), interfaces by address and by name.
+    for (group, interface) in [("239.255.77.3", "127.0.0.1"), ("232.255.77.3", "127.0.0.1"), ("232.255.77.4", "lo")] {
+        let receiver = Receiver::new(group, &[("source-filter", "127.0.0.2"), ("multicast-iface", interface)]);
         receiver.play();
         let stranger = loopback_sender(Ipv4Addr::LOCALHOST);
         let sender = loopback_sender(Ipv4Addr::new(127, 0, 0, 2));
-        sender.set_multicast_loop_v4(true).unwrap();
         send(&stranger, (group, receiver.port), &packets(3, &[object("file:///stranger", "text/plain", 10)]));
         send(&sender, (group, receiver.port), &packets(3, &[object("file:///sender", "text/plain", 10)]));
         let meta = ObjectMeta::of(receiver.pull().buffer().unwrap()).unwrap();
         assert_eq!(meta.content_location.as_deref(), Some("file:///sender"));
+        // The kernel has filtered already.
+        let stats = receiver.element.property::<gst::Structure>("stats");
+        assert_eq!(stats.get::<u64>("filtered"), Ok(0), "{group} on {interface}");
     }
+}
+
+#[test]
+fn test_flutesrc_one_sender_of_several_without_the_kernel() {
+    let receiver = Receiver::new("127.0.0.1", &[("source-filter", "127.0.0.2")]);
+    receiver.play();
+    let [stranger, sender] =
+        [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)].map(|source| UdpSocket::bind((source, 0)).unwrap());
+    let strange = packets(3, &[object("file:///stranger", "text/plain", 10)]);
+    send(&stranger, ("127.0.0.1", receiver.port), &strange);
+    send(&sender, ("127.0.0.1", receiver.port), &packets(3, &[object("file:///sender", "text/plain", 10)]));
+    let meta = ObjectMeta::of(receiver.pull().buffer().unwrap()).unwrap();
+    assert_eq!(meta.content_location.as_deref(), Some("file:///sender"));
+    let stats = receiver.element.property::<gst::Structure>("stats");
+    assert_eq!(stats.get::<u64>("filtered"), Ok(strange.len() as u64));
 }
 
 #[test]
