@@ -2,13 +2,13 @@
 
 //! The table of the README: `cargo bench -p flute-fec --bench table` prints it, and with `-- --write` puts it there.
 //!
-//! The contenders of a case take turns, so that what disturbs the machine disturbs all of them, and turns are short,
-//! so that the median is of undisturbed ones.
+//! The contenders of a case take turns, so that what disturbs the machine disturbs all of them. Time is that of the
+//! thread, without what others on the machine take, where the system tells it.
 
 mod cases;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cases::{Case, Contender, Work};
 use flute_fec::Kernel;
@@ -33,9 +33,23 @@ type Speeds = BTreeMap<&'static str, f64>;
 
 /// Seconds of one run, measured over a turn of `runs`.
 fn turn(contender: &mut Contender, runs: u32) -> f64 {
-    let start = Instant::now();
+    let start = now();
     (0..runs).for_each(|_| (contender.run)());
-    start.elapsed().as_secs_f64() / f64::from(runs)
+    (now() - start).as_secs_f64() / f64::from(runs)
+}
+
+/// Processor time of this thread.
+#[cfg(target_os = "linux")]
+fn now() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Time since the first call.
+#[cfg(not(target_os = "linux"))]
+fn now() -> Duration {
+    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    START.elapsed()
 }
 
 fn measure(mut case: Case) -> Speeds {

@@ -3,6 +3,7 @@
 //! What is measured: every code at the sizes of interest, ours and those of other crates on the same data.
 
 mod ours;
+mod raptor;
 mod raptorq;
 mod reed_solomon;
 
@@ -45,7 +46,7 @@ pub(crate) type MakeCase = Box<dyn Fn() -> Case>;
 
 /// All cases; that of decoding follows that of encoding.
 pub(crate) fn all() -> impl Iterator<Item = MakeCase> {
-    reed_solomon::cases().chain(raptorq::cases())
+    reed_solomon::cases().chain(raptorq::cases()).chain(raptor::cases())
 }
 
 /// Bytes without a pattern.

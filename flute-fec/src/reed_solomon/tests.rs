@@ -180,6 +180,24 @@ fn every_field_repairs_up_to_its_repair_symbols() {
 }
 
 #[test]
+fn every_kernel_makes_the_same_code() {
+    for (m, k, n, symbol_size) in
+        [(2, 2, 3, 100), (4, 9, 15, 77), (8, 41, 60, 333), (12, 300, 311, 99), (16, 270, 283, 402)]
+    {
+        let shape = shape(m, k, n, symbol_size);
+        let source = noise(k as usize * usize::from(symbol_size), 5);
+        let reference = encode(&*new_encoder(Kernel::Scalar, &shape, n).0, &source);
+        for kernel in Kernel::available() {
+            // With the matrix kept, and without.
+            for repair_symbols in [n, 0] {
+                assert!(encode(&*new_encoder(kernel, &shape, repair_symbols).0, &source) == reference, "{kernel} {m}");
+            }
+            round_trip(kernel, &shape, (n - k).min(k) as usize, 77);
+        }
+    }
+}
+
+#[test]
 fn long_blocks_of_the_largest_field() {
     for points in [Points::Rizzo, Points::Literal] {
         let code = code(16, points, ByteOrder::BigEndian, 3000, 65535);
