@@ -7,7 +7,7 @@
 //!
 //! Rooms follow the RFCs: [`lct`] (RFC 5651), [`alc`] (RFC 5775), [`oti`] (FEC Object Transmission Information),
 //! [`fdt`] (the FDT Instance), [`content`] (encodings and digests) and [`profile`] are shared by the [`sender`] and
-//! the [`receiver`], which do not know each other.
+//! the [`receiver`], which do not know each other. [`requirements`] says where each rule of the standards is met.
 
 #![forbid(unsafe_code)]
 
@@ -19,6 +19,8 @@ pub mod lct;
 pub mod oti;
 pub mod profile;
 pub mod receiver;
+#[doc = include_str!("../REQUIREMENTS.md")]
+pub mod requirements {}
 pub mod sender;
 mod time;
 
