@@ -20,6 +20,7 @@ mod growing;
 mod history;
 mod instance;
 mod instance_id;
+mod location;
 mod object;
 mod pacing;
 mod poll;
@@ -52,6 +53,7 @@ use batch::Held;
 use block::Work;
 use closing::Closing;
 use coding::{Coding, Envelope};
+use location::uri_reference;
 use pacing::Pacer;
 use preparation::{Outcome, Preparation, Prepared};
 use publication::Publication;
@@ -141,7 +143,8 @@ impl Sender {
     ///
     /// # Errors
     /// What [`ObjectError`] says; the session goes on without the object.
-    pub fn add(&mut self, object: Object, now: Time) -> Result<Toi, ObjectError> {
+    pub fn add(&mut self, mut object: Object, now: Time) -> Result<Toi, ObjectError> {
+        object.location = uri_reference(&object.location).into_owned();
         if self.finishing {
             return Err(ObjectError::Finished);
         }
@@ -325,7 +328,7 @@ impl Sender {
         if self.finishing {
             return Err(ObjectError::Finished);
         }
-        if let Some(key) = self.registry.by_location(&object.location) {
+        if let Some(key) = self.registry.by_location(&uri_reference(&object.location)) {
             self.withdraw(key, false);
         }
         self.add(object, now)
@@ -368,7 +371,10 @@ impl Sender {
 
     /// The TOI under which this Content-Location is sent at present.
     pub fn toi_of(&self, content_location: &str) -> Option<Toi> {
-        self.registry.by_location(content_location).and_then(|key| self.registry.get(key)).map(|entry| entry.toi)
+        self.registry
+            .by_location(&uri_reference(content_location))
+            .and_then(|key| self.registry.get(key))
+            .map(|entry| entry.toi)
     }
 
     /// No more objects will be added: running transfers end, then the last FDT (with `Complete`, where the profile

@@ -20,7 +20,8 @@ use crate::profile::Forbidden;
 pub struct Object {
     /// The bytes, before content encoding.
     pub source: Box<dyn Source>,
-    /// `Content-Location`.
+    /// `Content-Location`, a URI (RFC 6726 §3.4.2): characters that a URI does not have are percent-encoded when the
+    /// object is added.
     pub location: String,
     /// `Content-Type`.
     pub content_type: Option<String>,

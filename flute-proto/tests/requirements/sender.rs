@@ -162,6 +162,16 @@ fn fdt_instances_are_complete_documents() {
 }
 
 #[test]
+fn locations_are_uris() {
+    let mut sender = Sender::new(config(), at(0)).unwrap();
+    let toi = sender.add(object("my film [1].mp4", 10), at(0)).unwrap();
+    assert_eq!((sender.toi_of("my film [1].mp4"), sender.toi_of("my%20film%20%5B1%5D.mp4")), (Some(toi), Some(toi)));
+    sender.finish(FinishPolicy::FinishTransfers, at(0));
+    let sent = drain(&mut sender);
+    assert_eq!(instances(&sent)[0].instance.files[0].content_location, "my%20film%20%5B1%5D.mp4");
+}
+
+#[test]
 fn a_toi_means_one_file() {
     for config in configs() {
         let sent = transmit(config, objects());
