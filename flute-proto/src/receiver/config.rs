@@ -59,6 +59,9 @@ pub struct Limits {
     pub max_object_size: u64,
     /// Objects longer than this go to a spool file, where there is a folder for it.
     pub spool_threshold: u64,
+    /// Elements of the matrix that one source block of a Reed-Solomon code may take to solve: source symbols that are
+    /// missing, times all source symbols. Blocks within GF(2^8) are far below it.
+    pub max_decoding_work: u64,
     /// A session that is silent for so long is closed.
     pub session_timeout: Duration,
 }
@@ -73,6 +76,7 @@ impl Default for Limits {
             max_fdt_size: 16 << 20,
             max_object_size: 0,
             spool_threshold: 16 << 20,
+            max_decoding_work: 1 << 23,
             session_timeout: Duration::from_secs(300),
         }
     }

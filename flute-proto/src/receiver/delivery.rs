@@ -15,8 +15,8 @@ use crate::content::{ContentEncoding, DecodeError, DecodeLimits, Decoder, Digest
 
 /// Bytes that are read of a transport object at a time.
 const SLICE: usize = 16 * 1024;
-/// What a slice of encoded content becomes at most: DEFLATE reaches 1032 to 1.
-const DECODED_SLICE: u64 = 1032 * SLICE as u64;
+/// Room that content begins with whose length is not announced.
+const FIRST_ROOM: u64 = 64 * 1024;
 
 /// A transport object that becomes content.
 #[derive(Debug)]
@@ -57,7 +57,9 @@ impl Delivery {
             let output = Output {
                 place: Place::Memory(Vec::new()),
                 spool: limits.spool_directory.clone().map(|folder| (folder, limits.spool_threshold)),
-                granted: 0,
+                announced: info.file.content_length.unwrap_or(FIRST_ROOM),
+                available: 0,
+                charged: 0,
                 digest: announced.as_ref().map(|(algorithm, _)| Digester::new(*algorithm)),
             };
             Decoder::new(encoding, output, DecodeLimits { max_size, ..DecodeLimits::default() })
@@ -110,24 +112,16 @@ impl Delivery {
         }
         let mut work = length as u64;
         if let Some(decoder) = &mut self.decoder {
-            let grant = DECODED_SLICE.min(budget.available());
-            decoder.sink_mut().granted += grant;
-            let before = decoder.written();
+            // What a slice becomes may take all that is left; what it does not take is not charged.
+            let before = (decoder.written(), decoder.sink().charged);
+            decoder.sink_mut().available = budget.available();
             let decoded = decoder.write(bytes);
-            work += decoder.written() - before;
-            let left = std::mem::take(&mut decoder.sink_mut().granted);
-            match grant.checked_sub(left) {
-                Some(used) => {
-                    self.charged += used;
-                    let fits = budget.charge(used);
-                    debug_assert!(fits.is_ok());
-                }
-                // The content went from memory to a file.
-                None => {
-                    self.charged -= left - grant;
-                    budget.release(left - grant);
-                }
-            }
+            work += decoder.written() - before.0;
+            let after = decoder.sink().charged;
+            self.charged = self.charged - before.1 + after;
+            budget.release(before.1);
+            let fits = budget.charge(after);
+            debug_assert!(fits.is_ok());
             decoded.map_err(decode_failure)?;
         }
         self.position += length as u64;
@@ -181,8 +175,12 @@ fn decode_failure(error: DecodeError) -> Failure {
 struct Output {
     place: Place,
     spool: Option<(PathBuf, u64)>,
-    /// Bytes of memory that may still be used; more than were granted, where memory was given back.
-    granted: u64,
+    /// Length of the content, as it is announced.
+    announced: u64,
+    /// Bytes of memory that may still be taken.
+    available: u64,
+    /// Bytes of memory that are taken.
+    charged: u64,
     digest: Option<Digester>,
 }
 
@@ -195,9 +193,43 @@ enum Place {
 impl Output {
     fn into_content(self) -> Content {
         match self.place {
-            Place::Memory(bytes) => Content::Memory(bytes),
+            Place::Memory(mut bytes) => {
+                bytes.shrink_to_fit();
+                Content::Memory(bytes)
+            }
             Place::File { file, length } => Content::File { file, length },
         }
+    }
+
+    /// Makes room for `more` bytes in memory. While they are moved the bytes are there twice.
+    fn reserve(&mut self, more: usize) -> io::Result<()> {
+        let Place::Memory(content) = &mut self.place else { return Ok(()) };
+        let needed = (content.len() + more) as u64;
+        if needed <= self.charged {
+            return Ok(());
+        }
+        let wanted = if self.charged == 0 { self.announced } else { 2 * self.charged };
+        let room = wanted.min(self.available).max(needed);
+        if room > self.available {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        content.reserve_exact(room as usize - content.len());
+        self.available = self.available + self.charged - room;
+        self.charged = room;
+        Ok(())
+    }
+
+    /// Moves what is in memory to a file, if it is to become longer than what may stay there.
+    fn spill(&mut self, more: usize) -> io::Result<()> {
+        if let (Place::Memory(content), Some((folder, threshold))) = (&self.place, &self.spool)
+            && (content.len() + more) as u64 > *threshold
+        {
+            let mut file = tempfile::tempfile_in(folder)?;
+            file.write_all(content)?;
+            self.place = Place::File { file, length: content.len() as u64 };
+            self.available += std::mem::take(&mut self.charged);
+        }
+        Ok(())
     }
 }
 
@@ -206,21 +238,10 @@ impl Write for Output {
         if let Some(digest) = &mut self.digest {
             digest.update(bytes);
         }
-        if let (Place::Memory(content), Some((folder, threshold))) = (&self.place, &self.spool)
-            && content.len() as u64 + bytes.len() as u64 > *threshold
-        {
-            let mut file = tempfile::tempfile_in(folder)?;
-            file.write_all(content)?;
-            // The memory is free again, for this very content.
-            self.granted += content.len() as u64;
-            self.place = Place::File { file, length: content.len() as u64 };
-        }
+        self.spill(bytes.len())?;
+        self.reserve(bytes.len())?;
         match &mut self.place {
-            Place::Memory(content) => {
-                let left = self.granted.checked_sub(bytes.len() as u64);
-                self.granted = left.ok_or(io::ErrorKind::OutOfMemory)?;
-                content.extend_from_slice(bytes);
-            }
+            Place::Memory(content) => content.extend_from_slice(bytes),
             Place::File { file, length } => {
                 file.write_all(bytes)?;
                 *length += bytes.len() as u64;

@@ -191,6 +191,8 @@ pub enum Limit {
     FdtSize,
     /// `max_object_size`.
     ObjectSize,
+    /// `max_decoding_work`.
+    DecodingWork,
 }
 
 /// Counters of a receiver.

@@ -7,7 +7,7 @@ use std::collections::hash_map::Entry;
 use std::io;
 use std::path::Path;
 
-use flute_fec::{ObjectCodec, SourceBlock};
+use flute_fec::{Code, ObjectCodec, SourceBlock};
 
 use super::blocks::Blocks;
 use super::budget::{Budget, OverBudget};
@@ -22,12 +22,14 @@ const REPORTED_LOSSES: usize = 256;
 /// What an object costs besides its content and its symbols: itself and its places in tables.
 const OVERHEAD: u64 = 512;
 
-/// Where objects are kept.
+/// Where objects are kept, and what may be spent on them.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Placement<'a> {
+pub(super) struct Terms<'a> {
     /// Folder for objects that are longer than `spool_threshold`.
     pub(super) spool_directory: Option<&'a Path>,
     pub(super) spool_threshold: u64,
+    /// Elements of a matrix that a block may take to solve.
+    pub(super) max_decoding_work: u64,
 }
 
 /// An object that is being received.
@@ -43,6 +45,7 @@ pub(super) struct Object {
     /// Bytes of source symbols that are there, without padding.
     received: u64,
     charged: u64,
+    max_decoding_work: u64,
 }
 
 /// Why an object cannot be received.
@@ -74,16 +77,18 @@ pub(super) struct Outcome {
     pub(super) dropped: u32,
     /// Source symbols that were rebuilt.
     pub(super) recovered: u32,
+    /// The block could be rebuilt, but at too high a price.
+    pub(super) too_expensive: bool,
 }
 
 impl Object {
     /// An object of which nothing is there yet.
-    pub(super) fn new(oti: Oti, placement: Placement<'_>, budget: &mut Budget) -> Result<Self, Unreceivable> {
+    pub(super) fn new(oti: Oti, terms: Terms<'_>, budget: &mut Budget) -> Result<Self, Unreceivable> {
         let format = oti.payload_id_format().map_err(Unreceivable::Oti)?;
         let codec = oti.codec().map_err(Unreceivable::Oti)?;
         let (length, symbol_size) = (oti.parameters.transfer_length, u64::from(oti.parameters.symbol_size));
         let padded = length.div_ceil(symbol_size) * symbol_size;
-        let spool = placement.spool_directory.filter(|_| length > placement.spool_threshold);
+        let spool = terms.spool_directory.filter(|_| length > terms.spool_threshold);
         let in_memory = if spool.is_some() { 0 } else { padded };
         let needed = in_memory.saturating_add(Blocks::memory_use(&codec)).saturating_add(OVERHEAD);
         if needed > budget.limit() {
@@ -96,7 +101,17 @@ impl Object {
             Unreceivable::Store(error)
         })?;
         let blocks = Blocks::new(&codec);
-        Ok(Self { oti, format, codec, blocks, store, repair: HashMap::new(), received: 0, charged: needed })
+        Ok(Self {
+            oti,
+            format,
+            codec,
+            blocks,
+            store,
+            repair: HashMap::new(),
+            received: 0,
+            charged: needed,
+            max_decoding_work: terms.max_decoding_work,
+        })
     }
 
     /// Its FEC Object Transmission Information.
@@ -178,7 +193,7 @@ impl Object {
             }
         }
         if outcome.new > 0 && !self.repair.is_empty() {
-            outcome.recovered = self.solve(&block, budget)?;
+            self.solve(&block, budget, &mut outcome)?;
         }
         Ok(outcome)
     }
@@ -232,13 +247,17 @@ impl Object {
     }
 
     /// Rebuilds what `block` lacks if that may succeed, and frees the repair symbols of a block that is complete.
-    /// Returns how many source symbols were rebuilt.
-    fn solve(&mut self, block: &SourceBlock, budget: &mut Budget) -> io::Result<u32> {
+    fn solve(&mut self, block: &SourceBlock, budget: &mut Budget, outcome: &mut Outcome) -> io::Result<()> {
         let missing = block.symbols - self.blocks.received(block);
-        let Entry::Occupied(mut repair) = self.repair.entry(block.number) else { return Ok(0) };
+        let Entry::Occupied(mut repair) = self.repair.entry(block.number) else { return Ok(()) };
         if missing > 0 {
             if !repair.get().is_solvable(missing as usize) {
-                return Ok(0);
+                return Ok(());
+            }
+            let is_matrix = matches!(self.oti.parameters.code, Code::ReedSolomon { .. });
+            if is_matrix && u64::from(missing) * u64::from(block.symbols) > self.max_decoding_work {
+                outcome.too_expensive = true;
+                return Ok(());
             }
             let first = block.offset / u64::from(self.oti.parameters.symbol_size);
             let present = self.blocks.present(block, first);
@@ -259,14 +278,15 @@ impl Object {
                 }
             };
             if !solved {
-                return Ok(0);
+                return Ok(());
             }
             let missing_bytes = present.missing().flat_map(|esi| self.codec.runs(block, esi as u32));
             self.received += missing_bytes.map(|run| u64::from(run.length)).sum::<u64>();
             self.blocks.complete_block(block, first);
         }
         budget.release(repair.remove().memory_use());
-        Ok(missing)
+        outcome.recovered = missing;
+        Ok(())
     }
 
     fn first_symbol(&self, block: &SourceBlock) -> u64 {

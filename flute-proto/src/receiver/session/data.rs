@@ -85,11 +85,11 @@ impl Session {
             self.fail(toi, Failure::Limit(Limit::ObjectSize), cx);
             return false;
         }
-        let mut object = Object::new(oti.clone(), cx.placement(), &mut self.budget);
+        let mut object = Object::new(oti.clone(), cx.terms(), &mut self.budget);
         if let Err(Unreceivable::OverBudget { needed }) = object
             && self.make_room(needed, toi, cx)
         {
-            object = Object::new(oti, cx.placement(), &mut self.budget);
+            object = Object::new(oti, cx.terms(), &mut self.budget);
         }
         let object = match object {
             Ok(object) => object,
@@ -157,6 +157,9 @@ impl Session {
         self.stats.unusable += u64::from(outcome.unusable);
         if outcome.dropped > 0 {
             self.drop_for(Limit::Memory, outcome.dropped.into(), cx);
+        }
+        if outcome.too_expensive {
+            self.drop_for(Limit::DecodingWork, 0, cx);
         }
         if outcome.new == 0 {
             return;

@@ -18,7 +18,7 @@ use crate::receiver::description::{self, Description};
 use crate::receiver::early::Key;
 use crate::receiver::event::{Event, Failure, Limit};
 use crate::receiver::instances::{Incoming, KNOWN_OVERHEAD, Relation};
-use crate::receiver::object::{Object, Placement, Unreceivable};
+use crate::receiver::object::{Object, Terms, Unreceivable};
 use crate::receiver::tracked::{Reception, Tracked};
 
 /// `Expires` has whole seconds, cut off or rounded, and clocks are not set more exactly than that.
@@ -120,7 +120,7 @@ impl Session {
             self.drop_for(Limit::FdtSize, 1, cx);
             return false;
         }
-        let in_memory = Placement { spool_directory: None, spool_threshold: 0 };
+        let in_memory = Terms { spool_directory: None, ..cx.terms() };
         let mut object = Object::new(oti.clone(), in_memory, &mut self.budget);
         if let Err(Unreceivable::OverBudget { needed }) = object
             && self.make_room(needed, Toi::FDT, cx)

@@ -18,7 +18,7 @@ use super::delivery::{Delivery, DeliveryLimits};
 use super::early::EarlySymbols;
 use super::event::{Event, Limit, SessionId, SessionStats};
 use super::instances::Instances;
-use super::object::Placement;
+use super::object::Terms;
 use super::tracked::Tracked;
 use super::versions::Versions;
 use super::{Mode, ReceiverConfig};
@@ -39,10 +39,11 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn placement(&self) -> Placement<'_> {
-        Placement {
+    fn terms(&self) -> Terms<'_> {
+        Terms {
             spool_directory: self.config.spool_directory.as_deref(),
             spool_threshold: self.config.limits.spool_threshold,
+            max_decoding_work: self.config.limits.max_decoding_work,
         }
     }
 
