@@ -15,8 +15,11 @@
 
 use gst::glib;
 
+mod content_location;
 mod fd_memory;
 mod flutedirsink;
+mod flutedirsrc;
+mod flutesink;
 mod flutesrc;
 pub mod media_type;
 pub mod object_meta;
@@ -25,6 +28,8 @@ mod socket;
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     object_meta::register();
     flutedirsink::register(plugin)?;
+    flutedirsrc::register(plugin)?;
+    flutesink::register(plugin)?;
     flutesrc::register(plugin)?;
     Ok(())
 }

@@ -3,3 +3,4 @@
 //! The sockets of the elements that do the network themselves.
 
 pub(crate) mod receive;
+pub(crate) mod send;

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! `flutedirsrc`: the files of a folder as objects.
+
+use gst::glib;
+use gst::prelude::*;
+
+mod files;
+mod imp;
+
+glib::wrapper! {
+    /// The element.
+    pub struct FluteDirSrc(ObjectSubclass<imp::FluteDirSrc>)
+        @extends gst_base::PushSrc, gst_base::BaseSrc, gst::Element, gst::Object;
+}
+
+/// Registers the element.
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(Some(plugin), "flutedirsrc", gst::Rank::NONE, FluteDirSrc::static_type())
+}

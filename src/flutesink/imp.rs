@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: MPL-2.0
+
+/**
+ * SECTION:element-flutesink
+ *
+ * flutesink sends objects (files, media segments, manifests) over FLUTE (RFC 6726, RFC 3926).
+ *
+ * Every `sink_%u` pad takes objects. What becomes one is the pad's `next-object`: a buffer, everything up to EOS, or a
+ * fragment of fragmented MP4; `auto` looks at what comes in. An object is called what the `FluteObjectMeta` of its
+ * buffer says, else the pad's `location`, in which `%05d` counts, else the name of the file that an upstream element
+ * reads, else `object-%05d`. Sending a name again replaces the object.
+ *
+ * If the `src` pad is requested, packets go there as `application/x-flute`, for udpsink or anything else. If not,
+ * flutesink sends them itself to `address` and `port`.
+ *
+ * With a `bitrate`, or a pad's `deadline`, packets leave at their time, in lists of about a millisecond, and carry that
+ * time as their PTS. A sink that synchronises agrees with it; one that does not still gets them at that time.
+ *
+ * At EOS on all sink pads the session is brought to its end as `eos-policy` says: the last FDT Instance says that it is
+ * complete, a packet closes the session, and EOS follows.
+ *
+ * On the bus: `flute-session-opened`, `flute-fdt`, `flute-object-sent`, `flute-object-withdrawn` and
+ * `flute-session-closed` as element messages, and a warning with `flute-object-failed` in its details for an object that
+ * could not be read to its end.
+ *
+ * ## Example pipelines
+ * |[
+ * gst-launch-1.0 filesrc location=movie.mp4 ! flutesink address=239.1.1.1 port=3400 bitrate=20000000
+ * ]| Send one file at 20 Mbit/s.
+ * |[
+ * gst-launch-1.0 flutedirsrc location=presentation ! flutesink fec=rs8 repair-percent=20 ! udpsink host=239.1.1.1 port=3400
+ * ]| Send a folder with a fifth of repair symbols through udpsink.
+ * |[
+ * gst-launch-1.0 videotestsrc is-live=true ! x264enc tune=zerolatency key-int-max=60 ! mp4mux fragment-duration=2000 \
+ *     streamable=true ! flutesink address=239.1.1.1 sink_0::location=video/seg_%05d.m4s sink_0::deadline=2000000000
+ * ]| Send live fragments, each spread over its two seconds.
+ *
+ * Since: plugins-rs-0.1
+ */
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use super::enums::{FluteContentEncoding, FluteEosPolicy, FluteFec, FlutePacketOverhead, FluteProfile};
+use super::output::{Output, PadOutput, SocketOutput};
+use super::session::Session;
+use super::settings::{
+    DEFAULT_FDT_INTERVAL, DEFAULT_FDT_LIFETIME, DEFAULT_MAX_QUEUED_BYTES, DEFAULT_MTU, DEFAULT_PORT,
+    DEFAULT_RS_FIELD_BITS, DEFAULT_TSI, DEFAULT_TTL, DEFAULT_TTL_MC, Settings, SettingsError,
+};
+use super::{CAT, FluteSinkPad, messages};
+use crate::socket::send::SendSocket;
+
+/// The element.
+#[derive(Debug, Default, glib::Properties)]
+#[properties(wrapper_type = super::FluteSink, ext_trait = FluteSinkProperties)]
+pub struct FluteSink {
+    #[property(name = "tsi", nick = "TSI", type = u64, get, set, member = tsi, default = DEFAULT_TSI,
+        maximum = (1 << 48) - 1, blurb = "Transport Session Identifier", mutable_ready)]
+    #[property(name = "profile", nick = "Profile", type = FluteProfile, get, set, member = profile, blurb = "The rules to keep", mutable_ready, builder(FluteProfile::default()))]
+    #[property(name = "fec", nick = "FEC", type = FluteFec, get, set, member = fec,
+        blurb = "FEC scheme of objects; a change holds for those that come after it", mutable_playing, builder(FluteFec::default()))]
+    #[property(name = "rs-field-bits", nick = "Reed-Solomon field", type = u32, get, set, member = rs_field_bits,
+        default = DEFAULT_RS_FIELD_BITS, minimum = 2, maximum = 16,
+        blurb = "m of GF(2^m), for fec=rs2m", mutable_playing)]
+    #[property(name = "symbols-per-packet", nick = "Symbols per packet", type = u32, get, set,
+        member = symbols_per_packet, default = 1, minimum = 1, maximum = 255,
+        blurb = "Symbols of each packet, for fec=rs2m", mutable_playing)]
+    #[property(name = "symbol-size", nick = "Symbol size", type = u32, get, set, member = symbol_size,
+        maximum = 65_535, blurb = "Bytes of an encoding symbol (0: as many as fit into mtu)", mutable_playing)]
+    #[property(name = "mtu", nick = "MTU", type = u32, get, set, member = mtu, default = DEFAULT_MTU, minimum = 1,
+        maximum = 65_507, blurb = "Bytes of a packet at most, without UDP and IP headers", mutable_playing)]
+    #[property(name = "source-block-length", nick = "Source block length", type = u32, get, set,
+        member = source_block_length,
+        blurb = "Source symbols of a block at most (0: what suits the scheme)", mutable_playing)]
+    #[property(name = "repair-percent", nick = "Repair percent", type = f64, get, set, member = repair_percent,
+        minimum = -1.0, maximum = 100_000.0, default = -1.0,
+        blurb = "Repair symbols in percent of the source symbols (-1: 10 if there is a code)", mutable_playing)]
+    #[property(name = "repair-symbols", nick = "Repair symbols", type = i32, get, set, member = repair_symbols,
+        minimum = -1, default = -1,
+        blurb = "Repair symbols of each source block, instead of a percentage (-1: use repair-percent)",
+        mutable_playing)]
+    #[property(name = "content-encoding", nick = "Content-Encoding", type = FluteContentEncoding, get, set,
+        member = content_encoding,
+        blurb = "How objects are encoded on their way", mutable_ready, builder(FluteContentEncoding::default()))]
+    #[property(name = "fdt-content-encoding", nick = "FDT Content-Encoding", type = FluteContentEncoding, get, set,
+        member = fdt_content_encoding,
+        blurb = "How FDT Instances are encoded on their way", mutable_ready, builder(FluteContentEncoding::default()))]
+    #[property(name = "bitrate", nick = "Bitrate", type = u64, get, set, member = bitrate,
+        blurb = "Bits per second on the wire (0: as fast as packets are taken)", mutable_playing)]
+    #[property(name = "packet-overhead", nick = "Packet overhead", type = FlutePacketOverhead, get, set,
+        member = packet_overhead,
+        blurb = "What counts for the bitrate besides the packets", mutable_playing, builder(FlutePacketOverhead::default()))]
+    #[property(name = "fdt-interval", nick = "FDT interval", type = u64, get, set, member = fdt_interval,
+        default = DEFAULT_FDT_INTERVAL, minimum = 1_000_000,
+        blurb = "Nanoseconds between two full tables", mutable_ready)]
+    #[property(name = "fdt-lifetime", nick = "FDT lifetime", type = u64, get, set, member = fdt_lifetime,
+        default = DEFAULT_FDT_LIFETIME, minimum = 1_000_000_000,
+        blurb = "Nanoseconds for which an FDT Instance is valid", mutable_ready)]
+    #[property(name = "toi-start", nick = "First TOI", type = u64, get, set, member = toi_start,
+        blurb = "TOI of the first object (0: a random one, so that a restarted sender is not taken for its past)",
+        mutable_ready)]
+    #[property(name = "tsi-bits", nick = "TSI bits", type = u32, get, set, member = tsi_bits, maximum = 48,
+        blurb = "Width of the TSI in packets: 16, 32 or 48 (0: as small as fits)", mutable_ready)]
+    #[property(name = "toi-bits", nick = "TOI bits", type = u32, get, set, member = toi_bits, maximum = 112,
+        blurb = "Width of TOIs in packets: 16, 32, 48 … 112 (0: as small as fits)", mutable_ready)]
+    #[property(name = "interleave", nick = "Interleave", type = u32, get, set, member = interleave, default = 1,
+        minimum = 1, blurb = "Source blocks of an object that are sent side by side", mutable_ready)]
+    #[property(name = "multiplex", nick = "Multiplex", type = u32, get, set, member = multiplex, default = 1,
+        minimum = 1, blurb = "Objects of one priority that are sent side by side", mutable_ready)]
+    #[property(name = "spread-repair", nick = "Spread repair", type = bool, get, set, member = spread_repair,
+        blurb = "Spread repair symbols among the source symbols of their block, instead of sending them last",
+        mutable_ready)]
+    #[property(name = "md5", nick = "MD5", type = bool, get, set, member = md5,
+        blurb = "Describe objects with a Content-MD5", mutable_playing)]
+    #[property(name = "sender-current-time", nick = "Sender Current Time", type = bool, get, set,
+        member = sender_current_time, blurb = "Put EXT_TIME into the packets of FDT Instances", mutable_ready)]
+    #[property(name = "fti-on-objects", nick = "FTI on objects", type = bool, get, set, member = fti_on_objects,
+        blurb = "Put EXT_FTI into the packets of objects too, not only of FDT Instances", mutable_ready)]
+    #[property(name = "close-session", nick = "Close session", type = bool, get, set, member = close_session,
+        default = true, blurb = "Send packets that close the session at its end", mutable_ready)]
+    #[property(name = "close-with-payload", nick = "Close with payload", type = bool, get, set,
+        member = close_with_payload,
+        blurb = "Close the session in the packets of the last FDT Instance, instead of packets without content",
+        mutable_ready)]
+    #[property(name = "full-fdt", nick = "Full FDT", type = bool, get, set, member = full_fdt,
+        blurb = "Mark FDT Instances that are the whole table (3GPP)", mutable_ready)]
+    #[property(name = "group", nick = "Group", type = Option<String>, get, set, nullable, member = group,
+        blurb = "Group that all objects of the session belong to, in the FDT (3GPP)", mutable_ready)]
+    #[property(name = "spool-directory", nick = "Spool directory", type = Option<String>, get, set, nullable,
+        member = spool_directory,
+        blurb = "Folder for what is too long for memory, as unlinked files (unset: the system's for temporary files)",
+        mutable_ready)]
+    #[property(name = "max-queued-bytes", nick = "Max queued bytes", type = u64, get, set,
+        member = max_queued_bytes, default = DEFAULT_MAX_QUEUED_BYTES,
+        blurb = "Bytes of objects that wait for their first transfer, for each sink pad (0: no bound)",
+        mutable_playing)]
+    #[property(name = "eos-policy", nick = "EOS policy", type = FluteEosPolicy, get, set, member = eos_policy, blurb = "What becomes of carousels at EOS", mutable_playing, builder(FluteEosPolicy::default()))]
+    #[property(name = "address", nick = "Address", type = Option<String>, get, set, nullable, member = address,
+        blurb = "IP address of the multicast group or host, where the src pad is not linked", mutable_ready)]
+    #[property(name = "host", nick = "Host", type = Option<String>, get, set, nullable, member = address,
+        blurb = "The same as address", mutable_ready)]
+    #[property(name = "port", nick = "Port", type = i32, get, set, member = port, default = DEFAULT_PORT,
+        minimum = 0, maximum = 65_535, blurb = "UDP port of the receivers", mutable_ready)]
+    #[property(name = "multicast-iface", nick = "Multicast interface", type = Option<String>, get, set, nullable,
+        member = multicast_iface,
+        blurb = "Network interface of multicast packets, by name or IPv4 address (unset: the system's choice)",
+        mutable_ready)]
+    #[property(name = "ttl", nick = "TTL", type = i32, get, set, member = ttl, default = DEFAULT_TTL, minimum = 0,
+        maximum = 255, blurb = "Routers that a packet to a host passes at most", mutable_ready)]
+    #[property(name = "ttl-mc", nick = "Multicast TTL", type = i32, get, set, member = ttl_mc,
+        default = DEFAULT_TTL_MC, minimum = 0, maximum = 255,
+        blurb = "Routers that a packet to a multicast group passes at most", mutable_ready)]
+    #[property(name = "bind-address", nick = "Bind address", type = Option<String>, get, set, nullable,
+        member = bind_address, blurb = "Local IP address that packets come from", mutable_ready)]
+    #[property(name = "bind-port", nick = "Bind port", type = i32, get, set, member = bind_port, minimum = 0, maximum = 65_535,
+        blurb = "Local UDP port that packets come from (0: any)", mutable_ready)]
+    #[property(name = "qos-dscp", nick = "DSCP", type = i32, get, set, member = qos_dscp, default = -1,
+        minimum = -1, maximum = 63, blurb = "Differentiated services code point of packets (-1: the system's choice)",
+        mutable_ready)]
+    #[property(name = "buffer-size", nick = "Buffer size", type = i32, get, set, member = buffer_size, minimum = 0,
+        blurb = "Bytes of the kernel's send buffer (0: the system's choice)", mutable_ready)]
+    #[property(name = "r#loop", nick = "Loop", type = bool, get, set, member = multicast_loop, default = true,
+        blurb = "Receivers on this machine get multicast packets too", mutable_ready)]
+    #[property(name = "auto-multicast", nick = "Auto multicast", type = bool, get, set, member = auto_multicast,
+        blurb = "Join the multicast group, which some switches want before they forward it", mutable_ready)]
+    pub(super) settings: Mutex<Settings>,
+    state: Mutex<State>,
+    next_pad: AtomicU32,
+}
+
+/// What exists while there is a session, and what is left of the last one.
+#[derive(Debug, Default)]
+struct State {
+    session: Option<Arc<Session>>,
+    last_stats: Option<gst::Structure>,
+}
+
+impl FluteSink {
+    /// The session that runs.
+    pub(super) fn session(&self) -> Option<Arc<Session>> {
+        self.state.lock().unwrap().session.clone()
+    }
+
+    fn stats(&self) -> gst::Structure {
+        match self.session() {
+            Some(session) => session.stats(),
+            None => self.state.lock().unwrap().last_stats.clone().unwrap_or_else(messages::no_stats),
+        }
+    }
+
+    pub(super) fn sink_pads(&self) -> Vec<FluteSinkPad> {
+        self.obj().sink_pads().into_iter().filter_map(|pad| pad.downcast().ok()).collect()
+    }
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let wrong = |error: SettingsError| gst::error_msg!(gst::ResourceError::Settings, ("{error}"));
+        let settings = self.settings.lock().unwrap().clone();
+        let element = self.obj();
+        let (output, is_ipv6) = match element.static_pad("src") {
+            Some(pad) => {
+                let destination = settings.destination().ok();
+                (Output::Pad(PadOutput::new(pad)), destination.is_some_and(|address| address.is_ipv6()))
+            }
+            None => {
+                let config = settings.send_config().map_err(wrong)?;
+                let socket = SendSocket::open(&config).map_err(|error| {
+                    gst::error_msg!(gst::ResourceError::OpenWrite, ("Cannot send to {}: {error}", config.destination))
+                })?;
+                gst::info!(CAT, imp = self, "Sending from {:?} to {}", socket.local_address(), config.destination);
+                (Output::Socket(SocketOutput::new(socket)), config.destination.is_ipv6())
+            }
+        };
+        let config = settings.sender_config(is_ipv6).map_err(wrong)?;
+        let session = Session::new(config)
+            .map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("These properties do not fit: {error}")))?;
+        for pad in self.sink_pads() {
+            pad.imp().reset();
+        }
+        self.state.lock().unwrap().session = Some(session.clone());
+        session.run(&element, output, settings.mtu as usize).map_err(|error| {
+            gst::error_msg!(gst::CoreError::Failed, ("There can be no thread for the session: {error}"))
+        })
+    }
+
+    fn stop(&self) {
+        if let Some(session) = self.session() {
+            session.stop();
+            let stats = session.stats();
+            let mut state = self.state.lock().unwrap();
+            state.last_stats = Some(stats);
+            state.session = None;
+        }
+        for pad in self.sink_pads() {
+            pad.imp().reset();
+        }
+    }
+
+    /// Takes properties over into a session that runs.
+    fn apply(&self, property: &str) {
+        let Some(session) = self.session() else { return };
+        let settings = self.settings.lock().unwrap().clone();
+        let is_ipv6 = settings.destination().is_ok_and(|address| address.is_ipv6());
+        match property {
+            "bitrate" | "packet-overhead" => {
+                session.with_sender(|sender, now| sender.set_pacing(settings.pacing(is_ipv6), now));
+            }
+            "fec"
+            | "repair-percent"
+            | "repair-symbols"
+            | "symbol-size"
+            | "mtu"
+            | "source-block-length"
+            | "rs-field-bits"
+            | "symbols-per-packet" => {
+                let result = settings.fec_config().map_err(|error| error.to_string()).and_then(|fec| {
+                    session.with_sender(|sender, _| sender.set_fec(fec)).map_err(|error| error.to_string())
+                });
+                if let Err(error) = result {
+                    gst::warning!(CAT, imp = self, "{property} has no effect yet: {error}");
+                }
+            }
+            _ => (),
+        }
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for FluteSink {
+    const NAME: &'static str = "GstFluteSink";
+    type Type = super::FluteSink;
+    type ParentType = gst::Element;
+    type Interfaces = (gst::ChildProxy,);
+}
+
+#[glib::derived_properties]
+impl ObjectImpl for FluteSink {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            // The derived ones go by their place, so what is not derived comes last.
+            let mut properties = FluteSink::derived_properties().to_vec();
+            properties.push(
+                glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+                    .nick("Statistics")
+                    .blurb(
+                        "Counters of the session: packets, bytes, fdt-packets, repair-packets, fdt-instances, objects, \
+                         transfers, failed, queued-bytes",
+                    )
+                    .read_only()
+                    .build(),
+            );
+            properties
+        });
+        &PROPERTIES
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        // Without a src pad it is a sink, which posts EOS.
+        self.obj().set_element_flags(gst::ElementFlags::SINK);
+    }
+
+    fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        gst::info!(CAT, imp = self, "Setting {} to {value:?}", pspec.name());
+        self.derived_set_property(id, value, pspec);
+        self.apply(pspec.name());
+    }
+
+    fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "stats" => self.stats().to_value(),
+            _ => self.derived_property(id, pspec),
+        }
+    }
+}
+
+impl GstObjectImpl for FluteSink {}
+
+impl ChildProxyImpl for FluteSink {
+    fn child_by_index(&self, index: u32) -> Option<glib::Object> {
+        self.obj().pads().into_iter().nth(index as usize).map(Cast::upcast)
+    }
+
+    fn children_count(&self) -> u32 {
+        self.obj().num_pads().into()
+    }
+
+    fn child_by_name(&self, name: &str) -> Option<glib::Object> {
+        self.obj().static_pad(name).map(Cast::upcast)
+    }
+}
+
+impl ElementImpl for FluteSink {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "FLUTE sender",
+                "Sink/Network",
+                "Sends files and media segments over FLUTE (RFC 6726, RFC 3926)",
+                "gst-plugin-flute developers",
+            )
+        });
+        Some(&*METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            vec![
+                gst::PadTemplate::with_gtype(
+                    "sink_%u",
+                    gst::PadDirection::Sink,
+                    gst::PadPresence::Request,
+                    &gst::Caps::new_any(),
+                    FluteSinkPad::static_type(),
+                )
+                .expect("a valid template"),
+                gst::PadTemplate::new(
+                    "src",
+                    gst::PadDirection::Src,
+                    gst::PadPresence::Request,
+                    &gst::Caps::new_empty_simple(super::PACKET_CAPS),
+                )
+                .expect("a valid template"),
+            ]
+        });
+        &TEMPLATES
+    }
+
+    fn request_new_pad(
+        &self,
+        template: &gst::PadTemplate,
+        name: Option<&str>,
+        _caps: Option<&gst::Caps>,
+    ) -> Option<gst::Pad> {
+        match template.direction() {
+            gst::PadDirection::Src => self.request_src_pad(template),
+            _ => self.request_sink_pad(template, name),
+        }
+    }
+
+    fn release_pad(&self, pad: &gst::Pad) {
+        let session = self.session();
+        if let Some(pad) = pad.downcast_ref::<FluteSinkPad>() {
+            pad.imp().is_flushing.store(true, Ordering::SeqCst);
+            if let Some(session) = &session {
+                session.wake_pads();
+            }
+        } else {
+            self.obj().set_element_flags(gst::ElementFlags::SINK);
+        }
+        // A pad that was never activated needs no deactivation.
+        let _ = pad.set_active(false);
+        let _ = self.obj().remove_pad(pad);
+        self.obj().child_removed(pad, &pad.name());
+        if let Some(session) = session {
+            self.finish_if_all_eos(&session, None);
+        }
+    }
+
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        match transition {
+            gst::StateChange::ReadyToPaused => {
+                if let Err(error) = self.start() {
+                    self.post_error_message(error);
+                    self.stop();
+                    return Err(gst::StateChangeError);
+                }
+            }
+            gst::StateChange::PlayingToPaused => self.set_playing(false),
+            // Before the pads are deactivated, which waits for threads that wait here.
+            gst::StateChange::PausedToReady => {
+                if let Some(session) = self.session() {
+                    session.unblock();
+                }
+            }
+            _ => (),
+        }
+        let result = self.parent_change_state(transition);
+        match transition {
+            gst::StateChange::PausedToPlaying if result.is_ok() => self.set_playing(true),
+            gst::StateChange::ReadyToPaused if result.is_err() => self.stop(),
+            gst::StateChange::PausedToReady => self.stop(),
+            _ => (),
+        }
+        result
+    }
+
+    fn send_event(&self, event: gst::Event) -> bool {
+        match (event.view(), self.session()) {
+            (gst::EventView::Eos(_), Some(session)) => {
+                self.finish(&session, Some(event.seqnum()));
+                true
+            }
+            _ => self.parent_send_event(event),
+        }
+    }
+}
+
+impl FluteSink {
+    fn set_playing(&self, is_playing: bool) {
+        if let Some(session) = self.session() {
+            session.set_playing(is_playing);
+        }
+    }
+
+    fn request_src_pad(&self, template: &gst::PadTemplate) -> Option<gst::Pad> {
+        let element = self.obj();
+        if element.static_pad("src").is_some() {
+            gst::error!(CAT, imp = self, "There is a src pad already");
+            return None;
+        }
+        if self.session().is_some() {
+            gst::error!(CAT, imp = self, "The src pad must be requested before the element is PAUSED");
+            return None;
+        }
+        let pad = gst::Pad::builder_from_template(template)
+            .name("src")
+            .query_function(|pad, parent, query| {
+                Self::catch_panic_pad_function(parent, || false, |imp| imp.src_query(pad, query))
+            })
+            .event_function(|pad, parent, event| {
+                Self::catch_panic_pad_function(parent, || false, |imp| imp.src_event(pad, event))
+            })
+            .build();
+        element.unset_element_flags(gst::ElementFlags::SINK);
+        self.add_pad(pad)
+    }
+
+    fn request_sink_pad(&self, template: &gst::PadTemplate, name: Option<&str>) -> Option<gst::Pad> {
+        let name = match name {
+            Some(name) => {
+                let number = name.strip_prefix("sink_").and_then(|number| number.parse::<u32>().ok());
+                self.next_pad.fetch_max(number.map_or(0, |number| number.saturating_add(1)), Ordering::SeqCst);
+                name.to_owned()
+            }
+            None => format!("sink_{}", self.next_pad.fetch_add(1, Ordering::SeqCst)),
+        };
+        let pad = gst::PadBuilder::<FluteSinkPad>::from_template(template)
+            .name(name)
+            .chain_function(|pad, parent, buffer| {
+                Self::catch_panic_pad_function(parent, || Err(gst::FlowError::Error), |imp| imp.sink_chain(pad, buffer))
+            })
+            .event_function(|pad, parent, event| {
+                Self::catch_panic_pad_function(parent, || false, |imp| imp.sink_event(pad, event))
+            })
+            .build();
+        self.add_pad(pad.upcast())
+    }
+
+    fn add_pad(&self, pad: gst::Pad) -> Option<gst::Pad> {
+        let element = self.obj();
+        // An element that runs gets pads that do.
+        if element.current_state() >= gst::State::Paused
+            && let Err(error) = pad.set_active(true)
+        {
+            gst::error!(CAT, imp = self, "{error}");
+            return None;
+        }
+        if let Err(error) = element.add_pad(&pad) {
+            gst::error!(CAT, imp = self, "{error}");
+            return None;
+        }
+        element.child_added(&pad, &pad.name());
+        Some(pad)
+    }
+}

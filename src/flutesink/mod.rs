@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! `flutesink`: objects in, packets out.
+
+use std::sync::LazyLock;
+
+use gst::glib;
+use gst::prelude::*;
+
+mod clock;
+mod enums;
+mod fragment;
+mod imp;
+mod messages;
+mod naming;
+mod objects;
+mod output;
+mod pad;
+mod session;
+mod settings;
+mod source;
+mod streaming;
+
+/// Caps of FLUTE packets.
+const PACKET_CAPS: &str = "application/x-flute";
+
+static CAT: LazyLock<gst::DebugCategory> =
+    LazyLock::new(|| gst::DebugCategory::new("flutesink", gst::DebugColorFlags::empty(), Some("FLUTE sender")));
+
+glib::wrapper! {
+    /// The element.
+    pub struct FluteSink(ObjectSubclass<imp::FluteSink>) @extends gst::Element, gst::Object, @implements gst::ChildProxy;
+}
+
+glib::wrapper! {
+    /// A pad that takes objects.
+    pub struct FluteSinkPad(ObjectSubclass<pad::FluteSinkPad>) @extends gst::Pad, gst::Object;
+}
+
+/// Registers the element and its types.
+pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    FluteSinkPad::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    for choice in [
+        enums::FluteProfile::static_type(),
+        enums::FluteFec::static_type(),
+        enums::FluteContentEncoding::static_type(),
+        enums::FlutePacketOverhead::static_type(),
+        enums::FluteEosPolicy::static_type(),
+        enums::FluteNextObject::static_type(),
+    ] {
+        choice.mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    }
+    gst::Element::register(Some(plugin), "flutesink", gst::Rank::NONE, FluteSink::static_type())
+}

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! From buffers to objects: what belongs together, what it is called, how it is sent.
+
+use std::io;
+use std::time::Duration;
+
+use flute_proto::content::ContentEncoding;
+use flute_proto::sender::{Carousel, Deadline, FileSource, Interval, Object, Source};
+
+use super::enums::FluteNextObject;
+use super::fragment::{Fragmenter, Part};
+use super::naming::Pattern;
+use super::pad::PadSettings;
+use super::settings::{Settings, SettingsError};
+use super::source::Spool;
+use crate::fd_memory;
+use crate::media_type;
+use crate::object_meta::ObjectMeta;
+
+/// Puts buffers together, by `next-object`.
+#[derive(Debug)]
+pub(super) enum Collector {
+    /// Every buffer is an object.
+    Buffer,
+    /// All buffers are one.
+    Stream(Spool, Option<Box<ObjectMeta>>),
+    /// Fragmented MP4.
+    Fragment(Box<Fragmenter>),
+}
+
+/// The bytes of an object, and what was said of them.
+#[derive(Debug)]
+pub(super) struct Collected {
+    pub(super) source: Box<dyn Source>,
+    pub(super) kind: Kind,
+    pub(super) meta: Option<Box<ObjectMeta>>,
+}
+
+/// Which name an object gets that has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One of many.
+    Part,
+    /// All that there is.
+    Whole,
+    /// The initialisation of many.
+    Initialisation,
+}
+
+impl Collector {
+    /// A collector for `next-object`, which is not `auto` any more; what is long is kept in `spool`.
+    pub(super) fn new(next_object: FluteNextObject, spool: Spool) -> Self {
+        match next_object {
+            FluteNextObject::Auto | FluteNextObject::Buffer => Self::Buffer,
+            FluteNextObject::Stream => Self::Stream(spool, None),
+            FluteNextObject::Fragment => Self::Fragment(Box::new(Fragmenter::new(spool))),
+        }
+    }
+
+    /// Takes a buffer, and gives the objects that it completes.
+    pub(super) fn push(&mut self, buffer: gst::Buffer) -> io::Result<Vec<Collected>> {
+        match self {
+            Self::Buffer => one_buffer(buffer).map(|collected| vec![collected]),
+            Self::Stream(spool, meta) => {
+                if meta.is_none() {
+                    *meta = ObjectMeta::of(&buffer).map(Box::new);
+                }
+                spool.push(buffer)?;
+                Ok(Vec::new())
+            }
+            Self::Fragment(fragmenter) => Ok(fragmenter.push(buffer)?.into_iter().map(Collected::from).collect()),
+        }
+    }
+
+    /// Gives what is left at the end of the stream.
+    pub(super) fn finish(self) -> io::Result<Option<Collected>> {
+        match self {
+            Self::Buffer => Ok(None),
+            Self::Stream(spool, _) if spool.len() == 0 => Ok(None),
+            Self::Stream(spool, meta) => Ok(Some(Collected { source: spool.into_source(), kind: Kind::Whole, meta })),
+            Self::Fragment(mut fragmenter) => Ok(fragmenter.finish()?.map(Collected::from)),
+        }
+    }
+}
+
+impl From<Part> for Collected {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::Initialisation(spool) => Self { source: spool.into_source(), kind: Kind::Initialisation, meta: None },
+            Part::Fragment(spool) => Self { source: spool.into_source(), kind: Kind::Part, meta: None },
+        }
+    }
+}
+
+/// A buffer, or the file that it stands for.
+pub(super) fn one_buffer(buffer: gst::Buffer) -> io::Result<Collected> {
+    let meta = ObjectMeta::of(&buffer).map(Box::new);
+    if let Some(path) = meta.as_ref().and_then(|meta| meta.file.as_ref()) {
+        let file = FileSource::open(path);
+        match file {
+            Ok(file) => return Ok(Collected { source: Box::new(file), kind: Kind::Part, meta }),
+            // The bytes are all that is left of it, if they are there.
+            Err(error) if buffer.size() == 0 => {
+                return Err(io::Error::new(error.kind(), format!("opening {path}: {error}")));
+            }
+            Err(_) => (),
+        }
+    }
+    let source: Box<dyn Source> = match fd_memory::file_of_buffer(&buffer) {
+        Some(range) => Box::new(range?),
+        None => {
+            let mut spool = Spool::default();
+            spool.push(buffer)?;
+            spool.into_source()
+        }
+    };
+    Ok(Collected { source, kind: Kind::Part, meta })
+}
+
+/// What names an object, beside its meta.
+#[derive(Debug)]
+pub(super) struct Names {
+    /// The name of what an upstream element reads.
+    pub(super) upstream: Option<String>,
+    /// The caps of the stream.
+    pub(super) caps: Option<gst::Caps>,
+}
+
+impl Collected {
+    /// The object to send, with its name, its description and its schedule. Counts the index of the pad on if the name
+    /// took it.
+    pub(super) fn into_object(
+        self,
+        names: &Names,
+        pad: &mut PadSettings,
+        session: &Settings,
+    ) -> Result<Object, SettingsError> {
+        let meta = self.meta.map(|meta| *meta).unwrap_or_default();
+        let location = match meta.content_location {
+            Some(location) => location,
+            None => name(self.kind, names, pad),
+        };
+        let content_type = meta
+            .content_type
+            .or_else(|| pad.content_type.clone())
+            .or_else(|| names.caps.as_deref().and_then(media_type::content_type_of_caps))
+            .or_else(|| media_type::content_type_of_name(&location).map(str::to_owned));
+        let transfers = meta.repeat_count.unwrap_or(pad.repeat_count);
+        let delay = meta.repeat_delay.map_or(pad.repeat_delay, gst::ClockTime::nseconds);
+        let interval = meta.repeat_interval.map_or(pad.repeat_interval, gst::ClockTime::nseconds);
+        let deadline = meta.deadline.map_or(pad.deadline, gst::ClockTime::nseconds);
+
+        let mut object = Object::new(location, Vec::new());
+        object.source = self.source;
+        object.content_type = content_type;
+        object.content_encoding =
+            meta.content_encoding.as_deref().and_then(encoding_of_name).or(pad.content_encoding.encoding());
+        object.is_encoded = meta.encoded;
+        object.content_length = meta.content_length.filter(|_| meta.encoded);
+        object.md5 = session.md5 || pad.md5 || meta.md5.is_some();
+        object.etag = meta.etag;
+        object.cache_control = meta.cache_control;
+        object.groups = if meta.groups.is_empty() { pad.group.iter().cloned().collect() } else { meta.groups };
+        object.toi = meta.toi;
+        object.fec = session.fec_of_pad(pad.fec, pad.repair_percent, pad.repair_symbols)?;
+        object.priority = meta.priority.unwrap_or(pad.priority);
+        object.carousel = Carousel {
+            transfers: (transfers > 0).then_some(transfers.into()),
+            interval: match interval {
+                0 => Interval::Delay(Duration::from_nanos(delay)),
+                interval => Interval::Start(Duration::from_nanos(interval)),
+            },
+        };
+        object.deadline = (deadline > 0).then(|| Deadline::Within(Duration::from_nanos(deadline)));
+        Ok(object)
+    }
+}
+
+fn name(kind: Kind, names: &Names, pad: &mut PadSettings) -> String {
+    let upstream = names.upstream.as_deref().map(Pattern::new);
+    // The name of one file is not that of many objects.
+    let upstream = upstream.filter(|pattern| kind == Kind::Whole || pattern.is_counted());
+    let pattern = match (&pad.location, upstream) {
+        (Some(location), _) => Pattern::new(location),
+        (None, Some(upstream)) => upstream,
+        (None, None) => Pattern::new("object-%05d"),
+    };
+    if kind == Kind::Initialisation {
+        return pad.init_location.clone().unwrap_or_else(|| pattern.initialisation());
+    }
+    let name = pattern.name(pad.index);
+    if pattern.is_counted() {
+        pad.index = pad.index.wrapping_add(1);
+    }
+    name
+}
+
+/// The encoding of a `content-encoding` in the meta.
+fn encoding_of_name(name: &str) -> Option<ContentEncoding> {
+    match name.to_ascii_lowercase().as_str() {
+        "none" | "identity" => Some(ContentEncoding::Null),
+        "zlib" => Some(ContentEncoding::Zlib),
+        "deflate" => Some(ContentEncoding::Deflate),
+        "gzip" | "x-gzip" => Some(ContentEncoding::Gzip),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(kind: Kind, meta: Option<ObjectMeta>) -> Collected {
+        Collected { source: Box::new(vec![1u8, 2, 3]), kind, meta: meta.map(Box::new) }
+    }
+
+    fn names(upstream: Option<&str>, caps: Option<&str>) -> Names {
+        gst::init().unwrap();
+        Names { upstream: upstream.map(str::to_owned), caps: caps.map(|caps| caps.parse().unwrap()) }
+    }
+
+    fn location(part: Collected, names: &Names, pad: &mut PadSettings) -> String {
+        part.into_object(names, pad, &Settings::default()).unwrap().location
+    }
+
+    #[test]
+    fn the_first_name_that_is_set() {
+        let mut pad = PadSettings::default();
+        let upstream = names(Some("movie.mp4"), None);
+        assert_eq!(location(part(Kind::Whole, None), &upstream, &mut pad), "movie.mp4");
+        assert_eq!(location(part(Kind::Part, None), &upstream, &mut pad), "object-00000");
+        let counted = names(Some("f%02d.ts"), None);
+        assert_eq!(location(part(Kind::Part, None), &counted, &mut pad), "f01.ts");
+        pad.location = Some("seg_%05d.m4s".into());
+        assert_eq!(location(part(Kind::Whole, None), &upstream, &mut pad), "seg_00002.m4s");
+        assert_eq!(location(part(Kind::Initialisation, None), &upstream, &mut pad), "seg_init.m4s");
+        pad.init_location = Some("init.mp4".into());
+        assert_eq!(location(part(Kind::Initialisation, None), &upstream, &mut pad), "init.mp4");
+        let meta = ObjectMeta { content_location: Some("a%20b/c.ts".into()), ..Default::default() };
+        assert_eq!(location(part(Kind::Part, Some(meta)), &upstream, &mut pad), "a%20b/c.ts");
+        assert_eq!(pad.index, 3, "only a counted name counts");
+    }
+
+    #[test]
+    fn the_first_content_type_that_is_known() {
+        let content_type = |part: Collected, caps: Option<&str>, pad: &mut PadSettings| {
+            part.into_object(&names(Some("movie.webm"), caps), pad, &Settings::default()).unwrap().content_type
+        };
+        let mut pad = PadSettings::default();
+        let whole = || part(Kind::Whole, None);
+        assert_eq!(content_type(whole(), None, &mut pad).as_deref(), Some("video/webm"));
+        assert_eq!(content_type(whole(), Some("video/mpegts"), &mut pad).as_deref(), Some("video/mp2t"));
+        pad.content_type = Some("a/b".into());
+        assert_eq!(content_type(whole(), Some("video/mpegts"), &mut pad).as_deref(), Some("a/b"));
+        let meta = ObjectMeta { content_type: Some("c/d".into()), ..Default::default() };
+        assert_eq!(content_type(part(Kind::Part, Some(meta)), None, &mut pad).as_deref(), Some("c/d"));
+    }
+
+    #[test]
+    fn the_meta_goes_before_the_pad() {
+        let mut pad = PadSettings { repeat_count: 0, priority: 1, repeat_interval: 5, ..Default::default() };
+        let object = part(Kind::Part, None).into_object(&names(None, None), &mut pad, &Settings::default()).unwrap();
+        assert_eq!(object.carousel, Carousel { transfers: None, interval: Interval::Start(Duration::from_nanos(5)) });
+        assert_eq!(object.priority, 1);
+        let meta = ObjectMeta {
+            repeat_count: Some(3),
+            priority: Some(9),
+            deadline: Some(gst::ClockTime::SECOND),
+            content_encoding: Some("gzip".into()),
+            ..Default::default()
+        };
+        let object =
+            part(Kind::Part, Some(meta)).into_object(&names(None, None), &mut pad, &Settings::default()).unwrap();
+        assert_eq!(object.carousel.transfers, Some(3));
+        assert_eq!(object.priority, 9);
+        assert_eq!(object.deadline, Some(Deadline::Within(Duration::from_secs(1))));
+        assert_eq!(object.content_encoding, Some(ContentEncoding::Gzip));
+    }
+
+    #[test]
+    fn files_are_not_read_into_memory() {
+        gst::init().unwrap();
+        crate::object_meta::register();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.bin");
+        std::fs::write(&path, b"from the file").unwrap();
+        let with_file = |bytes: &'static [u8], path: &std::path::Path| {
+            let mut buffer = gst::Buffer::from_slice(bytes);
+            let file = Some(path.to_str().unwrap().to_owned());
+            ObjectMeta { file, ..Default::default() }.put_on(buffer.get_mut().unwrap());
+            one_buffer(buffer)
+        };
+        assert_eq!(with_file(b"", &path).unwrap().source.len(), 13);
+        let gone = folder.path().join("gone");
+        assert_eq!(with_file(b"bytes", &gone).unwrap().source.as_slice(), Some(&b"bytes"[..]));
+        let error = with_file(b"", &gone).unwrap_err().to_string();
+        assert!(error.contains("gone"), "{error}");
+    }
+}

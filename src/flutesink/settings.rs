@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! What the user sets on the element, and what the core and the socket make of it.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::net::{AddrParseError, IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flute_fec::Protection;
+use flute_proto::content::ContentEncoding;
+use flute_proto::lct::{HeaderWidths, Toi, Tsi};
+use flute_proto::sender::{FdtPolicy, FecConfig, FecScheme, Pacing, SenderConfig, TableAttributes};
+
+use super::enums::{FluteContentEncoding, FluteEosPolicy, FluteFec, FlutePacketOverhead, FluteProfile};
+use crate::socket::send::SendConfig;
+
+/// Bytes of a packet that are not symbols, at most: an LCT header with the widest CCI that FLUTE uses, TSI and TOI
+/// (4 + 4 + 6 + 14), EXT_FDT (4), EXT_CENC (4), EXT_TIME (12), EXT_FTI (16) and a FEC Payload ID (8).
+pub(super) const MAX_HEADERS: u32 = 72;
+
+/// Symbols are made a multiple of this many bytes where the user leaves the choice: what every scheme can divide.
+const SYMBOL_MULTIPLE: u32 = 8;
+
+/// Percent of repair symbols where there is a code and the user says nothing.
+const DEFAULT_REPAIR_PERCENT: f64 = 10.0;
+
+pub(super) const DEFAULT_TSI: u64 = 1;
+pub(super) const DEFAULT_MTU: u32 = 1472;
+pub(super) const DEFAULT_RS_FIELD_BITS: u32 = 8;
+pub(super) const DEFAULT_FDT_INTERVAL: u64 = 1_000_000_000;
+pub(super) const DEFAULT_FDT_LIFETIME: u64 = 3_600_000_000_000;
+pub(super) const DEFAULT_MAX_QUEUED_BYTES: u64 = 64 << 20;
+pub(super) const DEFAULT_PORT: i32 = 3400;
+pub(super) const DEFAULT_TTL: i32 = 64;
+pub(super) const DEFAULT_TTL_MC: i32 = 1;
+
+/// The properties of the element, as they were set.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) tsi: u64,
+    pub(super) profile: FluteProfile,
+    pub(super) fec: FluteFec,
+    pub(super) rs_field_bits: u32,
+    pub(super) symbols_per_packet: u32,
+    pub(super) symbol_size: u32,
+    pub(super) mtu: u32,
+    pub(super) source_block_length: u32,
+    pub(super) repair_percent: f64,
+    pub(super) repair_symbols: i32,
+    pub(super) content_encoding: FluteContentEncoding,
+    pub(super) fdt_content_encoding: FluteContentEncoding,
+    pub(super) bitrate: u64,
+    pub(super) packet_overhead: FlutePacketOverhead,
+    pub(super) fdt_interval: u64,
+    pub(super) fdt_lifetime: u64,
+    pub(super) toi_start: u64,
+    pub(super) tsi_bits: u32,
+    pub(super) toi_bits: u32,
+    pub(super) interleave: u32,
+    pub(super) multiplex: u32,
+    pub(super) spread_repair: bool,
+    pub(super) md5: bool,
+    pub(super) sender_current_time: bool,
+    pub(super) fti_on_objects: bool,
+    pub(super) close_session: bool,
+    pub(super) close_with_payload: bool,
+    pub(super) full_fdt: bool,
+    pub(super) group: Option<String>,
+    pub(super) spool_directory: Option<String>,
+    pub(super) max_queued_bytes: u64,
+    pub(super) eos_policy: FluteEosPolicy,
+    pub(super) address: Option<String>,
+    pub(super) port: i32,
+    pub(super) multicast_iface: Option<String>,
+    pub(super) ttl: i32,
+    pub(super) ttl_mc: i32,
+    pub(super) bind_address: Option<String>,
+    pub(super) bind_port: i32,
+    pub(super) qos_dscp: i32,
+    pub(super) buffer_size: i32,
+    pub(super) multicast_loop: bool,
+    pub(super) auto_multicast: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tsi: DEFAULT_TSI,
+            profile: FluteProfile::default(),
+            fec: FluteFec::default(),
+            rs_field_bits: DEFAULT_RS_FIELD_BITS,
+            symbols_per_packet: 1,
+            symbol_size: 0,
+            mtu: DEFAULT_MTU,
+            source_block_length: 0,
+            repair_percent: -1.0,
+            repair_symbols: -1,
+            content_encoding: FluteContentEncoding::default(),
+            fdt_content_encoding: FluteContentEncoding::default(),
+            bitrate: 0,
+            packet_overhead: FlutePacketOverhead::default(),
+            fdt_interval: DEFAULT_FDT_INTERVAL,
+            fdt_lifetime: DEFAULT_FDT_LIFETIME,
+            toi_start: 0,
+            tsi_bits: 0,
+            toi_bits: 0,
+            interleave: 1,
+            multiplex: 1,
+            spread_repair: false,
+            md5: false,
+            sender_current_time: false,
+            fti_on_objects: false,
+            close_session: true,
+            close_with_payload: false,
+            full_fdt: false,
+            group: None,
+            spool_directory: None,
+            max_queued_bytes: DEFAULT_MAX_QUEUED_BYTES,
+            eos_policy: FluteEosPolicy::default(),
+            address: None,
+            port: DEFAULT_PORT,
+            multicast_iface: None,
+            ttl: DEFAULT_TTL,
+            ttl_mc: DEFAULT_TTL_MC,
+            bind_address: None,
+            bind_port: 0,
+            qos_dscp: -1,
+            buffer_size: 0,
+            multicast_loop: true,
+            auto_multicast: false,
+        }
+    }
+}
+
+/// Why properties do not fit together.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(super) enum SettingsError {
+    #[error(
+        "no address to send to: set address, for example address=239.1.1.1, or link the src pad, for example to udpsink"
+    )]
+    NoAddress,
+    #[error("{property} “{value}” is not an IP address: it must look like 239.1.1.1 or ff3e::1")]
+    Address { property: &'static str, value: String, error: AddrParseError },
+    #[error("port is 0: set the UDP port of the receivers, 1 to 65535")]
+    NoPort,
+    #[error("repair symbols need a code: set fec, for example fec=rs8, or leave repair-percent and repair-symbols")]
+    RepairWithoutCode,
+    #[error(
+        "{symbols} symbols of {symbol_size} bytes and up to {MAX_HEADERS} bytes of headers do not fit into packets of \
+         {mtu} bytes: set a smaller symbol-size, or mtu to the {needed} bytes that they need"
+    )]
+    SymbolSize { symbols: u32, symbol_size: u32, mtu: u32, needed: u32 },
+    #[error(
+        "packets of {mtu} bytes have no room for a symbol beside up to {MAX_HEADERS} bytes of headers: set mtu higher"
+    )]
+    Mtu { mtu: u32 },
+    #[error("{property} {value} is not a width that a header can have: {widths}, or 0 for as small as fits")]
+    Width { property: &'static str, value: u32, widths: &'static str },
+}
+
+impl Settings {
+    /// The settings of the core; `is_ipv6` is what is known of the network.
+    pub(super) fn sender_config(&self, is_ipv6: bool) -> Result<SenderConfig, SettingsError> {
+        let defaults = SenderConfig::default();
+        Ok(SenderConfig {
+            tsi: Tsi::new(self.tsi).unwrap_or(Tsi::MAX),
+            profile: self.profile.into(),
+            fec: self.fec_config()?,
+            content_encoding: self.content_encoding.encoding().unwrap_or(ContentEncoding::Null),
+            fdt: FdtPolicy {
+                interval: Duration::from_nanos(self.fdt_interval),
+                lifetime: Duration::from_nanos(self.fdt_lifetime),
+                content_encoding: self.fdt_content_encoding.encoding().unwrap_or(ContentEncoding::Null),
+                full_fdt: self.full_fdt,
+                ..defaults.fdt
+            },
+            pacing: self.pacing(is_ipv6),
+            first_toi: (self.toi_start != 0).then(|| Toi::new(self.toi_start.into())).flatten(),
+            widths: self.widths()?,
+            interleave: self.interleave,
+            multiplex: self.multiplex,
+            spread_repair: self.spread_repair,
+            sender_current_time: self.sender_current_time,
+            fti_on_objects: self.fti_on_objects,
+            close_session: self.close_session,
+            close_with_payload: self.close_with_payload,
+            table: TableAttributes { groups: self.group.iter().cloned().collect(), ..Default::default() },
+            spool_directory: self.spool_directory.as_ref().map(PathBuf::from),
+            // The standard library's only source of randomness.
+            seed: RandomState::new().build_hasher().finish(),
+            ..defaults
+        })
+    }
+
+    /// The rate.
+    pub(super) fn pacing(&self, is_ipv6: bool) -> Pacing {
+        Pacing { bitrate: self.bitrate, overhead: self.packet_overhead.overhead(is_ipv6) }
+    }
+
+    /// The FEC of objects that do not have their own.
+    pub(super) fn fec_config(&self) -> Result<FecConfig, SettingsError> {
+        let scheme = self.scheme(self.fec).unwrap_or(FecScheme::NoCode);
+        let protection = protection(self.repair_percent, self.repair_symbols);
+        if scheme == FecScheme::NoCode && protection.is_some_and(|protection| protection.repair_symbols(1000) > 0) {
+            return Err(SettingsError::RepairWithoutCode);
+        }
+        Ok(FecConfig {
+            scheme,
+            symbol_size: self.symbol_size()?,
+            max_source_block_length: (self.source_block_length > 0).then_some(self.source_block_length),
+            protection: protection.unwrap_or(default_protection(scheme)),
+        })
+    }
+
+    /// The FEC of an object whose pad says something of it.
+    pub(super) fn fec_of_pad(
+        &self,
+        fec: FluteFec,
+        repair_percent: f64,
+        repair_symbols: i32,
+    ) -> Result<Option<FecConfig>, SettingsError> {
+        let protection = protection(repair_percent, repair_symbols);
+        if fec == FluteFec::Inherit && protection.is_none() {
+            return Ok(None);
+        }
+        let inherited = self.fec_config()?;
+        let scheme = self.scheme(fec).unwrap_or(inherited.scheme);
+        let protection = protection.unwrap_or(match inherited.scheme {
+            FecScheme::NoCode => default_protection(scheme),
+            _ if scheme == FecScheme::NoCode => Protection::Symbols(0),
+            _ => inherited.protection,
+        });
+        if scheme == FecScheme::NoCode && protection.repair_symbols(1000) > 0 {
+            return Err(SettingsError::RepairWithoutCode);
+        }
+        Ok(Some(FecConfig { scheme, protection, ..inherited }))
+    }
+
+    fn scheme(&self, fec: FluteFec) -> Option<FecScheme> {
+        fec.scheme(self.rs_field_bits as u8, self.symbols_per_packet as u8)
+    }
+
+    fn symbol_size(&self) -> Result<u16, SettingsError> {
+        let mtu = self.mtu;
+        let symbols = if self.fec == FluteFec::Rs2m { self.symbols_per_packet } else { 1 };
+        let room = mtu.saturating_sub(MAX_HEADERS) / symbols;
+        if self.symbol_size == 0 {
+            let size = room / SYMBOL_MULTIPLE * SYMBOL_MULTIPLE;
+            return u16::try_from(size).ok().filter(|&size| size > 0).ok_or(SettingsError::Mtu { mtu });
+        }
+        let symbol_size = self.symbol_size;
+        let needed = symbol_size * symbols + MAX_HEADERS;
+        u16::try_from(symbol_size).ok().filter(|_| symbol_size <= room).ok_or(SettingsError::SymbolSize {
+            symbols,
+            symbol_size,
+            mtu,
+            needed,
+        })
+    }
+
+    fn widths(&self) -> Result<HeaderWidths, SettingsError> {
+        if !matches!(self.tsi_bits, 0 | 16 | 32 | 48) {
+            let widths = "16, 32 or 48";
+            return Err(SettingsError::Width { property: "tsi-bits", value: self.tsi_bits, widths });
+        }
+        if !(self.toi_bits <= 112 && self.toi_bits.is_multiple_of(16)) {
+            let widths = "16, 32, 48, 64, 80, 96 or 112";
+            return Err(SettingsError::Width { property: "toi-bits", value: self.toi_bits, widths });
+        }
+        Ok(HeaderWidths { tsi: self.tsi_bits as u8, toi: self.toi_bits as u8 })
+    }
+
+    /// Where packets go to, if an address is set.
+    pub(super) fn destination(&self) -> Result<SocketAddr, SettingsError> {
+        let address = self.address.as_deref().ok_or(SettingsError::NoAddress)?;
+        let port = u16::try_from(self.port).ok().filter(|&port| port > 0).ok_or(SettingsError::NoPort)?;
+        Ok(SocketAddr::new(parse_ip("address", address)?, port))
+    }
+
+    /// The settings of the socket.
+    pub(super) fn send_config(&self) -> Result<SendConfig, SettingsError> {
+        Ok(SendConfig {
+            destination: self.destination()?,
+            interface: self.multicast_iface.clone().filter(|interface| !interface.is_empty()),
+            bind_address: self
+                .bind_address
+                .as_deref()
+                .filter(|address| !address.is_empty())
+                .map(|address| parse_ip("bind-address", address))
+                .transpose()?,
+            bind_port: self.bind_port as u16,
+            ttl: self.ttl as u8,
+            ttl_mc: self.ttl_mc as u8,
+            dscp: u8::try_from(self.qos_dscp).ok(),
+            buffer_size: usize::try_from(self.buffer_size).unwrap_or(0),
+            multicast_loop: self.multicast_loop,
+            auto_multicast: self.auto_multicast,
+        })
+    }
+}
+
+fn parse_ip(property: &'static str, value: &str) -> Result<IpAddr, SettingsError> {
+    let bare = value.trim().trim_start_matches('[').trim_end_matches(']');
+    bare.parse().map_err(|error| SettingsError::Address { property, value: value.to_owned(), error })
+}
+
+/// What the two properties that say it alike ask for; a number of symbols goes before a percentage.
+fn protection(percent: f64, symbols: i32) -> Option<Protection> {
+    match u32::try_from(symbols) {
+        Ok(symbols) => Some(Protection::Symbols(symbols)),
+        Err(_) => (percent >= 0.0).then_some(Protection::Percent(percent)),
+    }
+}
+
+fn default_protection(scheme: FecScheme) -> Protection {
+    match scheme {
+        FecScheme::NoCode => Protection::Symbols(0),
+        _ => Protection::Percent(DEFAULT_REPAIR_PERCENT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn symbols_fill_packets() {
+        let symbol_size = |mtu| Settings { mtu, ..Default::default() }.fec_config().map(|fec| fec.symbol_size);
+        assert_eq!(symbol_size(1472), Ok(1400));
+        assert_eq!(symbol_size(1452), Ok(1376));
+        assert_eq!(symbol_size(80), Ok(8));
+        assert_eq!(symbol_size(79), Err(SettingsError::Mtu { mtu: 79 }));
+        let wanted = Settings { symbol_size: 1401, ..Default::default() };
+        let wrong = wanted.fec_config().unwrap_err();
+        assert_eq!(wrong, SettingsError::SymbolSize { symbols: 1, symbol_size: 1401, mtu: 1472, needed: 1473 });
+        assert!(Settings { mtu: 1473, ..wanted }.fec_config().is_ok());
+    }
+
+    #[test]
+    fn several_symbols_of_a_packet_share_it() {
+        let settings = Settings { fec: FluteFec::Rs2m, symbols_per_packet: 3, ..Default::default() };
+        assert_eq!(settings.fec_config().unwrap().symbol_size, 464);
+    }
+
+    #[test]
+    fn repair_needs_a_code() {
+        let settings = Settings { repair_percent: 5.0, ..Default::default() };
+        assert_eq!(settings.fec_config(), Err(SettingsError::RepairWithoutCode));
+        assert!(Settings { repair_percent: 0.0, ..Default::default() }.fec_config().is_ok());
+        let settings = Settings { fec: FluteFec::Rs8, ..settings };
+        assert_eq!(settings.fec_config().unwrap().protection, Protection::Percent(5.0));
+        let settings = Settings { repair_symbols: 7, ..settings };
+        assert_eq!(settings.fec_config().unwrap().protection, Protection::Symbols(7));
+    }
+
+    #[test]
+    fn a_pad_inherits_what_it_does_not_say() {
+        let session = Settings { fec: FluteFec::Rs8, repair_percent: 30.0, ..Default::default() };
+        assert_eq!(session.fec_of_pad(FluteFec::Inherit, -1.0, -1), Ok(None));
+        let fec = session.fec_of_pad(FluteFec::RaptorQ, -1.0, -1).unwrap().unwrap();
+        assert_eq!((fec.scheme, fec.protection), (FecScheme::RaptorQ, Protection::Percent(30.0)));
+        let fec = session.fec_of_pad(FluteFec::Inherit, 50.0, -1).unwrap().unwrap();
+        assert_eq!((fec.scheme, fec.protection), (FecScheme::ReedSolomon8, Protection::Percent(50.0)));
+        let fec = session.fec_of_pad(FluteFec::None, -1.0, -1).unwrap().unwrap();
+        assert_eq!((fec.scheme, fec.protection), (FecScheme::NoCode, Protection::Symbols(0)));
+        let plain = Settings::default();
+        let fec = plain.fec_of_pad(FluteFec::Rs8, -1.0, -1).unwrap().unwrap();
+        assert_eq!(fec.protection, Protection::Percent(DEFAULT_REPAIR_PERCENT));
+        assert_eq!(plain.fec_of_pad(FluteFec::Inherit, 10.0, -1), Err(SettingsError::RepairWithoutCode));
+    }
+
+    #[test]
+    fn destinations() {
+        let destination =
+            |address: &str, port| Settings { address: Some(address.into()), port, ..Default::default() }.destination();
+        assert_eq!(destination("239.1.1.1", 3400).unwrap().to_string(), "239.1.1.1:3400");
+        assert_eq!(destination("[ff3e::1]", 3400).unwrap().to_string(), "[ff3e::1]:3400");
+        assert_eq!(destination("239.1.1.1", 0), Err(SettingsError::NoPort));
+        let wrong = destination("239.1.1.999", 3400).unwrap_err().to_string();
+        assert_eq!(wrong, "address “239.1.1.999” is not an IP address: it must look like 239.1.1.1 or ff3e::1");
+        assert_eq!(Settings::default().destination(), Err(SettingsError::NoAddress));
+    }
+
+    #[test]
+    fn widths() {
+        assert!(Settings { toi_bits: 112, tsi_bits: 48, ..Default::default() }.sender_config(false).is_ok());
+        let wrong = Settings { toi_bits: 40, ..Default::default() }.sender_config(false).unwrap_err().to_string();
+        assert!(wrong.starts_with("toi-bits 40 is not a width"), "{wrong}");
+    }
+}

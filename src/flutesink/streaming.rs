@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! What happens on the pads.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use flute_proto::sender::ObjectError;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use super::enums::FluteNextObject;
+use super::imp::FluteSink;
+use super::naming;
+use super::objects::{Collected, Collector, Names};
+use super::session::{Refusal, Session};
+use super::source::Spool;
+use super::{CAT, FluteSinkPad};
+
+impl FluteSink {
+    pub(super) fn sink_chain(
+        &self,
+        pad: &FluteSinkPad,
+        buffer: gst::Buffer,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let session = self.session().ok_or(gst::FlowError::Flushing)?;
+        session.flow()?;
+        let is_open = pad.imp().state.lock().unwrap().collector.is_some();
+        let collector = if is_open { None } else { Some(self.collector(pad, &buffer)) };
+        let collected = {
+            let mut state = pad.imp().state.lock().unwrap();
+            if state.is_eos {
+                return Err(gst::FlowError::Eos);
+            }
+            if let Some(collector) = collector {
+                state.collector = Some(collector);
+            }
+            state.collector.as_mut().map_or(Ok(Vec::new()), |collector| collector.push(buffer))
+        };
+        match collected {
+            Ok(collected) => {
+                collected.into_iter().try_for_each(|collected| self.add(&session, pad, collected))?;
+                Ok(gst::FlowSuccess::Ok)
+            }
+            Err(error) => {
+                gst::element_imp_error!(self, gst::ResourceError::Read, ("{}: {error}", pad.name()));
+                Err(gst::FlowError::Error)
+            }
+        }
+    }
+
+    pub(super) fn sink_event(&self, pad: &FluteSinkPad, event: gst::Event) -> bool {
+        gst::log!(CAT, obj = pad, "{event:?}");
+        let pad_imp = pad.imp();
+        match event.view() {
+            gst::EventView::FlushStart(_) => {
+                pad_imp.is_flushing.store(true, Ordering::SeqCst);
+                if let Some(session) = self.session() {
+                    session.wake_pads();
+                }
+            }
+            gst::EventView::FlushStop(_) => {
+                pad_imp.is_flushing.store(false, Ordering::SeqCst);
+                let mut state = pad_imp.state.lock().unwrap();
+                state.collector = None;
+                state.segment_format = None;
+                state.is_eos = false;
+            }
+            gst::EventView::StreamStart(stream_start) => {
+                let stream_id = gst::glib::GString::from(stream_start.stream_id());
+                let is_next = {
+                    let state = pad_imp.state.lock().unwrap();
+                    state.stream_id.as_ref().is_some_and(|before| *before != stream_id)
+                };
+                self.post_stream_start(stream_start);
+                // One stream after another, as concat makes them.
+                let taken = !is_next || self.finish_stream(pad);
+                let mut state = pad_imp.state.lock().unwrap();
+                state.stream_id = Some(stream_id);
+                state.is_eos = false;
+                return taken;
+            }
+            gst::EventView::Caps(caps) => pad_imp.state.lock().unwrap().caps = Some(caps.caps_owned()),
+            gst::EventView::Segment(segment) => {
+                pad_imp.state.lock().unwrap().segment_format = Some(segment.segment().format());
+            }
+            gst::EventView::Eos(_) => {
+                let taken = self.finish_stream(pad);
+                pad_imp.state.lock().unwrap().is_eos = true;
+                if let Some(session) = self.session() {
+                    self.finish_if_all_eos(&session, Some(event.seqnum()));
+                }
+                return taken;
+            }
+            // What is said of streams is not said of objects.
+            _ => (),
+        }
+        true
+    }
+
+    /// A sink says that a stream begins; an element with a src pad leaves it to the sinks.
+    fn post_stream_start(&self, event: &gst::event::StreamStart) {
+        let element = self.obj();
+        if element.static_pad("src").is_some() {
+            return;
+        }
+        let mut message = gst::message::StreamStart::builder().src(&*element);
+        if let Some(group_id) = event.group_id() {
+            message = message.group_id(group_id);
+        }
+        // Without a bus nobody wants to know.
+        let _ = element.post_message(message.build());
+    }
+
+    /// Sends what has been collected.
+    fn finish_stream(&self, pad: &FluteSinkPad) -> bool {
+        let collector = pad.imp().state.lock().unwrap().collector.take();
+        let (Some(collector), Some(session)) = (collector, self.session()) else { return true };
+        match collector.finish() {
+            Ok(None) => true,
+            Ok(Some(collected)) => self.add(&session, pad, collected).is_ok(),
+            Err(error) => {
+                gst::element_imp_error!(self, gst::ResourceError::Read, ("{}: {error}", pad.name()));
+                false
+            }
+        }
+    }
+
+    /// Hands an object over; no lock is held while that waits.
+    fn add(&self, session: &Arc<Session>, pad: &FluteSinkPad, collected: Collected) -> Result<(), gst::FlowError> {
+        let settings = self.settings.lock().unwrap().clone();
+        let names = Names { upstream: naming::upstream_name(pad), caps: pad.imp().state.lock().unwrap().caps.clone() };
+        let object = collected.into_object(&names, &mut pad.imp().settings.lock().unwrap(), &settings);
+        let object = object.map_err(|error| {
+            gst::element_imp_error!(self, gst::ResourceError::Settings, ("{}: {error}", pad.name()));
+            gst::FlowError::Error
+        })?;
+        let location = object.location.clone();
+        match session.add(object, pad.upcast_ref(), settings.max_queued_bytes, &pad.imp().is_flushing) {
+            Ok(toi) => {
+                gst::debug!(CAT, obj = pad, "{location} has TOI {toi}");
+                Ok(())
+            }
+            Err(Refusal::Flow(error)) => Err(error),
+            Err(Refusal::Object(ObjectError::Finished)) => Err(gst::FlowError::Eos),
+            // Something about this one: others can still be sent.
+            Err(Refusal::Object(error @ (ObjectError::Read(_) | ObjectError::ToiInUse(_)))) => {
+                gst::element_imp_warning!(self, gst::ResourceError::Read, ("{location} is not sent: {error}"));
+                Ok(())
+            }
+            Err(Refusal::Object(error)) => {
+                gst::element_imp_error!(self, gst::ResourceError::Settings, ("{location} cannot be sent: {error}"));
+                Err(gst::FlowError::Error)
+            }
+        }
+    }
+
+    fn collector(&self, pad: &FluteSinkPad, buffer: &gst::BufferRef) -> Collector {
+        let directory = self.settings.lock().unwrap().spool_directory.as_ref().map(PathBuf::from);
+        Collector::new(self.next_object(pad, buffer), Spool::new(directory))
+    }
+
+    /// What becomes an object on a pad whose first buffer has come.
+    fn next_object(&self, pad: &FluteSinkPad, buffer: &gst::BufferRef) -> FluteNextObject {
+        let wanted = pad.imp().settings.lock().unwrap().next_object;
+        if wanted != FluteNextObject::Auto {
+            return wanted;
+        }
+        let (caps, format) = {
+            let state = pad.imp().state.lock().unwrap();
+            (state.caps.clone(), state.segment_format)
+        };
+        let next_object = if crate::object_meta::ObjectMeta::of(buffer).is_some() {
+            // Whoever describes a buffer means that buffer.
+            FluteNextObject::Buffer
+        } else if caps.is_some_and(|caps| is_fragmented(&caps)) {
+            FluteNextObject::Fragment
+        } else if format == Some(gst::Format::Bytes) && is_seekable(pad) {
+            FluteNextObject::Stream
+        } else {
+            FluteNextObject::Buffer
+        };
+        gst::info!(CAT, obj = pad, "Every {next_object:?} becomes an object");
+        next_object
+    }
+
+    /// Brings the session to its end when no pad will bring any more objects.
+    pub(super) fn finish_if_all_eos(&self, session: &Session, seqnum: Option<gst::Seqnum>) {
+        let pads = self.sink_pads();
+        if !pads.is_empty() && pads.iter().all(|pad| pad.imp().state.lock().unwrap().is_eos) {
+            self.finish(session, seqnum);
+        }
+    }
+
+    pub(super) fn finish(&self, session: &Session, seqnum: Option<gst::Seqnum>) {
+        let policy = self.settings.lock().unwrap().eos_policy;
+        gst::info!(CAT, imp = self, "No more objects, {policy:?}");
+        session.finish(policy.into(), seqnum);
+    }
+
+    pub(super) fn src_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        match query.view_mut() {
+            gst::QueryViewMut::Latency(latency) => {
+                // Packets are stamped with the time at which they are made, so that nothing upstream adds to it.
+                let is_live = self.sink_pads().iter().any(|sink| {
+                    let mut upstream = gst::query::Latency::new();
+                    sink.peer_query(&mut upstream) && upstream.result().0
+                });
+                latency.set(is_live, gst::ClockTime::ZERO, gst::ClockTime::NONE);
+                true
+            }
+            gst::QueryViewMut::Seeking(seeking) => {
+                let format = seeking.format();
+                seeking.set(
+                    false,
+                    gst::GenericFormattedValue::none_for_format(format),
+                    gst::GenericFormattedValue::none_for_format(format),
+                );
+                true
+            }
+            gst::QueryViewMut::Position(position) if position.format() == gst::Format::Bytes => {
+                let Some(session) = self.session() else { return false };
+                let bytes = session.with_sender(|sender, _| sender.stats().bytes);
+                position.set(gst::format::Bytes::from_u64(bytes));
+                true
+            }
+            gst::QueryViewMut::Position(_) | gst::QueryViewMut::Duration(_) => false,
+            _ => gst::Pad::query_default(pad, Some(&*self.obj()), query),
+        }
+    }
+
+    pub(super) fn src_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
+        match event.view() {
+            // Packets cannot be played from the middle, nor at another speed.
+            gst::EventView::Seek(_) => false,
+            _ => gst::Pad::event_default(pad, Some(&*self.obj()), event),
+        }
+    }
+}
+
+/// Whether caps mean fragmented MP4: only that can come without an end.
+fn is_fragmented(caps: &gst::CapsRef) -> bool {
+    let Some(structure) = caps.structure(0) else { return false };
+    let is_mp4 = matches!(structure.name().as_str(), "video/quicktime" | "audio/x-m4a");
+    is_mp4 && structure.get::<&str>("variant").is_ok_and(|variant| variant != "apple")
+}
+
+fn is_seekable(pad: &FluteSinkPad) -> bool {
+    let mut query = gst::query::Seeking::new(gst::Format::Bytes);
+    pad.peer_query(&mut query) && query.result().0
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! Tests of flutedirsrc: folders in, described buffers out, and the same folders at the other end of a session.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use flute_proto::Time;
+use flute_proto::receiver::{Content, Event, Receiver, ReceiverConfig};
+use gst::prelude::*;
+use gstflute::object_meta::ObjectMeta;
+
+fn init() {
+    use std::sync::Once;
+    static INIT: Once = Once::new();
+    INIT.call_once(|| {
+        gst::init().unwrap();
+        gstflute::plugin_register_static().unwrap();
+    });
+}
+
+fn content(length: usize) -> Vec<u8> {
+    (0..length as u64).map(|i| (i.wrapping_mul(2_654_435_761) >> 11) as u8).collect()
+}
+
+/// A presentation, with long and short files, names that need escapes, and an empty file.
+fn presentation() -> (tempfile::TempDir, BTreeMap<String, Vec<u8>>) {
+    let folder = tempfile::tempdir().unwrap();
+    let files = BTreeMap::from([
+        ("live.mpd".to_owned(), b"<MPD/>".to_vec()),
+        ("video/init.mp4".to_owned(), content(900)),
+        ("video/seg%201.m4s".to_owned(), content(65_536)),
+        ("video/seg%202.m4s".to_owned(), content(65_537)),
+        ("audio/deep/er/1.m4s".to_owned(), content(300_000)),
+        ("empty.txt".to_owned(), Vec::new()),
+    ]);
+    for (name, bytes) in &files {
+        let path = folder.path().join(name.replace("%20", " "));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    (folder, files)
+}
+
+fn flutedirsrc(location: &Path) -> gst::Element {
+    init();
+    gst::ElementFactory::make("flutedirsrc").property("location", location.to_str().unwrap()).build().unwrap()
+}
+
+/// The buffers that the element pushes, and the warnings and errors that it posts.
+fn buffers(element: &gst::Element) -> (Vec<gst::Buffer>, Vec<String>) {
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    let mut harness = gst_check::Harness::with_element(element, None, Some("src"));
+    harness.play();
+    let mut buffers = Vec::new();
+    while let Some(buffer) = harness.pull_until_eos().expect("a buffer, or EOS") {
+        buffers.push(buffer);
+    }
+    drop(harness);
+    element.set_state(gst::State::Null).unwrap();
+    element.set_bus(None);
+    (buffers, complaints(&bus))
+}
+
+fn complaints(bus: &gst::Bus) -> Vec<String> {
+    let texts = std::iter::from_fn(|| bus.pop()).filter_map(|message| match message.view() {
+        gst::MessageView::Error(error) => Some(error.error().to_string()),
+        gst::MessageView::Warning(warning) => Some(warning.error().to_string()),
+        _ => None,
+    });
+    texts.collect()
+}
+
+fn location(buffer: &gst::Buffer) -> String {
+    ObjectMeta::of(buffer).unwrap().content_location.unwrap()
+}
+
+#[test]
+fn test_flutedirsrc_folder() {
+    let (folder, files) = presentation();
+    let (buffers, complaints) = buffers(&flutedirsrc(folder.path()));
+    assert_eq!(complaints, [""; 0]);
+    let names: Vec<_> = buffers.iter().map(location).collect();
+    let order =
+        ["audio/deep/er/1.m4s", "empty.txt", "video/init.mp4", "video/seg%201.m4s", "video/seg%202.m4s", "live.mpd"];
+    assert_eq!(names, order);
+    for buffer in &buffers {
+        // Also where the memory is a file.
+        assert_eq!(buffer.map_readable().unwrap().as_slice(), files[&location(buffer)]);
+    }
+    let meta = ObjectMeta::of(&buffers[5]).unwrap();
+    assert_eq!(meta.content_type.as_deref(), Some("application/dash+xml"));
+    assert_eq!(meta.file, None, "a short file is in its buffer");
+    let long = ObjectMeta::of(&buffers[0]).unwrap();
+    assert_eq!(long.file.as_deref(), folder.path().join("audio/deep/er/1.m4s").to_str());
+}
+
+#[test]
+fn test_flutedirsrc_options() {
+    let (folder, _) = presentation();
+    let element = flutedirsrc(folder.path());
+    element.set_property("recursive", false);
+    element.set_property("manifests-last", false);
+    element.set_property("prefix", "http://example.com/");
+    element.set_property("location", format!("{}/[el]*", folder.path().display()));
+    let names: Vec<_> = buffers(&element).0.iter().map(location).collect();
+    assert_eq!(names, ["http://example.com/empty.txt", "http://example.com/live.mpd"]);
+}
+
+#[test]
+fn test_flutedirsrc_again() {
+    let (folder, files) = presentation();
+    let element = flutedirsrc(folder.path());
+    for _ in 0..2 {
+        assert_eq!(buffers(&element).0.len(), files.len());
+    }
+}
+
+#[test]
+fn test_flutedirsrc_nothing_there() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, part) in [("none", "there is no file or folder"), ("*.ts", "no file matches")] {
+        let element = flutedirsrc(&folder.path().join(name));
+        let bus = gst::Bus::new();
+        element.set_bus(Some(&bus));
+        assert_eq!(element.set_state(gst::State::Playing), Err(gst::StateChangeError));
+        element.set_state(gst::State::Null).unwrap();
+        element.set_bus(None);
+        let complaints = complaints(&bus);
+        assert!(complaints[0].contains(part), "{complaints:?}");
+    }
+    let (buffers, complaints) = buffers(&flutedirsrc(folder.path()));
+    assert!(buffers.is_empty() && complaints.is_empty(), "an empty folder is one");
+}
+
+#[test]
+fn test_flutedirsrc_one_unreadable_file() {
+    let (folder, files) = presentation();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("broken.ts")).unwrap();
+    let (buffers, complaints) = buffers(&flutedirsrc(folder.path()));
+    assert_eq!(buffers.len(), files.len());
+    assert_eq!(complaints.len(), 1);
+    assert!(complaints[0].contains("broken.ts"), "{complaints:?}");
+}
+
+/// Every element between the two is allowed to know nothing of files.
+fn travels_through(elements: &str) {
+    let (folder, mut files) = presentation();
+    init();
+    let pipeline = gst::parse::launch(&format!(
+        "flutedirsrc location={} {elements} ! flutesink ! appsink name=packets sync=false",
+        folder.path().display()
+    ))
+    .unwrap();
+    let packets = pipeline.downcast_ref::<gst::Bin>().unwrap().by_name("packets").unwrap();
+    let packets = packets.downcast::<gst_app::AppSink>().unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let now = Time::from_unix(std::time::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO));
+    let mut receiver = Receiver::new(ReceiverConfig::default());
+    let mut complete = false;
+    while let Ok(sample) = packets.pull_sample() {
+        let map = sample.buffer().unwrap().map_readable().unwrap();
+        let path = flute_proto::receiver::Path { source: None, destination: None };
+        receiver.push(path, &map, now);
+        while let Some(event) = receiver.poll_event() {
+            match event {
+                Event::Completed { object, content } => {
+                    let bytes = match content {
+                        Content::Memory(bytes) => bytes,
+                        Content::File { mut file, .. } => {
+                            let mut bytes = Vec::new();
+                            file.read_to_end(&mut bytes).unwrap();
+                            bytes
+                        }
+                    };
+                    assert_eq!(files.remove(object.location()).as_ref(), Some(&bytes), "{}", object.location());
+                }
+                Event::SessionClosed { complete: all, .. } => complete = all,
+                _ => (),
+            }
+        }
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert!(files.is_empty(), "did not arrive: {:?}", files.keys());
+    assert!(complete);
+}
+
+#[test]
+fn test_flutedirsrc_to_flutesink() {
+    travels_through("");
+}
+
+#[test]
+fn test_flutedirsrc_through_other_elements() {
+    travels_through("! queue ! identity ! tee");
+}
