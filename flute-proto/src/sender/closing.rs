@@ -8,7 +8,7 @@ use super::batch::Batch;
 use super::config::SenderConfig;
 use super::{Poll, Sender};
 use crate::Time;
-use crate::lct::{FieldWidths, Header, Toi};
+use crate::lct::{FieldWidths, Header};
 use crate::oti::FecEncodingId;
 
 /// What is said at the end is said a few times: nothing comes after it that would make up for its loss.
@@ -50,8 +50,8 @@ impl Sender {
 
     /// What comes when the table was sent, with or without the flag.
     fn flag(&self, was_in_table: bool, at: Time) -> Closing {
-        let left = if self.config.close_session && !was_in_table { REPETITIONS } else { 0 };
-        Closing::Flag { left, at }
+        let is_needed = self.config.close_session && !was_in_table && self.config.close_packet_widths().is_some();
+        Closing::Flag { left: if is_needed { REPETITIONS } else { 0 }, at }
     }
 
     /// Goes on with the end of the session.
@@ -77,7 +77,7 @@ impl Sender {
 
     fn send_flag(&mut self, now: Time, batch: &mut Batch) {
         let start = batch.data.len();
-        self.config.append_close_packet(self.widths, &mut batch.data);
+        self.config.append_close_packet(&mut batch.data);
         let length = batch.data.len() - start;
         self.held.admit(batch, start, self.pacer.next(now));
         self.pacer.charge(length);
@@ -86,20 +86,23 @@ impl Sender {
 }
 
 impl SenderConfig {
-    /// Whether the flag A is set in the packets of the last table instead of in packets of its own. 3GPP has a TSI of 16
-    /// bits, whose half-word brings one of the TOI along (TS 26.346 7.2.7), so that a packet without payload could not do
-    /// without a TOI, as RFC 6726 §3.1 asks for.
+    /// Whether the flag A is set in the packets of the last table instead of in packets of its own: where that is wanted,
+    /// where there is no header for such a packet, and in 3GPP's profile, whose TSI of 16 bits brings a half-word of the
+    /// TOI along (TS 26.346 7.2.7).
     pub(super) fn closes_with_payload(&self) -> bool {
-        self.close_session && (self.close_with_payload || self.profile.rules().tsi_width.is_some())
+        let must = self.profile.rules().tsi_width.is_some() || self.close_packet_widths().is_none();
+        self.close_session && (self.close_with_payload || must)
     }
 
-    /// Appends a packet that closes the session and carries nothing. It has no TOI (RFC 6726 §3.1), unless the TSI has an
-    /// odd number of half-words: the header has no layout for that.
-    fn append_close_packet(&self, widths: FieldWidths, out: &mut Vec<u8>) {
-        let (widths, toi) = match FieldWidths::without_toi(self.tsi) {
-            Some(widths) => (widths, None),
-            None => (widths, Some(Toi::FDT)),
-        };
+    /// Widths of a packet that closes the session and carries nothing. It must not have a TOI (RFC 6726 §3.1), and there is
+    /// no such header for a TSI of more than 32 bits.
+    fn close_packet_widths(&self) -> Option<FieldWidths> {
+        FieldWidths::without_toi(self.tsi)
+    }
+
+    /// Appends a packet that closes the session and carries nothing, where there is a header for it.
+    fn append_close_packet(&self, out: &mut Vec<u8>) {
+        let Some(widths) = self.close_packet_widths() else { return };
         let header = Header {
             psi: 0,
             close_session: true,
@@ -108,7 +111,7 @@ impl SenderConfig {
             widths,
             congestion_control: 0,
             tsi: Some(self.tsi),
-            toi,
+            toi: None,
             sender_current_time: None,
             expected_residual_time: None,
         };

@@ -284,6 +284,14 @@ fn close_flags_stay_set() {
 }
 
 #[test]
+fn a_wide_tsi_is_closed_with_a_payload() {
+    // The half-word of a TSI of 48 bits brings one of the TOI along, which a packet without a payload must not have.
+    let sent = transmit(SenderConfig { tsi: Tsi::MAX, ..config() }, objects());
+    assert!(sent.iter().all(|packet| packet.packet().payload.is_some()));
+    assert!(sent.last().unwrap().packet().header.close_session);
+}
+
+#[test]
 fn the_end_is_announced() {
     let sent = transmit(config(), objects());
     let instances = instances(&sent);
