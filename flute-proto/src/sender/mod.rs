@@ -9,6 +9,57 @@
 //!    each batch at its [`due`](Batch::due) time;
 //! 3. drain [`poll_event`](Sender::poll_event);
 //! 4. wait until the time that [`Poll::Wait`] names, or until there is something to change, and begin again.
+//!
+//! ```
+//! use std::net::UdpSocket;
+//! use std::time::SystemTime;
+//!
+//! use flute_proto::Time;
+//! use flute_proto::sender::{Batch, FinishPolicy, Object, Poll, Sender, SenderConfig};
+//!
+//! let now = || Time::from_unix(SystemTime::UNIX_EPOCH.elapsed().unwrap());
+//!
+//! # let group = UdpSocket::bind("127.0.0.1:0")?;
+//! let socket = UdpSocket::bind("127.0.0.1:0")?;
+//! # let address = group.local_addr()?;
+//! socket.connect(address)?;
+//! let mut sender = Sender::new(SenderConfig::default(), now())?;
+//! let mut object = Object::new("http://example.com/hello.txt", b"Hello, world!".to_vec());
+//! object.content_type = Some("text/plain".to_owned());
+//! sender.add(object, now())?;
+//! sender.finish(FinishPolicy::default(), now());
+//!
+//! let mut batch = Batch::new(64);
+//! loop {
+//!     match sender.poll(now(), &mut batch) {
+//!         Poll::Packets => {
+//!             for packet in batch.packets() {
+//!                 socket.send(packet)?;
+//!             }
+//!         }
+//!         Poll::Wait(at) => std::thread::sleep(at.since(now())),
+//!         Poll::Idle | Poll::Done => break,
+//!     }
+//!     while let Some(event) = sender.poll_event() {
+//!         println!("{event:?}");
+//!     }
+//! }
+//! assert_eq!(sender.stats().transfers, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What goes first
+//!
+//! FDT Instances, always; then objects by priority: a higher one goes first, and the lower ones pause. Of one priority so
+//! many objects as [`multiplex`](SenderConfig::multiplex) says take turns, packet by packet, and within an object so many
+//! source blocks as [`interleave`](SenderConfig::interleave) says, symbol by symbol. An object with a
+//! [`deadline`](Object::deadline) is sent in time beside them.
+//!
+//! # What it costs
+//!
+//! An object waits in a heap or in a queue, and no poll looks at all of them. Bytes of a source in memory are copied once,
+//! into the packet; of any other source a window is held per active source block, or the block itself if it has repair
+//! symbols. Those are made in strips of columns while the source symbols of the block go out.
 
 mod batch;
 mod block;
@@ -517,3 +568,6 @@ pub enum FinishPolicy {
     /// Nothing more is sent but the last FDT and the close of the session.
     Stop,
 }
+
+#[cfg(test)]
+mod tests;

@@ -191,6 +191,11 @@ impl Schedule {
     }
 
     #[cfg(test)]
+    pub(super) fn timers(&self) -> usize {
+        self.timers.len()
+    }
+
+    #[cfg(test)]
     fn count(&mut self) {
         self.operations += 1;
     }

@@ -2,12 +2,18 @@
 
 //! FDT Instances: what they say, and when.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use flute_fec::Protection;
+use flute_proto::Time;
 use flute_proto::lct::{Toi, Tsi};
-use flute_proto::sender::{Carousel, FdtPolicy, Interval, Object, SenderConfig};
+use flute_proto::sender::{
+    Batch, Carousel, FdtPolicy, FecConfig, FecScheme, Interval, Object, Poll, Removal, SenderConfig,
+};
 
-use crate::harness::{Session, content, no_code, objects, start, tables};
+use crate::harness::{Sent, Session, content, no_code, objects, start, tables};
 
 fn config() -> SenderConfig {
     SenderConfig {
@@ -41,7 +47,7 @@ fn published_repeated_and_renewed() {
     assert_eq!(ids[11..22], [1; 11]);
     assert_eq!(ids[22..], [2; 9]);
     for (id, table, at) in tables {
-        let expires = flute_proto::Time::from_ntp_seconds(table.expires, at);
+        let expires = Time::from_ntp_seconds(table.expires, at);
         assert!(expires >= at + Duration::from_secs(20), "instance {id} is about to expire");
     }
 }
@@ -54,7 +60,7 @@ fn an_announcement_has_what_is_new() {
         object.carousel = for_ever(100);
         session.sender.add(object, session.now).unwrap();
     }
-    let names = |sent: &[crate::harness::Sent]| -> Vec<Vec<String>> {
+    let names = |sent: &[Sent]| -> Vec<Vec<String>> {
         let tables = tables(sent).into_iter();
         tables.map(|table| table.1.files.into_iter().map(|file| file.content_location).collect()).collect()
     };
@@ -72,14 +78,14 @@ fn an_announcement_has_what_is_new() {
 fn a_hundred_thousand_objects_cost_what_one_does() {
     let mut session = Session::new(SenderConfig { fec: no_code(1400, 64), ..config() });
     let mut polls = 0;
-    let bytes: std::sync::Arc<[u8]> = content(4096).into();
+    let bytes: Arc<[u8]> = content(4096).into();
     for number in 0..100_000 {
-        let object = Object::new(format!("object-{number}"), std::sync::Arc::clone(&bytes));
+        let object = Object::new(format!("object-{number}"), Arc::clone(&bytes));
         session.sender.add(object, session.now).unwrap();
     }
-    let mut batch = flute_proto::sender::Batch::new(64);
+    let mut batch = Batch::new(64);
     let mut packets = 0;
-    while session.sender.poll(session.now, &mut batch) == flute_proto::sender::Poll::Packets {
+    while session.sender.poll(session.now, &mut batch) == Poll::Packets {
         polls += 1;
         packets += batch.len();
         while session.sender.poll_event().is_some() {}
@@ -100,4 +106,101 @@ fn no_table_without_a_file() {
     let sent = session.run_to_end();
     assert_eq!(tables(&sent).len(), 0);
     assert!(objects(&sent).is_empty() && sent.len() == 3);
+}
+
+#[test]
+fn a_long_table_goes_round_in_parts() {
+    let mut session = Session::new(config());
+    for number in 0..3000 {
+        let mut object = Object::new(number.to_string(), content(10));
+        object.carousel = for_ever(1_000_000);
+        session.sender.add(object, session.now).unwrap();
+    }
+    let sent = session.run_for(Duration::from_secs(100));
+    // 47 parts, 16 of them at a time: each object is described every six seconds, by an instance that has not expired.
+    let mut described: HashMap<Toi, (Time, Time)> = HashMap::new();
+    for (id, table, at) in tables(&sent) {
+        assert!(table.files.len() <= 64, "instance {id} has {} files", table.files.len());
+        let expires = Time::from_ntp_seconds(table.expires, at);
+        for file in table.files {
+            let (last, until) = described.insert(file.toi, (at, expires)).unwrap_or((at, expires));
+            assert!(at.since(last) <= Duration::from_secs(6), "TOI {} was not described for so long", file.toi);
+            assert!(until > at);
+        }
+    }
+    assert_eq!(described.len(), 3000);
+    assert!(described.values().all(|(last, _)| session.now.since(*last) <= Duration::from_secs(6)));
+    // What did not change is not published anew but once in half a lifetime.
+    assert!(session.sender.stats().fdt_instances < 400, "{:?}", session.sender.stats());
+}
+
+#[test]
+fn a_transfer_is_described_in_front_unless_that_was_just_done() {
+    let fdt = FdtPolicy { interval: Duration::from_secs(9), ..FdtPolicy::default() };
+    let mut session = Session::new(SenderConfig { fdt, ..config() });
+    let mut object = Object::new("a", content(100_000));
+    object.carousel = for_ever(4);
+    session.sender.add(object, session.now).unwrap();
+    let sent = session.run_for(Duration::from_secs(17));
+    // Transfers at 0, 4, 8, 12 and 16 seconds, the table at 9.
+    let seconds: Vec<u64> = tables(&sent).iter().map(|table| table.2.since(start()).as_secs()).collect();
+    assert_eq!(seconds, [0, 4, 8, 9, 16]);
+}
+
+#[test]
+fn a_table_is_protected_like_the_objects() {
+    let fec = FecConfig {
+        scheme: FecScheme::ReedSolomon8,
+        symbol_size: 500,
+        max_source_block_length: Some(50),
+        protection: Protection::Percent(20.0),
+    };
+    let published = |names: usize| {
+        let mut session = Session::new(SenderConfig { fec, ..config() });
+        for name in 0..names {
+            session.sender.add(Object::new(name.to_string(), content(5000)), session.now).unwrap();
+        }
+        let sent = session.drain().0;
+        let table: Vec<Sent> = sent.iter().take_while(|sent| sent.is_fdt()).cloned().collect();
+        (table[0].packet().oti().unwrap().unwrap(), table)
+    };
+    // One symbol: there is nothing that a code could do, so it is sent twice.
+    let (oti, table) = published(1);
+    assert_eq!((oti.encoding_id.0, table.len()), (0, 2));
+    assert_eq!(table[0].bytes, table[1].bytes);
+    // Several: a fifth more, two at least.
+    let (oti, table) = published(10);
+    let symbols = oti.parameters.transfer_length.div_ceil(500) as usize;
+    assert_eq!(oti.encoding_id.0, 5);
+    assert!(symbols > 4 && table.len() == symbols + symbols.div_ceil(5).max(2), "{} of {symbols}", table.len());
+}
+
+#[test]
+fn a_single_transfer_is_described_before_and_after() {
+    let mut session = Session::new(config());
+    for name in ["a", "b"] {
+        session.sender.add(Object::new(name, content(3000)), session.now).unwrap();
+    }
+    let sent = session.drain().0;
+    let order: Vec<bool> = sent.iter().map(Sent::is_fdt).collect();
+    assert_eq!(order, [true, false, false, false, false, false, false, true]);
+    assert_eq!(sent[0].bytes, sent[7].bytes);
+}
+
+#[test]
+fn every_file_of_the_session_is_in_the_last_table() {
+    let mut session = Session::new(config());
+    for name in ["a", "b", "c"] {
+        session.sender.add(Object::new(name, content(3000)), session.now).unwrap();
+        session.run_for(Duration::from_secs(1));
+    }
+    session.sender.replace(Object::new("b", content(4000)), session.now).unwrap();
+    let removed = session.sender.add(Object::new("never sent", content(3000)), session.now).unwrap();
+    session.sender.remove(removed, Removal::Now, session.now);
+    session.sender.finish(Default::default(), session.now);
+    let (_, table, _) = tables(&session.run_to_end()).pop().unwrap();
+    assert!(table.complete);
+    let files: Vec<_> = table.files.iter().map(|file| (file.content_location.as_str(), file.content_length)).collect();
+    // Of two versions of b only the later.
+    assert_eq!(files, [("a", Some(3000)), ("c", Some(3000)), ("b", Some(4000))]);
 }

@@ -61,9 +61,14 @@ pub(crate) fn no_code(symbol_size: u16, block: u32) -> FecConfig {
     FecConfig { scheme: FecScheme::NoCode, symbol_size, max_source_block_length: Some(block), ..FecConfig::default() }
 }
 
-/// Bytes that differ from place to place.
+/// Bytes that differ from place to place, and do not get shorter when they are compressed.
 pub(crate) fn content(length: usize) -> Vec<u8> {
-    (0..length as u64).map(|index| (index.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
+    let mut state = 1_u64;
+    let step = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..length).map(step).collect()
 }
 
 impl Session {
@@ -108,11 +113,10 @@ impl Session {
             sent.extend(packets);
             match poll {
                 Poll::Wait(at) if at <= end => self.now = at,
-                Poll::Wait(_) => {
+                _ => {
                     self.now = end;
                     return sent;
                 }
-                _ => return sent,
             }
         }
     }

@@ -4,4 +4,7 @@
 
 mod fdt;
 mod harness;
+mod identifiers;
+mod objects;
 mod order;
+mod pacing;

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! TSI and TOI, header widths, profiles, and the end of a session.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use flute_proto::content::ContentEncoding;
+use flute_proto::lct::{HeaderWidths, Toi, Tsi};
+use flute_proto::profile::Profile;
+use flute_proto::sender::{
+    ConfigError, FdtPolicy, FecConfig, FecScheme, FinishPolicy, Object, ObjectError, Sender, SenderConfig,
+};
+
+use crate::harness::{Session, content, no_code, objects, start, tables};
+
+fn object(name: &str) -> Object {
+    let mut object = Object::new(name, content(10));
+    object.content_type = Some("text/plain".to_owned());
+    object
+}
+
+#[test]
+fn tois_of_16_bits_run_out_with_an_error() {
+    let fdt = FdtPolicy { lifetime: Duration::from_secs(10), ..FdtPolicy::default() };
+    let widths = HeaderWidths { tsi: 16, toi: 16 };
+    let mut session = Session::new(SenderConfig { fdt, widths, seed: 3, ..SenderConfig::default() });
+    let tois: HashSet<_> =
+        (0..0xffff).map(|number| session.sender.add(object(&number.to_string()), session.now).unwrap()).collect();
+    assert_eq!(tois.len(), 0xffff);
+    assert!(!tois.contains(&Toi::FDT));
+    assert!(matches!(session.sender.add(object("more"), session.now), Err(ObjectError::NoFreeToi)));
+    // All have been sent, but FDT Instances that name them are valid.
+    session.run_for(Duration::from_secs(8));
+    assert_eq!(session.sender.stats().objects, 0);
+    assert!(matches!(session.sender.add(object("more"), session.now), Err(ObjectError::NoFreeToi)));
+    let mut taken = object("asked for");
+    taken.toi = Toi::new(5);
+    assert!(matches!(session.sender.add(taken, session.now), Err(ObjectError::ToiInUse(_))));
+    session.run_for(Duration::from_secs(4));
+    assert!(session.sender.add(object("more"), session.now).is_ok());
+}
+
+#[test]
+fn tois_that_are_asked_for() {
+    let mut session = Session::new(SenderConfig { first_toi: Toi::new(10), ..SenderConfig::default() });
+    let mut asked = object("a");
+    asked.toi = Toi::new(11);
+    assert_eq!(session.sender.add(asked, session.now).unwrap(), Toi::new(11).unwrap());
+    assert_eq!(session.sender.add(object("b"), session.now).unwrap(), Toi::new(10).unwrap());
+    assert_eq!(session.sender.add(object("c"), session.now).unwrap(), Toi::new(12).unwrap());
+    let mut fdt = object("d");
+    fdt.toi = Some(Toi::FDT);
+    assert!(matches!(session.sender.add(fdt, session.now), Err(ObjectError::ToiInUse(Toi::FDT))));
+    let mut wide = object("e");
+    wide.toi = Toi::new(1 << 32);
+    assert!(matches!(session.sender.add(wide, session.now), Err(ObjectError::ToiTooWide { bits: 32, .. })));
+}
+
+#[test]
+fn the_first_toi_is_random() {
+    let first = |seed, profile| {
+        let mut session = Session::new(SenderConfig { seed, profile, ..SenderConfig::default() });
+        session.sender.add(object("a"), session.now).unwrap().get()
+    };
+    for profile in Profile::ALL {
+        let tois: HashSet<_> = (0..20).map(|seed| first(seed, profile)).collect();
+        assert!(tois.len() > 18, "{profile}: {tois:?}");
+        assert_eq!(first(7, profile), first(7, profile));
+    }
+}
+
+#[test]
+fn header_widths() {
+    let widths = |config: SenderConfig| {
+        let mut session = Session::new(config);
+        session.sender.add(object("a"), session.now).unwrap();
+        let sent = session.drain().0;
+        let widths = sent[0].packet().header.widths;
+        assert!(sent.iter().all(|sent| sent.packet().header.widths == widths));
+        (widths.tsi, widths.toi)
+    };
+    let tsi = |tsi| SenderConfig { tsi: Tsi::new(tsi).unwrap(), ..SenderConfig::default() };
+    assert_eq!(widths(tsi(1)), (32, 32));
+    assert_eq!(widths(tsi(1 << 40)), (48, 48));
+    assert_eq!(widths(SenderConfig { first_toi: Toi::new(1 << 100), ..tsi(1) }), (16, 112));
+    assert_eq!(widths(SenderConfig { profile: Profile::Mbms, ..tsi(1) }), (16, 16));
+    let asked = |tsi_bits, toi| SenderConfig { widths: HeaderWidths { tsi: tsi_bits, toi }, ..tsi(1) };
+    assert_eq!(widths(asked(16, 16)), (16, 16));
+    assert_eq!(widths(asked(0, 96)), (32, 96));
+    assert!(matches!(Sender::new(asked(16, 32), start()), Err(ConfigError::Widths(_))));
+    let wide = SenderConfig { first_toi: Toi::new(70_000), ..asked(16, 16) };
+    assert!(matches!(Sender::new(wide, start()), Err(ConfigError::Widths(_))));
+}
+
+#[test]
+fn what_a_profile_forbids_names_its_clause() {
+    let refused = |config: SenderConfig| Sender::new(config, start()).unwrap_err().to_string();
+    let mbms = || SenderConfig { profile: Profile::Mbms, ..SenderConfig::default() };
+    let error = refused(SenderConfig { sender_current_time: true, ..mbms() });
+    assert_eq!(error, "the Sender Current Time is not allowed by TS 26.346 L.4.7");
+    let error = refused(SenderConfig { content_encoding: ContentEncoding::Gzip, ..mbms() });
+    assert_eq!(error, "the content encoding `gzip` is not allowed by TS 26.346 L.4.2");
+    let fec = FecConfig { scheme: FecScheme::RaptorQ, ..FecConfig::default() };
+    assert_eq!(refused(SenderConfig { fec, ..mbms() }), "this FEC scheme is not allowed by TS 26.346 7.2");
+
+    let mut session = Session::new(mbms());
+    let untyped = Object::new("a", content(10));
+    let error = session.sender.add(untyped, session.now).unwrap_err();
+    assert_eq!(error.to_string(), "a file without `Content-Type` is not allowed by TS 26.346 L.4.2");
+    let error = Session::new(SenderConfig::default()).sender.add(object("\u{1}"), start()).unwrap_err();
+    assert!(matches!(error, ObjectError::Fdt(_)), "{error}");
+}
+
+#[test]
+fn settings_that_cannot_be() {
+    let refused = |config: SenderConfig| Sender::new(config, start()).unwrap_err();
+    let fdt = FdtPolicy { lifetime: Duration::from_millis(999), ..FdtPolicy::default() };
+    assert!(matches!(refused(SenderConfig { fdt, ..Default::default() }), ConfigError::FdtLifetime(_)));
+    let fdt = FdtPolicy { interval: Duration::ZERO, ..FdtPolicy::default() };
+    assert!(matches!(refused(SenderConfig { fdt, ..Default::default() }), ConfigError::FdtInterval(_)));
+    let first_toi = Some(Toi::FDT);
+    assert!(matches!(refused(SenderConfig { first_toi, ..Default::default() }), ConfigError::FirstToi));
+    assert!(matches!(refused(SenderConfig { fec: no_code(0, 64), ..Default::default() }), ConfigError::Fec(_)));
+}
+
+#[test]
+fn a_session_is_closed_with_and_without_payload() {
+    let close = |config: SenderConfig| {
+        let mut session = Session::new(config);
+        session.sender.add(object("a"), session.now).unwrap();
+        session.sender.finish(FinishPolicy::default(), session.now);
+        session.run_to_end()
+    };
+    // RFC 6726 §3.1: without payload there is no TOI, unless the TSI has an odd number of half-words.
+    let sent = close(SenderConfig::default());
+    let closing: Vec<_> = sent.iter().filter(|sent| sent.packet().header.close_session).collect();
+    assert_eq!(closing.len(), 3);
+    assert!(closing.iter().all(|sent| sent.toi().is_none() && sent.packet().payload.is_none()));
+    let sent = close(SenderConfig { tsi: Tsi::new(1 << 40).unwrap(), ..Default::default() });
+    let closing: Vec<_> = sent.iter().filter(|sent| sent.packet().header.close_session).collect();
+    assert!(closing.len() == 3 && closing.iter().all(|sent| sent.toi() == Some(0)));
+
+    for config in [
+        SenderConfig { close_with_payload: true, ..Default::default() },
+        SenderConfig { profile: Profile::Mbms, ..Default::default() },
+    ] {
+        let complete = config.profile == Profile::Rfc6726;
+        let sent = close(config);
+        let closing: Vec<_> = sent.iter().filter(|sent| sent.packet().header.close_session).cloned().collect();
+        assert_eq!(tables(&closing).len(), 3);
+        assert!(tables(&closing).iter().all(|table| table.1.complete == complete && table.1.files.len() == 1));
+        // What was said once is said to the end.
+        let first = sent.iter().position(|sent| sent.packet().header.close_session).unwrap();
+        assert_eq!(sent.len() - first, closing.len());
+    }
+
+    let sent = close(SenderConfig { close_session: false, ..Default::default() });
+    assert!(sent.iter().all(|sent| !sent.packet().header.close_session));
+}
+
+#[test]
+fn extensions_of_packets() {
+    let fdt = FdtPolicy { content_encoding: ContentEncoding::Zlib, ..FdtPolicy::default() };
+    let config = SenderConfig { fdt, sender_current_time: true, fti_on_objects: true, ..SenderConfig::default() };
+    let mut session = Session::new(config);
+    session.now = session.now + Duration::from_millis(2500);
+    session.sender.add(object("a"), session.now).unwrap();
+    let sent = session.drain().0;
+    let table = sent[0].packet();
+    assert_eq!(table.fdt.unwrap().flute_version, 2);
+    assert_eq!(table.content_encoding, Some(1));
+    let sct = table.time.unwrap().sender_current_time.unwrap();
+    assert_eq!(sct.seconds, session.now.ntp_seconds());
+    assert_eq!(sct.fraction, Some(1 << 31));
+    // RFC 6726 §5: the FEC OTI of EXT_FTI and of the FDT are the same.
+    let file = tables(&sent)[0].1.files[0].clone();
+    let packet = objects(&sent)[0].clone();
+    let oti = packet.packet().oti().unwrap().unwrap();
+    assert_eq!(oti.attributes().unwrap(), file.oti);
+    assert_eq!((packet.packet().fdt, packet.packet().content_encoding), (None, None));
+}

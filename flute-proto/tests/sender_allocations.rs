@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! A sender in its stride allocates no memory for its packets.
+
+use std::io::Write;
+use std::time::Duration;
+
+use flute_fec::Protection;
+use flute_proto::Time;
+use flute_proto::sender::{
+    Batch, Carousel, FecConfig, FecScheme, FileSource, Interval, Object, Pacing, PacketOverhead, Poll, Sender,
+    SenderConfig,
+};
+
+/// Allocations in a second of a session that sends ten thousand packets and more, beyond those of FDT Instances.
+fn allocations(fec: FecConfig, object: Object) -> (u64, u64) {
+    let mut now = Time::from_unix(Duration::from_secs(1_800_000_000));
+    let pacing = Pacing { bitrate: 150_000_000, overhead: PacketOverhead::UdpIpv4 };
+    let config = SenderConfig { fec, pacing, interleave: 2, ..SenderConfig::default() };
+    let mut sender = Sender::new(config, now).unwrap();
+    sender.add(object, now).unwrap();
+    let mut batch = Batch::new(64);
+    let mut run = |end: Time| {
+        while now < end {
+            match sender.poll(now, &mut batch) {
+                Poll::Packets => {}
+                Poll::Wait(at) => now = at.max(now),
+                poll => panic!("{poll:?}"),
+            }
+        }
+        sender.stats().packets
+    };
+    // The first blocks bring the buffers up to size.
+    let warm = Time::from_unix(Duration::from_millis(1_800_000_000_500));
+    let before = run(warm);
+    let mut after = 0;
+    // Until just in front of the next repetition of the table.
+    let counted = allocation_counter::measure(|| after = run(warm + Duration::from_millis(450)));
+    (counted.count_total, after - before)
+}
+
+fn endless(mut object: Object) -> Object {
+    object.carousel = Carousel { transfers: None, interval: Interval::Delay(Duration::from_secs(1)) };
+    object
+}
+
+#[test]
+fn none_per_packet() {
+    let bytes = vec![7; 40_000_000];
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&bytes).unwrap();
+    for (scheme, block) in
+        [(FecScheme::NoCode, 64), (FecScheme::ReedSolomon8, 60), (FecScheme::ReedSolomon8SmallBlock, 128)]
+    {
+        let protection = Protection::Percent(5.0);
+        let fec = FecConfig { scheme, protection, symbol_size: 1400, max_source_block_length: Some(block) };
+        for object in
+            [Object::new("memory", bytes.clone()), Object::new("file", FileSource::open(file.path()).unwrap())]
+        {
+            let location = object.location.clone();
+            let (allocations, packets) = allocations(fec, endless(object));
+            assert!(packets > 5_000, "{packets}");
+            // A code may list the symbols of a block while it makes repair symbols of them: a few times per block.
+            let blocks = if scheme == FecScheme::NoCode { 0 } else { packets / u64::from(block) + 1 };
+            assert!(allocations <= 5 * blocks, "{scheme:?} from {location}: {allocations} in {packets} packets");
+        }
+    }
+}
