@@ -108,7 +108,9 @@ fn what_a_profile_forbids_names_its_clause() {
     let untyped = Object::new("a", content(10));
     let error = session.sender.add(untyped, session.now).unwrap_err();
     assert_eq!(error.to_string(), "a file without `Content-Type` is not allowed by TS 26.346 L.4.2");
-    let error = Session::new(SenderConfig::default()).sender.add(object("\u{1}"), start()).unwrap_err();
+    let mut unwritable = object("a");
+    unwritable.etag = Some("\u{1}".to_owned());
+    let error = Session::new(SenderConfig::default()).sender.add(unwritable, start()).unwrap_err();
     assert!(matches!(error, ObjectError::Fdt(_)), "{error}");
 }
 
