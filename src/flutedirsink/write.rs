@@ -149,17 +149,22 @@ fn refuse_collision(folder: BorrowedFd<'_>, name: &str) -> Result<(), WriteError
         return Ok(());
     }
     let entries = rustix::fs::Dir::read_from(folder).map_err(failed("reading the folder"))?;
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    colliding(names, name).map_or(Ok(()), |existing| Err(WriteError::Collision { existing }))
+}
+
+/// The one of these names that differs from `name` in case or Unicode normal form only, unless it is there itself.
+fn colliding(names: impl Iterator<Item = String>, name: &str) -> Option<String> {
     let mut collision = None;
-    for entry in entries.flatten() {
-        let existing = entry.file_name().to_string_lossy();
+    for existing in names {
         if existing == name {
-            return Ok(());
+            return None;
         }
         if folded(&existing) == folded(name) {
-            collision = Some(existing.into_owned());
+            collision = Some(existing);
         }
     }
-    collision.map_or(Ok(()), |existing| Err(WriteError::Collision { existing }))
+    collision
 }
 
 /// A name without its case and Unicode normal form.
@@ -362,7 +367,15 @@ mod tests {
         target.folds_names = true;
         write(&target, "A", b"new").unwrap();
         assert_eq!(fs::read(folder.path().join("A")).unwrap(), b"new");
-        assert_eq!(folded("\u{c9}"), folded("e\u{301}"));
+    }
+
+    #[test]
+    fn collisions() {
+        let names = || ["b", "Movie.mp4", "e\u{301}"].into_iter().map(str::to_owned);
+        assert_eq!(colliding(names(), "movie.MP4").as_deref(), Some("Movie.mp4"));
+        assert_eq!(colliding(names(), "\u{c9}").as_deref(), Some("e\u{301}"));
+        assert_eq!(colliding(names(), "Movie.mp4"), None);
+        assert_eq!(colliding(names(), "movie"), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use flute_proto::receiver::{Content, Event, ObjectInfo, SessionId};
+use flute_proto::receiver::{Content, Event, Limit, ObjectInfo, SessionId};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -28,6 +28,20 @@ fn buffer_of(content: Content) -> std::io::Result<gst::Buffer> {
             buffer.make_mut().append_memory(memory);
             Ok(buffer)
         }
+    }
+}
+
+/// Which limit is reached, in the words of the properties.
+fn limit_text(limit: Limit) -> String {
+    match limit {
+        Limit::Memory => "max-memory is used up".to_owned(),
+        Limit::Sessions => "there are max-sessions sessions".to_owned(),
+        Limit::Objects => "there are max-objects objects".to_owned(),
+        Limit::ObjectSize => "an object is longer than max-object-size".to_owned(),
+        Limit::FdtInstances => "there are too many FDT Instances".to_owned(),
+        Limit::FdtSize => "an FDT Instance is too long".to_owned(),
+        Limit::DecodingWork => "decoding takes too much work".to_owned(),
+        limit => format!("the limit {limit:?} is reached"),
     }
 }
 
@@ -93,7 +107,7 @@ impl FluteSrc {
                 gst::element_imp_warning!(
                     self,
                     gst::ResourceError::NoSpaceLeft,
-                    ("session with TSI {}: the limit of {limit:?} is reached, and something was dropped", session.tsi)
+                    ("session with TSI {}: {}, and something was dropped", session.tsi, limit_text(limit))
                 );
             }
             event => gst::debug!(CAT, imp = self, "not handled: {event:?}"),

@@ -361,16 +361,16 @@ fn session_properties() -> Vec<glib::ParamSpec> {
             .blurb("Which objects are delivered, and how often")
             .mutable_ready()
             .build(),
-        string(
-            "location",
-            "Location",
-            "Glob on the Content-Location of the objects that the src pad delivers, e.g. *.{mpd,m4s} (unset = all)",
-        ),
-        string(
-            "content-type",
-            "Content type",
-            "Glob on the Content-Type of the objects that the src pad delivers, e.g. video/* (unset = all)",
-        ),
+        glib::ParamSpecString::builder("location")
+            .nick("Location")
+            .blurb("Glob on the Content-Location of the objects that the src pad delivers, e.g. *.{mpd,m4s} (unset = all)")
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecString::builder("content-type")
+            .nick("Content type")
+            .blurb("Glob on the Content-Type of the objects that the src pad delivers, e.g. video/* (unset = all)")
+            .mutable_playing()
+            .build(),
         glib::ParamSpecBoolean::builder("eos-on-close")
             .nick("EOS on close")
             .blurb("End the stream when the sender has closed every session that was open")
