@@ -114,3 +114,68 @@ impl Queue {
         self.changed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
+
+    fn is_silence(notice: Option<Notice>) -> bool {
+        matches!(notice, Some(Notice::Silence))
+    }
+
+    #[test]
+    fn notices_come_in_order_when_playing() {
+        let queue = Arc::new(Queue::new(u64::MAX));
+        assert!(queue.push(Notice::Silence));
+        assert!(queue.push(Notice::Eos));
+        let popping = {
+            let queue = queue.clone();
+            thread::spawn(move || (queue.pop(), queue.pop()))
+        };
+        queue.set_playing(true);
+        let (first, second) = popping.join().unwrap();
+        assert!(is_silence(first));
+        assert!(matches!(second, Some(Notice::Eos)));
+    }
+
+    #[test]
+    fn a_full_queue_waits_for_room() {
+        let queue = Arc::new(Queue::new(NOTICE_WEIGHT));
+        queue.set_playing(true);
+        assert!(queue.push(Notice::Silence));
+        let pushing = {
+            let queue = queue.clone();
+            thread::spawn(move || queue.push(Notice::Eos))
+        };
+        assert!(is_silence(queue.pop()));
+        assert!(pushing.join().unwrap());
+        assert!(matches!(queue.pop(), Some(Notice::Eos)));
+        assert_eq!(queue.inner.lock().unwrap().weight, 0);
+    }
+
+    #[test]
+    fn one_notice_always_fits() {
+        let queue = Queue::new(0);
+        assert!(queue.push(Notice::Silence));
+    }
+
+    #[test]
+    fn flushing_ends_every_wait() {
+        let queue = Arc::new(Queue::new(0));
+        assert!(queue.push(Notice::Silence));
+        let (pushing, popping) = {
+            let (first, second) = (queue.clone(), queue.clone());
+            (thread::spawn(move || first.push(Notice::Eos)), thread::spawn(move || second.pop()))
+        };
+        queue.set_flushing(true);
+        assert!(!pushing.join().unwrap());
+        assert!(popping.join().unwrap().is_none());
+        queue.set_flushing(false);
+        queue.set_playing(true);
+        assert!(queue.push(Notice::Eos));
+        assert!(matches!(queue.pop(), Some(Notice::Eos)));
+    }
+}

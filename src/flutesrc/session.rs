@@ -159,4 +159,15 @@ mod tests {
         clock.replay(captured + Duration::from_secs(1));
         assert_eq!(clock.now(), captured + Duration::from_secs(1));
     }
+
+    #[test]
+    fn waits_end_when_interrupted() {
+        let session = std::sync::Arc::new(Session::new(ReceiverConfig::default()));
+        let waiting = {
+            let session = session.clone();
+            std::thread::spawn(move || session.wait_for_deadline())
+        };
+        session.interrupt();
+        assert!(!waiting.join().unwrap());
+    }
 }

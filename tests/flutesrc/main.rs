@@ -4,6 +4,7 @@
 
 mod captures;
 mod element;
+mod ipv6;
 mod leaks;
 mod network;
 mod sender;

@@ -301,3 +301,20 @@ fn test_flutesrc_udpsrc_until_close() {
     assert!(sink.is_eos());
     pipeline.set_state(gst::State::Null).unwrap();
 }
+
+#[test]
+fn test_flutesrc_errors_downstream_stop_the_stream() {
+    init();
+    let port = free_port();
+    let description = format!("flutesrc address=127.0.0.1 port={port} ! identity error-after=1 ! fakesink async=false");
+    let pipeline = gst::parse::launch(&description).unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let sent = [object("file:///a", "text/plain", 10), object("file:///b", "text/plain", 10)];
+    send(&socket, ("127.0.0.1", port), &packets(3, &sent));
+    let bus = pipeline.bus().unwrap();
+    // First that of identity, then ours.
+    next_error(&bus);
+    assert_eq!(next_error(&bus), "the stream was stopped downstream");
+    pipeline.set_state(gst::State::Null).unwrap();
+}
