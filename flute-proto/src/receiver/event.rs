@@ -209,6 +209,8 @@ pub struct ReceiverStats {
     pub filtered: u64,
     /// Sessions that are open at present.
     pub sessions: Vec<(SessionId, SessionStats)>,
+    /// All sessions together, those that have been closed included.
+    pub totals: SessionStats,
 }
 
 /// Counters of one session.
@@ -237,4 +239,25 @@ pub struct SessionStats {
     pub dropped: u64,
     /// Bytes kept on behalf of the session.
     pub memory: u64,
+}
+
+impl SessionStats {
+    /// Adds the counters of another session.
+    pub(super) fn add(&mut self, other: &Self) {
+        for (counter, more) in [
+            (&mut self.packets, other.packets),
+            (&mut self.bytes, other.bytes),
+            (&mut self.duplicates, other.duplicates),
+            (&mut self.unusable, other.unusable),
+            (&mut self.recovered, other.recovered),
+            (&mut self.fdt_instances, other.fdt_instances),
+            (&mut self.completed, other.completed),
+            (&mut self.failed, other.failed),
+            (&mut self.active, other.active),
+            (&mut self.dropped, other.dropped),
+            (&mut self.memory, other.memory),
+        ] {
+            *counter += more;
+        }
+    }
 }

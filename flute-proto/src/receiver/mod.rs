@@ -200,10 +200,17 @@ impl Receiver {
 
     /// Counters since the start.
     pub fn stats(&self) -> ReceiverStats {
-        let mut sessions: Vec<_> = self.sessions.iter().filter(|(_, entry)| !entry.session.is_closed()).collect();
-        sessions.sort_unstable_by_key(|(serial, _)| **serial);
-        let sessions = sessions.into_iter().map(|(_, entry)| (entry.session.id(), entry.session.stats())).collect();
-        ReceiverStats { sessions, ..self.stats.clone() }
+        let mut stats = self.stats.clone();
+        let mut entries: Vec<_> = self.sessions.iter().collect();
+        entries.sort_unstable_by_key(|(serial, _)| **serial);
+        for (_, Entry { session, .. }) in entries {
+            let counters = session.stats();
+            stats.totals.add(&counters);
+            if !session.is_closed() {
+                stats.sessions.push((session.id(), counters));
+            }
+        }
+        stats
     }
 
     /// The session with this ID, opened if need be; `None` if there is no room for it.
@@ -252,6 +259,8 @@ impl Receiver {
     fn forget(&mut self, serial: Serial) {
         if let Some(entry) = self.sessions.remove(&serial) {
             self.serials.remove(&entry.session.id());
+            let last = SessionStats { active: 0, memory: 0, ..entry.session.stats() };
+            self.stats.totals.add(&last);
         }
         if self.deadlines.len() > 2 * self.sessions.len() + 64 {
             let sessions = &self.sessions;
