@@ -25,6 +25,17 @@ pub enum SenderEvent {
         /// Content-Location.
         location: Arc<str>,
     },
+    /// Another hundredth of a long transfer was given out, for those who show progress: one of 1000 packets and more.
+    Progress {
+        /// The object.
+        toi: Toi,
+        /// Content-Location.
+        location: Arc<str>,
+        /// Packets of this transfer so far.
+        sent: u64,
+        /// Packets of the whole transfer.
+        packets: u64,
+    },
     /// The last packet of a transfer was given out.
     TransferEnded {
         /// The object.

@@ -294,6 +294,11 @@ impl Sender {
                 let location = Arc::clone(&entry.location);
                 self.events.push_back(SenderEvent::TransferStarted { toi: entry.toi, location });
             }
+            if transfer.is_milestone() {
+                let (location, sent) = (Arc::clone(&entry.location), transfer.packets_sent());
+                let packets = sent + transfer.packets_left();
+                self.events.push_back(SenderEvent::Progress { toi: entry.toi, location, sent, packets });
+            }
             if entry.unsent > 0 && !repair {
                 let sent = ((length - coding.overhead()) as u64).min(entry.unsent);
                 entry.unsent -= sent;

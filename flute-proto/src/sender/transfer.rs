@@ -9,6 +9,9 @@ use super::coding::Coding;
 use super::event::SendFailure;
 use crate::alc::Flags;
 
+/// Packets of a transfer that is long enough to tell of its progress.
+const LONG_TRANSFER: u64 = 1000;
+
 /// The order of the symbols of an object.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Order {
@@ -30,11 +33,14 @@ pub(super) struct Transfer {
     packets_left: u64,
     packets_sent: u64,
     bytes_sent: u64,
+    /// Packets of a hundredth; all of them, in a short transfer.
+    hundredth: u64,
 }
 
 impl Transfer {
     pub(super) fn new(coding: &Coding, order: Order) -> Self {
         let interleave = order.interleave.max(1);
+        let packets = coding.packets();
         let blocks = (0..interleave)
             .map_while(|number| coding.codec().block(number))
             .map(|block| Block::new(block, coding, order.spread_repair))
@@ -43,9 +49,10 @@ impl Transfer {
             blocks,
             turn: 0,
             order: Order { interleave, ..order },
-            packets_left: coding.packets(),
+            packets_left: packets,
             packets_sent: 0,
             bytes_sent: 0,
+            hundredth: if packets < LONG_TRANSFER { packets } else { packets.div_ceil(100) }.max(1),
         }
     }
 
@@ -98,6 +105,11 @@ impl Transfer {
     /// Whether the last packet was sent.
     pub(super) fn is_done(&self) -> bool {
         self.packets_left == 0
+    }
+
+    /// Whether the packet sent last ends another hundredth, but not the transfer.
+    pub(super) fn is_milestone(&self) -> bool {
+        self.packets_left > 0 && self.packets_sent.is_multiple_of(self.hundredth)
     }
 
     /// Packets sent so far.

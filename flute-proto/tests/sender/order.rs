@@ -192,3 +192,22 @@ fn an_empty_object_is_one_packet() {
     assert!(sent[0].packet().header.close_object);
     assert_eq!(sent[0].packet().payload.unwrap().symbols, b"");
 }
+
+#[test]
+fn long_transfers_tell_of_their_progress() {
+    let mut session = Session::new(config());
+    add(&mut session, "long", 1050, |_| {});
+    add(&mut session, "short", 999, |_| {});
+    session.drain();
+    let progress: Vec<_> = session
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            SenderEvent::Progress { location, sent, packets, .. } => Some((&**location, *sent, *packets)),
+            _ => None,
+        })
+        .collect();
+    // A hundredth of 1050 packets is 11, rounded up.
+    let expected: Vec<_> = (1..=95).map(|hundredth| ("long", hundredth * 11, 1050)).collect();
+    assert_eq!(progress, expected);
+}
