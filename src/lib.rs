@@ -24,6 +24,7 @@ mod flutesrc;
 pub mod media_type;
 pub mod object_meta;
 mod socket;
+mod uri;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     object_meta::register();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! URIs of FLUTE sessions: `flute://[source@]address:port[/path][?tsi=1&iface=eth0&timeout=5]`.
+//! URIs of FLUTE sessions: `flute://[source@]address:port[/path][?tsi=1&iface=eth0&timeout=5]`. A sender has no use for
+//! source, path and timeout.
 
 use std::fmt;
 use std::net::IpAddr;

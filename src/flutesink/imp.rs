@@ -19,9 +19,12 @@
  * At EOS on all sink pads the session is brought to its end as `eos-policy` says: the last FDT Instance says that it is
  * complete, a packet closes the session, and EOS follows.
  *
+ * Applications can add an object without a pad (`add-object`), take one out (`remove-object`) and start a transfer of one
+ * (`send-now`) by action signals.
+ *
  * On the bus: `flute-session-opened`, `flute-fdt`, `flute-object-sent`, `flute-object-withdrawn` and
  * `flute-session-closed` as element messages, and a warning with `flute-object-failed` in its details for an object that
- * could not be read to its end.
+ * could not be read to its end. Progress messages tell of transfers of a thousand packets and more.
  *
  * ## Example pipelines
  * |[
@@ -51,8 +54,9 @@ use super::settings::{
     DEFAULT_FDT_INTERVAL, DEFAULT_FDT_LIFETIME, DEFAULT_MAX_QUEUED_BYTES, DEFAULT_MTU, DEFAULT_PORT,
     DEFAULT_RS_FIELD_BITS, DEFAULT_TSI, DEFAULT_TTL, DEFAULT_TTL_MC, Settings, SettingsError,
 };
-use super::{CAT, FluteSinkPad, messages};
+use super::{CAT, FluteSinkPad, actions, messages};
 use crate::socket::send::SendSocket;
+use crate::uri;
 
 /// The element.
 #[derive(Debug, Default, glib::Properties)]
@@ -145,6 +149,10 @@ pub struct FluteSink {
         blurb = "The same as address", mutable_ready)]
     #[property(name = "port", nick = "Port", type = i32, get, set, member = port, default = DEFAULT_PORT,
         minimum = 0, maximum = 65_535, blurb = "UDP port of the receivers", mutable_ready)]
+    #[property(name = "uri", nick = "URI", type = Option<String>, get = Self::session_uri, set = Self::set_session_uri,
+        nullable,
+        blurb = "flute://address:port[?tsi=1&iface=eth0]: sets the properties that say the same",
+        mutable_ready)]
     #[property(name = "multicast-iface", nick = "Multicast interface", type = Option<String>, get, set, nullable,
         member = multicast_iface,
         blurb = "Network interface of multicast packets, by name or IPv4 address (unset: the system's choice)",
@@ -170,6 +178,7 @@ pub struct FluteSink {
     pub(super) settings: Mutex<Settings>,
     state: Mutex<State>,
     next_pad: AtomicU32,
+    next_added_object: AtomicU32,
 }
 
 /// What exists while there is a session, and what is left of the last one.
@@ -189,6 +198,25 @@ impl FluteSink {
         match self.session() {
             Some(session) => session.stats(),
             None => self.state.lock().unwrap().last_stats.clone().unwrap_or_else(messages::no_stats),
+        }
+    }
+
+    /// Number of the next object that an application adds.
+    pub(super) fn next_added_object(&self) -> u32 {
+        self.next_added_object.fetch_add(1, Ordering::SeqCst)
+    }
+
+    fn session_uri(&self) -> Option<String> {
+        self.settings.lock().unwrap().uri()
+    }
+
+    fn set_session_uri(&self, uri: Option<String>) {
+        let result = match uri {
+            Some(uri) => self.settings.lock().unwrap().set_uri(&uri),
+            None => Ok(()),
+        };
+        if let Err(error) = result {
+            gst::warning!(CAT, imp = self, "{error}");
         }
     }
 
@@ -273,11 +301,15 @@ impl ObjectSubclass for FluteSink {
     const NAME: &'static str = "GstFluteSink";
     type Type = super::FluteSink;
     type ParentType = gst::Element;
-    type Interfaces = (gst::ChildProxy,);
+    type Interfaces = (gst::ChildProxy, gst::URIHandler);
 }
 
 #[glib::derived_properties]
 impl ObjectImpl for FluteSink {
+    fn signals() -> &'static [glib::subclass::Signal] {
+        actions::signals()
+    }
+
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             // The derived ones go by their place, so what is not derived comes last.
@@ -330,6 +362,26 @@ impl ChildProxyImpl for FluteSink {
 
     fn child_by_name(&self, name: &str) -> Option<glib::Object> {
         self.obj().static_pad(name).map(Cast::upcast)
+    }
+}
+
+impl URIHandlerImpl for FluteSink {
+    const URI_TYPE: gst::URIType = gst::URIType::Sink;
+
+    fn protocols() -> &'static [&'static str] {
+        &[uri::SCHEME]
+    }
+
+    fn uri(&self) -> Option<String> {
+        self.session_uri()
+    }
+
+    fn set_uri(&self, uri: &str) -> Result<(), glib::Error> {
+        if self.session().is_some() {
+            let text = "the URI cannot change while the element is running";
+            return Err(glib::Error::new(gst::URIError::BadState, text));
+        }
+        Ok(self.settings.lock().unwrap().set_uri(uri)?)
     }
 }
 

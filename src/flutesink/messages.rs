@@ -2,61 +2,107 @@
 
 //! What applications are told of a session.
 
+use std::collections::HashSet;
+
 use flute_proto::lct::{Toi, Tsi};
 use flute_proto::sender::{SenderEvent, SenderStats};
 use gst::prelude::*;
 
 use super::CAT;
 
-/// Posts what happened, and writes it into the log.
-pub(super) fn post(element: &super::FluteSink, tsi: Tsi, event: SenderEvent) {
-    let structure = match event {
-        SenderEvent::Fdt { instance_id, files } => {
-            gst::debug!(CAT, obj = element, "FDT Instance {instance_id} describes {files} files");
-            gst::Structure::builder("flute-fdt")
-                .field("tsi", tsi.get())
-                .field("instance-id", instance_id)
-                .field("files", files as u64)
-                .build()
-        }
-        SenderEvent::TransferStarted { toi, location } => {
-            gst::debug!(CAT, obj = element, "Sending {location}, TOI {toi}");
-            return;
-        }
-        SenderEvent::TransferEnded { toi, location, transfers, transfer_length } => {
-            gst::info!(CAT, obj = element, "Sent {location}, TOI {toi}, {transfer_length} bytes, {transfers} times");
-            object("flute-object-sent", tsi, toi, &location)
-                .field("transfers", transfers)
-                .field("transfer-length", transfer_length)
-                .build()
-        }
-        SenderEvent::Withdrawn { toi, location, transfers } => {
-            gst::info!(CAT, obj = element, "{location}, TOI {toi}, is sent no more");
-            object("flute-object-withdrawn", tsi, toi, &location).field("transfers", transfers).build()
-        }
-        SenderEvent::Failed { toi, location, reason } => {
-            let details =
-                object("flute-object-failed", tsi, toi, &location).field("reason", reason.to_string()).build();
-            gst::element_warning!(
-                element,
-                gst::ResourceError::Read,
-                ("{location} could not be sent to its end: {reason}"),
-                details: details
-            );
-            return;
-        }
-        _ => return,
-    };
-    // Without a bus nobody wants to know.
-    let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
+/// Tells of the events of a session.
+#[derive(Debug)]
+pub(super) struct Reporter {
+    element: super::FluteSink,
+    tsi: Tsi,
+    /// Objects whose progress is being told.
+    in_progress: HashSet<Toi>,
 }
 
-/// Posts that a session was opened or closed.
-pub(super) fn post_session(element: &super::FluteSink, name: &str, stats: gst::Structure) {
-    let mut structure = stats;
-    structure.set_name(name);
-    gst::info!(CAT, obj = element, "{structure}");
-    let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
+impl Reporter {
+    pub(super) fn new(element: &super::FluteSink, tsi: Tsi) -> Self {
+        Self { element: element.clone(), tsi, in_progress: HashSet::new() }
+    }
+
+    /// Posts what happened, and writes it into the log.
+    pub(super) fn report(&mut self, event: SenderEvent) {
+        let element = &self.element;
+        match event {
+            SenderEvent::Fdt { instance_id, files } => {
+                gst::debug!(CAT, obj = element, "FDT Instance {instance_id} describes {files} files");
+                self.post(
+                    gst::Structure::builder("flute-fdt")
+                        .field("tsi", self.tsi.get())
+                        .field("instance-id", instance_id)
+                        .field("files", files as u64)
+                        .build(),
+                );
+            }
+            SenderEvent::TransferStarted { toi, location } => {
+                gst::debug!(CAT, obj = element, "Sending {location}, TOI {toi}");
+            }
+            SenderEvent::Progress { toi, location, sent, packets } => {
+                let is_first = self.in_progress.insert(toi);
+                let kind = if is_first { gst::ProgressType::Start } else { gst::ProgressType::Continue };
+                self.post_progress(kind, toi, &format!("{location}: {} %", sent * 100 / packets.max(1)));
+            }
+            SenderEvent::TransferEnded { toi, location, transfers, transfer_length } => {
+                gst::info!(
+                    CAT,
+                    obj = element,
+                    "Sent {location}, TOI {toi}, {transfer_length} bytes, {transfers} times"
+                );
+                self.end_progress(gst::ProgressType::Complete, toi, &format!("{location}: sent"));
+                self.post(
+                    object("flute-object-sent", self.tsi, toi, &location)
+                        .field("transfers", transfers)
+                        .field("transfer-length", transfer_length)
+                        .build(),
+                );
+            }
+            SenderEvent::Withdrawn { toi, location, transfers } => {
+                gst::info!(CAT, obj = element, "{location}, TOI {toi}, is sent no more");
+                self.end_progress(gst::ProgressType::Canceled, toi, &format!("{location}: withdrawn"));
+                let withdrawn = object("flute-object-withdrawn", self.tsi, toi, &location);
+                self.post(withdrawn.field("transfers", transfers).build());
+            }
+            SenderEvent::Failed { toi, location, reason } => {
+                self.end_progress(gst::ProgressType::Error, toi, &format!("{location}: {reason}"));
+                let failed = object("flute-object-failed", self.tsi, toi, &location);
+                gst::element_warning!(
+                    self.element,
+                    gst::ResourceError::Read,
+                    ("{location} could not be sent to its end: {reason}"),
+                    details: failed.field("reason", reason.to_string()).build()
+                );
+            }
+            _ => (),
+        }
+    }
+
+    /// Posts that the session was opened or closed, with its counters.
+    pub(super) fn report_session(&self, name: &str, mut stats: gst::Structure) {
+        stats.set_name(name);
+        gst::info!(CAT, obj = self.element, "{stats}");
+        self.post(stats);
+    }
+
+    fn end_progress(&mut self, kind: gst::ProgressType, toi: Toi, text: &str) {
+        if self.in_progress.remove(&toi) {
+            self.post_progress(kind, toi, text);
+        }
+    }
+
+    fn post_progress(&self, kind: gst::ProgressType, toi: Toi, text: &str) {
+        let code = format!("flute-object-{toi}");
+        let progress = gst::message::Progress::builder(kind, &code, text).src(&self.element).build();
+        let _ = self.element.post_message(progress);
+    }
+
+    /// Posts an element message. Without a bus nobody wants to know.
+    fn post(&self, structure: gst::Structure) {
+        let _ = self.element.post_message(gst::message::Element::builder(structure).src(&self.element).build());
+    }
 }
 
 /// What the `stats` property says.

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use gst::glib;
 use gst::prelude::*;
 
+mod actions;
 mod clock;
 mod enums;
 mod fragment;
@@ -29,7 +30,7 @@ static CAT: LazyLock<gst::DebugCategory> =
 
 glib::wrapper! {
     /// The element.
-    pub struct FluteSink(ObjectSubclass<imp::FluteSink>) @extends gst::Element, gst::Object, @implements gst::ChildProxy;
+    pub struct FluteSink(ObjectSubclass<imp::FluteSink>) @extends gst::Element, gst::Object, @implements gst::ChildProxy, gst::URIHandler;
 }
 
 glib::wrapper! {

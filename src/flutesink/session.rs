@@ -20,7 +20,7 @@ use gst::subclass::prelude::*;
 
 use super::CAT;
 use super::clock::SessionClock;
-use super::messages;
+use super::messages::{self, Reporter};
 use super::output::Output;
 
 /// A session that runs, shared by the element and its thread.
@@ -209,7 +209,8 @@ impl Session {
 
     /// The loop of the sender, as its module says it.
     fn drive(&self, element: &super::FluteSink, mut output: Output, mtu: usize) {
-        messages::post_session(element, "flute-session-opened", self.stats());
+        let mut reporter = Reporter::new(element, self.tsi);
+        reporter.report_session("flute-session-opened", self.stats());
         let mut batch = Batch::new(output.max_packets(mtu));
         loop {
             let mut state = lock(&self.state);
@@ -235,7 +236,7 @@ impl Session {
                 _ => drop(state),
             }
             for event in events {
-                messages::post(element, self.tsi, event);
+                reporter.report(event);
             }
             match poll {
                 Poll::Packets => {
@@ -247,7 +248,7 @@ impl Session {
                     }
                 }
                 Poll::Done => {
-                    messages::post_session(element, "flute-session-closed", self.stats());
+                    reporter.report_session("flute-session-closed", self.stats());
                     self.end(Err(gst::FlowError::Eos));
                     let seqnum = lock(&self.state).eos_seqnum;
                     output.end(element, seqnum);

@@ -14,6 +14,7 @@ use flute_proto::sender::{FdtPolicy, FecConfig, FecScheme, Pacing, SenderConfig,
 
 use super::enums::{FluteContentEncoding, FluteEosPolicy, FluteFec, FlutePacketOverhead, FluteProfile};
 use crate::socket::send::SendConfig;
+use crate::uri::{FluteUri, UriError};
 
 /// Bytes of a packet that are not symbols, at most: an LCT header with the widest CCI that FLUTE uses, TSI and TOI
 /// (4 + 4 + 6 + 14), EXT_FDT (4), EXT_CENC (4), EXT_TIME (12), EXT_FTI (16) and a FEC Payload ID (8).
@@ -70,6 +71,8 @@ pub(super) struct Settings {
     pub(super) spool_directory: Option<String>,
     pub(super) max_queued_bytes: u64,
     pub(super) eos_policy: FluteEosPolicy,
+    /// A URI that could not be used, and why: said when the element starts.
+    pub(super) wrong_uri: Option<(String, String)>,
     pub(super) address: Option<String>,
     pub(super) port: i32,
     pub(super) multicast_iface: Option<String>,
@@ -118,6 +121,7 @@ impl Default for Settings {
             spool_directory: None,
             max_queued_bytes: DEFAULT_MAX_QUEUED_BYTES,
             eos_policy: FluteEosPolicy::default(),
+            wrong_uri: None,
             address: None,
             port: DEFAULT_PORT,
             multicast_iface: None,
@@ -136,6 +140,8 @@ impl Default for Settings {
 /// Why properties do not fit together.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(super) enum SettingsError {
+    #[error("{uri} cannot be used: {reason}; a URI looks like flute://239.1.1.1:3400?tsi=1&iface=eth0")]
+    Uri { uri: String, reason: String },
     #[error(
         "no address to send to: set address, for example address=239.1.1.1, or link the src pad, for example to udpsink"
     )]
@@ -273,9 +279,40 @@ impl Settings {
 
     /// Where packets go to, if an address is set.
     pub(super) fn destination(&self) -> Result<SocketAddr, SettingsError> {
+        if let Some((uri, reason)) = self.wrong_uri.clone() {
+            return Err(SettingsError::Uri { uri, reason });
+        }
         let address = self.address.as_deref().ok_or(SettingsError::NoAddress)?;
         let port = u16::try_from(self.port).ok().filter(|&port| port > 0).ok_or(SettingsError::NoPort)?;
         Ok(SocketAddr::new(parse_ip("address", address)?, port))
+    }
+
+    /// Sets the properties that a URI says.
+    pub(super) fn set_uri(&mut self, text: &str) -> Result<(), UriError> {
+        let uri = text.parse::<FluteUri>().inspect_err(|error| {
+            self.wrong_uri = Some((text.to_owned(), error.to_string()));
+        })?;
+        self.wrong_uri = None;
+        self.address = Some(uri.address.to_string());
+        self.port = uri.port.into();
+        self.tsi = uri.tsi.unwrap_or(DEFAULT_TSI);
+        self.multicast_iface = uri.interface;
+        Ok(())
+    }
+
+    /// The properties as a URI, if there is an address.
+    pub(super) fn uri(&self) -> Option<String> {
+        let destination = self.destination().ok()?;
+        let uri = FluteUri {
+            address: destination.ip(),
+            port: destination.port(),
+            source: None,
+            path: None,
+            tsi: Some(self.tsi),
+            interface: self.multicast_iface.clone(),
+            timeout: None,
+        };
+        Some(uri.to_string())
     }
 
     /// The settings of the socket.
@@ -380,6 +417,19 @@ mod tests {
         let wrong = destination("239.1.1.999", 3400).unwrap_err().to_string();
         assert_eq!(wrong, "address “239.1.1.999” is not an IP address: it must look like 239.1.1.1 or ff3e::1");
         assert_eq!(Settings::default().destination(), Err(SettingsError::NoAddress));
+    }
+
+    #[test]
+    fn uris() {
+        let mut settings = Settings::default();
+        assert_eq!(settings.uri(), None);
+        settings.set_uri("flute://[ff3e::1]:3401?tsi=7&iface=eth0").unwrap();
+        assert_eq!((settings.tsi, settings.multicast_iface.as_deref()), (7, Some("eth0")));
+        assert_eq!(settings.uri().as_deref(), Some("flute://[ff3e::1]:3401?tsi=7&iface=eth0"));
+        assert!(settings.set_uri("udp://239.1.1.1:1").is_err());
+        assert!(settings.destination().unwrap_err().to_string().starts_with("udp://239.1.1.1:1 cannot be used"));
+        settings.set_uri("flute://239.1.1.1:1").unwrap();
+        assert_eq!(settings.destination().unwrap().to_string(), "239.1.1.1:1");
     }
 
     #[test]

@@ -73,8 +73,8 @@ use super::pad::StreamStart;
 use super::queue::{Notice, Queue};
 use super::session::Session;
 use super::settings::{self, Settings};
-use super::uri;
 use crate::socket::receive::ReceiveSocket;
+use crate::uri;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("flutesrc", gst::DebugColorFlags::empty(), Some("Objects from FLUTE packets"))

@@ -14,7 +14,6 @@ mod queue;
 mod session;
 mod settings;
 mod streams;
-mod uri;
 
 glib::wrapper! {
     /// The element `flutesrc`.

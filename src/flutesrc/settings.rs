@@ -12,8 +12,8 @@ use flute_proto::receiver::{Filter, Limits, Mode, ReceiverConfig};
 use gst::glib;
 use gst::prelude::*;
 
-use super::uri::{FluteUri, UriError};
 use crate::socket::receive::ReceiveConfig;
+use crate::uri::{FluteUri, UriError};
 
 const DEFAULT_PORT: i32 = 3400;
 const DEFAULT_BUFFER_SIZE: i32 = 8 << 20;

@@ -39,6 +39,7 @@ fn test_flutesink_addresses_that_are_none() {
     assert_error(&[("address", "multicast")], false, &["“multicast” is not an IP address"]);
     assert_error(&[("host", "239.1.1.999")], false, &["“239.1.1.999” is not an IP address"]);
     assert_error(&[("address", "239.1.1.1"), ("port", "0")], false, &["port is 0"]);
+    assert_error(&[("uri", "flute://somewhere:1")], false, &["flute://somewhere:1 cannot be used", "“somewhere”"]);
     let iface = [("address", "239.1.1.1"), ("multicast-iface", "none0")];
     assert_error(&iface, false, &["no network interface “none0”"]);
     let bind = [("address", "239.1.1.1"), ("bind-address", "here")];

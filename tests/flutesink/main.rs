@@ -2,6 +2,7 @@
 
 //! Tests of flutesink as a user meets it: buffers in, packets out, and the packets read by the receiver of the core.
 
+mod actions;
 mod errors;
 mod inspect;
 mod manners;
