@@ -66,3 +66,26 @@ fn none_per_packet() {
         }
     }
 }
+
+#[test]
+fn a_long_file_takes_little_memory() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    // Of zeros that take no room on the disk.
+    file.as_file().set_len(700 << 20).unwrap();
+    for (scheme, block) in [(FecScheme::NoCode, 64), (FecScheme::NoCode, 60_000), (FecScheme::ReedSolomon8, 60)] {
+        let now = Time::from_unix(Duration::from_secs(1_800_000_000));
+        let protection = Protection::Percent(5.0);
+        let fec = FecConfig { scheme, protection, symbol_size: 1400, max_source_block_length: Some(block) };
+        let config = SenderConfig { fec, interleave: 4, ..SenderConfig::default() };
+        let mut transfers = 0;
+        let counted = allocation_counter::measure(|| {
+            let mut sender = Sender::new(config, now).unwrap();
+            sender.add(Object::new("file", FileSource::open(file.path()).unwrap()), now).unwrap();
+            let mut batch = Batch::new(64);
+            while let Poll::Packets = sender.poll(now, &mut batch) {}
+            transfers = sender.stats().transfers;
+        });
+        assert_eq!(transfers, 1);
+        assert!(counted.bytes_max < 4 << 20, "{} bytes for {scheme:?} in blocks of {block}", counted.bytes_max);
+    }
+}

@@ -34,6 +34,9 @@ pub struct Rules {
     pub oti_on_instance: bool,
     /// When `Transfer-Length` is written.
     pub transfer_length: TransferLength,
+    /// Bytes of a sub-block at most, where blocks are divided (RFC 5053 §5.3.1.2), so that receivers can decode in little
+    /// memory.
+    pub max_sub_block_size: Option<u64>,
     /// The FEC schemes that the profile has, with the clause that says so; `None` for all.
     pub fec_schemes: Option<(&'static [FecEncodingId], &'static str)>,
     /// What is forbidden, each with its clause.
@@ -78,6 +81,7 @@ pub(super) static RFC6726: Rules = Rules {
     tsi_width: None,
     oti_on_instance: false,
     transfer_length: TransferLength::WhenEncoded,
+    max_sub_block_size: None,
     fec_schemes: None,
     prohibitions: &[RAW_DEFLATE, (Feature::FileExpires, "RFC 6726 §3.4.2")],
 };
@@ -101,6 +105,8 @@ pub(super) static MBMS: Rules = Rules {
     tsi_width: Some((16, HEADER)),
     oti_on_instance: true,
     transfer_length: TransferLength::Never,
+    // Less than 256 KB (TS 26.346 7.2.12).
+    max_sub_block_size: Some((256 << 10) - 1),
     fec_schemes: Some((&[FecEncodingId::NO_CODE, FecEncodingId::RAPTOR], "TS 26.346 7.2")),
     prohibitions: &[
         (Feature::FdtContentEncoding, EXTENSIONS),

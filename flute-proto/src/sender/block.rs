@@ -15,9 +15,11 @@ use crate::alc::Flags;
 
 /// Bytes read from a source at a time.
 const READ: usize = 128 << 10;
-/// Bytes of source symbols that go into one strip of columns when repair symbols are made.
-const STRIP: usize = 128 << 10;
-/// Columns of a strip at least, as long as the code allows it: a cache line of each symbol.
+/// Bytes of source symbols that go into one strip of columns when repair symbols are made: a few tenths of a millisecond.
+const STRIP: usize = 512 << 10;
+/// A strip has a multiple of so many columns, which is what the codes work on at a time, or, of a block of very many
+/// symbols, the width of a cache line.
+const COLUMNS: usize = 256;
 const MIN_COLUMNS: usize = 64;
 
 /// What a poll may still spend on reading and on making repair symbols, in bytes of source symbols.
@@ -27,7 +29,7 @@ pub(super) struct Work(usize);
 impl Work {
     /// What keeps a poll well under a millisecond.
     pub(super) fn of_a_poll() -> Self {
-        Self(2 * STRIP)
+        Self(STRIP)
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -228,7 +230,8 @@ impl Block {
         for esi in symbols {
             let start = out.len();
             out.resize(start + coding.symbol_size(), 0);
-            for run in coding.codec().runs(&self.block, esi) {
+            // What pads the end of the object lies behind it, and stays zero.
+            for run in coding.codec().runs(&self.block, esi).filter(|run| run.length > 0) {
                 let from = (run.object_offset - self.block.offset) as usize;
                 let to = start + usize::from(run.symbol_offset);
                 let length = usize::from(run.length);
@@ -295,7 +298,10 @@ impl Block {
         let size = coding.symbol_size();
         self.repair.resize(self.repair_symbols as usize * size, 0);
         let alignment = encoder.column_alignment().max(1);
-        let wanted = (STRIP / self.block.symbols as usize).max(MIN_COLUMNS);
+        let wanted = match STRIP / self.block.symbols as usize {
+            ..COLUMNS => MIN_COLUMNS,
+            columns => columns - columns % COLUMNS,
+        };
         let columns = self.columns..(self.columns + wanted.next_multiple_of(alignment)).min(size);
         work.spend(columns.len() * self.block.symbols as usize);
         self.columns = columns.end;

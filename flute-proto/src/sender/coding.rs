@@ -13,6 +13,7 @@ use super::config::{FecConfig, FecScheme};
 use crate::alc::{Flags, Template};
 use crate::lct::{Extension, FieldWidths, Header, Toi, Tsi};
 use crate::oti::{FecEncodingId, Oti, OtiError, PayloadId};
+use crate::profile::Profile;
 
 impl FecScheme {
     /// FEC Encoding ID.
@@ -49,11 +50,12 @@ impl FecScheme {
 
 impl FecConfig {
     /// The FEC Object Transmission Information of an object of this length.
-    pub(super) fn oti(&self, transfer_length: u64) -> Result<Oti, OtiError> {
+    pub(super) fn oti(&self, transfer_length: u64, profile: Profile) -> Result<Oti, OtiError> {
         let encoding_id = self.scheme.encoding_id();
         let wanted = Wanted {
             max_source_block_length: self.max_source_block_length,
             protection: self.protection,
+            max_sub_block_size: profile.rules().max_sub_block_size,
             max_source_blocks: encoding_id.max_source_blocks(self.scheme.m()).unwrap_or(u64::MAX),
             ..Wanted::new(self.scheme.code(), transfer_length, self.symbol_size)
         };

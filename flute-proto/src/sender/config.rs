@@ -279,7 +279,7 @@ impl SenderConfig {
     pub(super) fn check_fec(&self, fec: &FecConfig) -> Result<(), ConfigError> {
         self.profile.check_fec(fec.scheme.encoding_id())?;
         // A short object shows whether the numbers go together; whether a long one fits is another question.
-        fec.oti(u64::from(fec.symbol_size) * 4)?.codec()?;
+        fec.oti(u64::from(fec.symbol_size) * 4, self.profile)?.codec()?;
         Ok(())
     }
 

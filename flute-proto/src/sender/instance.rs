@@ -10,13 +10,14 @@ use super::registry::Key;
 use crate::Time;
 use crate::content::ContentEncoding;
 use crate::lct::{Extension, FdtExtension, FieldWidths, TimeExtension, Toi, Tsi};
+use crate::profile::Profile;
 
 /// What the headers of all FDT Instances of a session have in common.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heading {
     pub(super) tsi: Tsi,
     pub(super) widths: FieldWidths,
-    pub(super) flute_version: u8,
+    pub(super) profile: Profile,
     pub(super) content_encoding: ContentEncoding,
     pub(super) sender_current_time: bool,
 }
@@ -54,7 +55,8 @@ impl Instance {
     ) -> Self {
         let length = document.len() as u64;
         let envelope = heading.envelope(id, now);
-        let coding = |fec: &FecConfig| Coding::new(fec.oti(length)?, fec.protection, &envelope.borrow());
+        let coding =
+            |fec: &FecConfig| Coding::new(fec.oti(length, heading.profile)?, fec.protection, &envelope.borrow());
         // A long table under a scheme for short objects goes unprotected rather than not at all.
         let coding = coding(&fec)
             .or_else(|_| coding(&unprotected(fec.symbol_size, length)))
@@ -119,7 +121,8 @@ struct Wrapping {
 impl Heading {
     /// EXT_FDT and EXT_FTI are in every packet, EXT_CENC if the document is encoded (RFC 6726 §3.4).
     fn envelope(&self, instance_id: u32, now: Time) -> Wrapping {
-        let mut extensions = vec![Extension::Fdt(FdtExtension { flute_version: self.flute_version, instance_id })];
+        let mut extensions =
+            vec![Extension::Fdt(FdtExtension { flute_version: self.profile.rules().flute_version, instance_id })];
         if self.content_encoding != ContentEncoding::Null {
             extensions.push(Extension::ContentEncoding(self.content_encoding.cenc()));
         }

@@ -288,7 +288,7 @@ impl Sender {
         transfer_length: u64,
         md5: Option<[u8; 16]>,
     ) -> Result<(Coding, String), OtiError> {
-        let oti = fec.oti(transfer_length)?;
+        let oti = fec.oti(transfer_length, self.config.profile)?;
         file.oti = oti.attributes()?;
         file.content_md5 = md5;
         let is_encoded = file.content_encoding.is_some();

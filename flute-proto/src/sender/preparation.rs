@@ -87,8 +87,8 @@ impl Preparation {
                 encoder.write_all(&self.buffer).map_err(spooling)?;
             }
             self.offset += step as u64;
-            // Digests are slower than reading, and encoding is much slower.
-            work.spend(if self.encoder.is_some() { 8 * step } else { 2 * step });
+            // Digests are slower than making repair symbols, and encoding is much slower.
+            work.spend(if self.encoder.is_some() { 16 * step } else { 4 * step });
         }
         self.finish().map(Outcome::Done).map_err(spooling)
     }

@@ -94,7 +94,7 @@ impl Publication {
         let heading = Heading {
             tsi: config.tsi,
             widths,
-            flute_version: rules.flute_version,
+            profile: config.profile,
             content_encoding: config.fdt.content_encoding,
             sender_current_time: config.sender_current_time,
         };

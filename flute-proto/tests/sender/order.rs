@@ -211,3 +211,22 @@ fn long_transfers_tell_of_their_progress() {
     let expected: Vec<_> = (1..=95).map(|hundredth| ("long", hundredth * 11, 1050)).collect();
     assert_eq!(progress, expected);
 }
+
+#[test]
+fn several_symbols_per_packet() {
+    // RFC 5510 §4.2.3: G = 3. Seven source symbols are 3, 3 and 1, the last of 5 bytes; five repair symbols are 3 and 2.
+    let fec = FecConfig {
+        scheme: FecScheme::ReedSolomon2m { m: 8, symbols_per_packet: 3 },
+        symbol_size: 10,
+        max_source_block_length: Some(7),
+        protection: Protection::Symbols(5),
+    };
+    let mut session = Session::new(SenderConfig { fec, ..config() });
+    session.sender.add(Object::new("a", content(65)), session.now).unwrap();
+    let sent = session.drain().0;
+    assert_eq!(symbols(&sent), [(0, 0), (0, 3), (0, 6), (0, 7), (0, 10)]);
+    let lengths: Vec<usize> = objects(&sent).iter().map(|sent| sent.packet().payload.unwrap().symbols.len()).collect();
+    assert_eq!(lengths, [30, 30, 5, 30, 20]);
+    let oti = tables(&sent)[0].1.files[0].oti.clone();
+    assert_eq!(oti.scheme_specific_info, Some(vec![8, 3]));
+}
