@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! FLUTE (RFC 6726, and RFC 3926 that 3GPP and DVB still speak), sans-IO.
+#![doc = include_str!("../README.md")]
 //!
-//! This crate opens no socket, starts no thread and reads no clock: packets go in and out as bytes, and the time comes
-//! in as an argument. So the same code runs behind GStreamer elements, in a simulation and in a fuzzer.
+//! # The rooms
 //!
 //! Rooms follow the RFCs: [`lct`] (RFC 5651), [`alc`] (RFC 5775), [`oti`] (FEC Object Transmission Information),
 //! [`fdt`] (the FDT Instance), [`content`] (encodings and digests) and [`profile`] are shared by the [`sender`] and

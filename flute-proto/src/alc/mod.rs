@@ -5,42 +5,6 @@
 //! The Codepoint of the header is the FEC Encoding ID (RFC 6726 §5), which decides how long the FEC Payload ID is. A
 //! packet that ends with its header carries no FEC Payload ID either; such a packet may lack the TOI, if it closes the
 //! session (RFC 6726 §3.1).
-//!
-//! ```
-//! use flute_proto::alc::{Flags, Packet, Template};
-//! use flute_proto::lct::{Header, HeaderWidths, Revision, Toi, Tsi};
-//! use flute_proto::oti::{FecEncodingId, PayloadId, PayloadIdFormat};
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let (tsi, toi) = (Tsi::new(7).unwrap(), Toi::new(9).unwrap());
-//! let header = Header {
-//!     psi: 0,
-//!     close_session: false,
-//!     close_object: false,
-//!     codepoint: FecEncodingId::NO_CODE.0,
-//!     widths: HeaderWidths::default().resolve(tsi, toi)?,
-//!     congestion_control: 0,
-//!     tsi: Some(tsi),
-//!     toi: Some(toi),
-//!     sender_current_time: None,
-//!     expected_residual_time: None,
-//! };
-//! let format = PayloadIdFormat::of(FecEncodingId::NO_CODE, 0).unwrap();
-//! let template = Template::new(&header, &[], format)?;
-//!
-//! // The third symbol of the first source block, which is the last of the object.
-//! let id = PayloadId { source_block: 0, esi: 2, source_block_length: None };
-//! let mut datagram = Vec::new();
-//! template.append(Flags { close_object: true, close_session: false }, id, &mut datagram);
-//! datagram.extend(b"symbol");
-//!
-//! let packet = Packet::decode(&datagram, Revision::Rfc5651)?;
-//! let payload = packet.payload.unwrap();
-//! assert!(packet.header.close_object);
-//! assert_eq!((format.decode(payload.id), payload.symbols), (Some(id), &b"symbol"[..]));
-//! # Ok(())
-//! # }
-//! ```
 
 mod template;
 #[cfg(test)]

@@ -5,23 +5,6 @@
 //! An [`Oti`] is what both places say of one object. It is read from [EXT_FTI](Oti::decode_fti) or
 //! [from attributes](Oti::from_attributes), and whatever it was made from it is written to [EXT_FTI](Oti::encode_fti)
 //! and to [attributes](Oti::attributes) alike, so that the two never differ (RFC 6726 §5).
-//!
-//! ```
-//! use flute_proto::oti::{FecEncodingId, Oti, OtiAttributes};
-//!
-//! # fn main() -> Result<(), flute_proto::oti::OtiError> {
-//! let attributes = OtiAttributes {
-//!     encoding_id: Some(FecEncodingId::NO_CODE),
-//!     symbol_size: Some(1400),
-//!     max_source_block_length: Some(64),
-//!     ..OtiAttributes::default()
-//! };
-//! let oti = Oti::from_attributes(&attributes, 1_000_000)?;
-//! assert_eq!(oti.codec()?.block_count(), 12);
-//! assert_eq!(Oti::decode_fti(FecEncodingId::NO_CODE, &oti.encode_fti()?)?, oti);
-//! # Ok(())
-//! # }
-//! ```
 
 mod attributes;
 mod fti;
