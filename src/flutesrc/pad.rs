@@ -244,26 +244,27 @@ impl super::FluteSrcPad {
         self.push_event(gst::event::Eos::new());
     }
 
-    /// Pushes the events of the start that were not pushed yet.
+    /// Pushes the stream-start that has to come before the events of others. Caps and segment wait for the first object,
+    /// since caps cannot follow the segment.
     pub(super) fn begin_without_object(&self, start: &StreamStart) {
-        let caps = self.imp().stream.lock().unwrap().caps.clone();
-        self.begin(start, caps);
+        let begins = !std::mem::replace(&mut self.imp().stream.lock().unwrap().started, true);
+        if begins {
+            let stream_id = format!("{}/{}", start.stream_id, self.name());
+            self.push_event(gst::event::StreamStart::builder(&stream_id).group_id(start.group_id).build());
+        }
     }
 
-    /// Pushes the events of the start that were not pushed yet, and caps that are new.
+    /// Pushes the events that have to come before an object with these caps and were not pushed yet.
     fn begin(&self, start: &StreamStart, caps: Option<gst::Caps>) {
+        self.begin_without_object(start);
+        // Where the Content-Type says nothing a lone object has no caps, so that a typefind element looks for itself. In a
+        // stream of many objects there are some from the start.
+        let is_lone = self.imp().filter.lock().unwrap().path.is_some();
+        let untyped = || (!is_lone).then(|| gst::Caps::new_empty_simple("application/octet-stream"));
         let mut events = Vec::new();
         {
             let mut stream = self.imp().stream.lock().unwrap();
-            if !std::mem::replace(&mut stream.started, true) {
-                let stream_id = format!("{}/{}", start.stream_id, self.name());
-                events.push(gst::event::StreamStart::builder(&stream_id).group_id(start.group_id).build());
-            }
-            // Where the Content-Type says nothing there are no caps, so that a typefind element looks for itself; but
-            // those of the object before must not stay.
-            let caps =
-                caps.or_else(|| stream.caps.is_some().then(|| gst::Caps::new_empty_simple("application/octet-stream")));
-            if let Some(caps) = caps.filter(|caps| stream.caps.as_ref() != Some(caps)) {
+            if let Some(caps) = caps.or_else(untyped).filter(|caps| stream.caps.as_ref() != Some(caps)) {
                 events.push(gst::event::Caps::new(&caps));
                 stream.caps = Some(caps);
             }
