@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
+# Installs what is missing and runs every test of the project, formatting and lints included.
+#
+#   tests/run.sh [--long]      --long: the long forms of what has a short one
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+long=
+for argument in "$@"; do
+    case $argument in
+        --long) long=1 ;;
+        *)
+            echo "usage: tests/run.sh [--long]" >&2
+            exit 2
+            ;;
+    esac
+done
+[ -z "$long" ] || export FLUTE_TEST_LONG=1
+
+step() { printf '\n== %s\n' "$*"; }
+
+step "Packages"
+pipelines/install.sh meson ninja-build tshark libxml2-utils iproute2 python3-gi gir1.2-gstreamer-1.0
+rustup component add rustfmt clippy 2>/dev/null || true
+
+step "Formatting"
+cargo fmt --all --check
+
+step "Lints"
+cargo clippy --workspace --all-targets -- -D warnings
+cargo clippy --package gst-plugin-flute --features static,capi,doc -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+step "Tests"
+cargo test --workspace
+
+step "Demo"
+pipelines/demo.sh
+
+step "Installation by meson"
+meson_dir=$(mktemp -d)
+trap 'rm -rf "$meson_dir"' EXIT
+meson setup "$meson_dir/build" . >/dev/null
+DESTDIR="$meson_dir/root" meson install -C "$meson_dir/build" >/dev/null
+plugin_dir=$(pkg-config --variable=pluginsdir gstreamer-1.0)
+GST_PLUGIN_PATH="$meson_dir/root$plugin_dir" gst-inspect-1.0 flute
+
+step "All tests passed"
