@@ -22,6 +22,7 @@ fn allocations(fec: FecConfig, object: Object) -> (u64, u64) {
     let mut batch = Batch::new(64);
     let mut run = |end: Time| {
         while now < end {
+            while sender.poll_event().is_some() {}
             match sender.poll(now, &mut batch) {
                 Poll::Packets => {}
                 Poll::Wait(at) => now = at.max(now),
