@@ -401,19 +401,21 @@ impl ElementImpl for FluteSink {
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             vec![
+                // First, because gst_element_link() tries pairs of request pads in this order, and would pair the
+                // sink pad with a src pad of what comes next.
+                gst::PadTemplate::new(
+                    "src",
+                    gst::PadDirection::Src,
+                    gst::PadPresence::Request,
+                    &gst::Caps::new_empty_simple(super::PACKET_CAPS),
+                )
+                .expect("a valid template"),
                 gst::PadTemplate::with_gtype(
                     "sink_%u",
                     gst::PadDirection::Sink,
                     gst::PadPresence::Request,
                     &gst::Caps::new_any(),
                     FluteSinkPad::static_type(),
-                )
-                .expect("a valid template"),
-                gst::PadTemplate::new(
-                    "src",
-                    gst::PadDirection::Src,
-                    gst::PadPresence::Request,
-                    &gst::Caps::new_empty_simple(super::PACKET_CAPS),
                 )
                 .expect("a valid template"),
             ]

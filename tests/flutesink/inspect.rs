@@ -62,7 +62,8 @@ fn test_flutesink_leaves_nothing_behind() {
     let sink = "filesrc location=/bin/ls ! flutesink address=127.0.0.1 port=9 bitrate=500000000";
     let chain = "flutedirsrc location=/bin/ls ! flutesink name=f fec=rs8 content-encoding=gzip ! fakesink \
                  filesrc location=/bin/ls ! f.";
-    for pipeline in [sink, chain] {
+    let loopback = "flutedirsrc location=/bin/ls ! flutesink ! flutesrc eos-on-close=true ! fakesink";
+    for pipeline in [sink, chain, loopback] {
         let arguments: Vec<_> = pipeline.split_whitespace().collect();
         let output = gstreamer("gst-launch-1.0", &arguments);
         let errors = String::from_utf8_lossy(&output.stderr);
