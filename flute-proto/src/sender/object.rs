@@ -15,6 +15,23 @@ use crate::profile::Forbidden;
 
 /// An object to send: its bytes, its description and its schedule. Build it from [`Object::new`] and set what differs
 /// from the defaults.
+///
+/// A manifest that goes out every second for ever, in front of everything else, and a file that takes ten seconds:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use flute_proto::sender::{Carousel, Deadline, Interval, Object};
+///
+/// let mut manifest = Object::new("live.mpd", b"<MPD/>".to_vec());
+/// manifest.content_type = Some("application/dash+xml".to_owned());
+/// manifest.priority = 10;
+/// manifest.carousel = Carousel { transfers: None, interval: Interval::Start(Duration::from_secs(1)) };
+///
+/// let mut file = Object::new("movie.mp4", vec![0; 1_000_000]);
+/// file.md5 = true;
+/// file.deadline = Some(Deadline::Within(Duration::from_secs(10)));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Object {

@@ -163,9 +163,8 @@ impl Sender {
         let announced = self.publication.announce(&mut self.registry, |priority| schedule.waiting(priority), now);
         self.note(announced);
         let pacer = &self.pacer;
-        for published in self.publication.turn(&mut self.registry, |bytes| pacer.duration(bytes), now) {
-            self.note(Some(published));
-        }
+        let repeated = self.publication.turn(&mut self.registry, |bytes| pacer.duration(bytes), now);
+        self.note(repeated);
     }
 
     /// Tells of an FDT Instance.

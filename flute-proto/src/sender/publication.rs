@@ -4,8 +4,8 @@
 //!
 //! An object is announced by an instance that has it and others that came up with it, and nothing else: publishing costs
 //! what is new. From then on it belongs to a part of the table. Parts are small; together they are the full table, which
-//! goes round at intervals. A part that has changed, or whose instance has lived half its life, is published anew; any
-//! other is the same instance again.
+//! goes round at intervals, one part after the other. A part that has changed, or whose instance has lived half its life,
+//! is published anew; any other is the same instance again.
 //!
 //! Repetitions in front of a transfer are bounded by what has been sent in between: a table that was just sent does not
 //! come again in front of each of a thousand small objects.
@@ -32,8 +32,8 @@ use crate::profile::{FdtIdWrap, Feature};
 
 /// Files that an instance describes at most.
 const MAX_FILES: usize = 64;
-/// Parts of the table that are sent at a time, unless there are so many that they would expire meanwhile.
-const PARTS_PER_TURN: usize = 16;
+/// Parts of the table that are sent in an interval, unless there are so many that they would expire meanwhile.
+const PARTS_PER_INTERVAL: usize = 16;
 /// In front of a transfer, an instance is repeated if so many times its own length has been sent since.
 const REPETITION_RATIO: u64 = 16;
 /// Objects of one priority that are announced and wait, before more of them are announced.
@@ -211,44 +211,37 @@ impl Publication {
         }
     }
 
-    /// Sends the next parts of the table, if it is time. Says what was published, and leaves out what cannot be.
+    /// Sends the next part of the table, if it is time.
     pub(super) fn turn(
         &mut self,
         registry: &mut Registry,
         duration: impl Fn(u64) -> Duration,
         now: Time,
-    ) -> Vec<Published> {
-        if self.next_turn.is_none_or(|at| at > now) {
-            return Vec::new();
-        }
-        if self.parts.is_empty() {
+    ) -> Option<Published> {
+        let at = self.next_turn.filter(|at| *at <= now)?;
+        let after = self.parts.range(self.cursor.saturating_add(1)..).next();
+        let Some((&number, part)) = after.or_else(|| self.parts.first_key_value()) else {
             self.next_turn = None;
-            return Vec::new();
-        }
-        let mut published = Vec::new();
-        let mut bytes = 0;
-        for _ in 0..self.parts_per_turn() {
-            let after = self.parts.range(self.cursor.saturating_add(1)..).next();
-            let Some((&number, part)) = after.or_else(|| self.parts.first_key_value()) else { break };
-            self.cursor = number;
-            let fresh = part.instance.and_then(|id| self.instances.get(&id).map(|instance| (id, instance)));
-            let id = match fresh.filter(|(_, instance)| instance.expires.since(now) >= self.config.fdt.lifetime / 2) {
-                Some((id, _)) => id,
-                None if self.ids.next_at(now) > now => continue,
-                None => {
-                    let new = self.publish_part(registry, number, now);
-                    let id = new.id;
-                    published.push(new);
-                    id
-                }
-            };
-            bytes += self.instances.get(&id).map_or(0, |instance| instance.coding.bytes());
+            return None;
+        };
+        self.cursor = number;
+        let current = part.instance.and_then(|id| Some((id, self.instances.get(&id)?)));
+        let half = self.config.fdt.lifetime / 2;
+        let (id, published) = match current.filter(|(_, instance)| instance.expires.since(now) >= half) {
+            Some((id, _)) => (Some(id), None),
+            None if self.ids.next_at(now) > now => (None, None),
+            None => {
+                let published = self.publish_part(registry, number, now);
+                (Some(published.id), Some(published))
+            }
+        };
+        let bytes = id.and_then(|id| self.instances.get(&id)).map_or(0, |instance| instance.coding.bytes());
+        if let Some(id) = id {
             self.enqueue(id);
         }
         // On a slow session, repeating the table takes a quarter of the rate at most.
-        let pause = self.interval().max(4 * duration(bytes));
-        let next = self.next_turn.map_or(now, |at| at + pause);
-        self.next_turn = Some(if next > now { next } else { now + pause });
+        let pause = (self.interval() / self.parts_per_interval()).max(4 * duration(bytes));
+        self.next_turn = Some(if at + pause > now { at + pause } else { now + pause });
         published
     }
 
@@ -267,14 +260,15 @@ impl Publication {
         published
     }
 
-    /// Number of parts that are sent at a time: so many that none of them expires before it is its turn again.
-    fn parts_per_turn(&self) -> usize {
-        let turns = (self.config.fdt.lifetime.as_nanos() / 4 / self.interval().as_nanos().max(1)).max(1);
-        let needed = self.parts.len().div_ceil(turns.try_into().unwrap_or(usize::MAX));
-        needed.max(PARTS_PER_TURN).min(self.parts.len())
+    /// Number of parts that are sent in an interval: so many that none of them expires before it is its turn again.
+    fn parts_per_interval(&self) -> u32 {
+        let intervals = (self.config.fdt.lifetime.as_nanos() / 4 / self.interval().as_nanos().max(1)).max(1);
+        let needed = self.parts.len().div_ceil(intervals.try_into().unwrap_or(usize::MAX));
+        let parts = needed.max(PARTS_PER_INTERVAL).min(self.parts.len());
+        u32::try_from(parts).unwrap_or(u32::MAX).max(1)
     }
 
-    /// Time between two turns: as configured, but short enough that instances are renewed in time.
+    /// Time in which a short table is sent: as configured, but short enough that instances are renewed in time.
     fn interval(&self) -> Duration {
         self.config.fdt.interval.min(self.config.fdt.lifetime / 4)
     }

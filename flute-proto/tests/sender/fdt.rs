@@ -117,7 +117,7 @@ fn a_long_table_goes_round_in_parts() {
         session.sender.add(object, session.now).unwrap();
     }
     let sent = session.run_for(Duration::from_secs(100));
-    // 47 parts, 16 of them at a time: each object is described every six seconds, by an instance that has not expired.
+    // 47 parts, 16 of them in two seconds: each object is described every six, by an instance that has not expired.
     let mut described: HashMap<Toi, (Time, Time)> = HashMap::new();
     for (id, table, at) in tables(&sent) {
         assert!(table.files.len() <= 64, "instance {id} has {} files", table.files.len());
