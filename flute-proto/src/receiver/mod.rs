@@ -51,7 +51,7 @@ mod tracked;
 mod versions;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 
 pub use config::{Filter, Limits, Mode, ReceiverConfig};
 pub use event::{BlockLoss, Content, Event, Failure, Limit, ObjectInfo, Path, ReceiverStats, SessionId, SessionStats};
@@ -69,7 +69,9 @@ type Serial = u64;
 pub struct Receiver {
     config: ReceiverConfig,
     serials: HashMap<SessionId, Serial>,
-    sessions: HashMap<Serial, Entry>,
+    sessions: BTreeMap<Serial, Entry>,
+    /// The session of the last packet, which is likely that of the next.
+    last: Option<(SessionId, Serial)>,
     /// Sessions by age that may give way to new ones; and some that are gone or must stay.
     embryos: VecDeque<Serial>,
     next_serial: Serial,
@@ -93,7 +95,8 @@ impl Receiver {
         Self {
             config,
             serials: HashMap::new(),
-            sessions: HashMap::new(),
+            sessions: BTreeMap::new(),
+            last: None,
             embryos: VecDeque::new(),
             next_serial: 0,
             deadlines: BinaryHeap::new(),
@@ -187,8 +190,7 @@ impl Receiver {
 
     /// No more datagrams will come: every object that is not complete is reported as failed, every session as closed.
     pub fn finish(&mut self, now: Time) {
-        let mut serials: Vec<Serial> = self.sessions.keys().copied().collect();
-        serials.sort_unstable();
+        let serials: Vec<Serial> = self.sessions.keys().copied().collect();
         for serial in serials {
             if let Some(entry) = self.sessions.get_mut(&serial) {
                 entry.session.finish(&mut Context { config: &self.config, now, events: &mut self.events });
@@ -201,9 +203,7 @@ impl Receiver {
     /// Counters since the start.
     pub fn stats(&self) -> ReceiverStats {
         let mut stats = self.stats.clone();
-        let mut entries: Vec<_> = self.sessions.iter().collect();
-        entries.sort_unstable_by_key(|(serial, _)| **serial);
-        for (_, Entry { session, .. }) in entries {
+        for Entry { session, .. } in self.sessions.values() {
             let counters = session.stats();
             stats.totals.add(&counters);
             if !session.is_closed() {
@@ -215,7 +215,11 @@ impl Receiver {
 
     /// The session with this ID, opened if need be; `None` if there is no room for it.
     fn serial(&mut self, id: SessionId, now: Time) -> Option<Serial> {
+        if let Some((_, serial)) = self.last.filter(|(last, _)| *last == id) {
+            return Some(serial);
+        }
         if let Some(serial) = self.serials.get(&id) {
+            self.last = Some((id, *serial));
             return Some(*serial);
         }
         if self.sessions.len() >= self.config.limits.max_sessions {
@@ -259,6 +263,7 @@ impl Receiver {
     fn forget(&mut self, serial: Serial) {
         if let Some(entry) = self.sessions.remove(&serial) {
             self.serials.remove(&entry.session.id());
+            self.last = self.last.filter(|(_, last)| *last != serial);
             let last = SessionStats { active: 0, memory: 0, ..entry.session.stats() };
             self.stats.totals.add(&last);
         }

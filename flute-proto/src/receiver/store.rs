@@ -6,15 +6,25 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use super::event::Content;
+
+/// Zeros that are written rather than left to the system.
+const SMALL_GAP: usize = 4 << 20;
 
 /// The bytes of an object, random access.
 #[derive(Debug)]
 pub(super) enum Store {
     /// In memory.
-    Memory(Vec<u8>),
+    Memory {
+        /// The bytes up to the last that was written. Zeros are not written where bytes are about to be: what arrives in
+        /// order, or nearly so, is written once.
+        bytes: Vec<u8>,
+        /// Length in bytes, for which there is room.
+        length: usize,
+    },
     /// In a file without a name.
     Spool {
         /// The file, as long as the store.
@@ -28,14 +38,14 @@ impl Store {
     /// A store of `length` zeros in memory. The system provides the pages when they are first written.
     pub(super) fn memory(length: u64) -> io::Result<Self> {
         let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        // A zeroed allocation that fails aborts the process; one that is only reserved says so. So ask first.
-        Vec::<u8>::new().try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        Ok(Self::Memory(vec![0; length]))
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        Ok(Self::Memory { bytes, length })
     }
 
     /// A store of no byte.
     pub(super) fn empty() -> Self {
-        Self::Memory(Vec::new())
+        Self::Memory { bytes: Vec::new(), length: 0 }
     }
 
     /// A store of `length` zeros in an unlinked file in `folder`.
@@ -48,7 +58,7 @@ impl Store {
     /// Length in bytes.
     pub(super) fn len(&self) -> u64 {
         match self {
-            Self::Memory(bytes) => bytes.len() as u64,
+            Self::Memory { length, .. } => *length as u64,
             Self::Spool { length, .. } => *length,
         }
     }
@@ -56,7 +66,7 @@ impl Store {
     /// Bytes that it takes of the memory.
     pub(super) fn memory_use(&self) -> u64 {
         match self {
-            Self::Memory(bytes) => bytes.len() as u64,
+            Self::Memory { length, .. } => *length as u64,
             Self::Spool { .. } => 0,
         }
     }
@@ -64,11 +74,12 @@ impl Store {
     /// Writes bytes to their place, which must be inside.
     pub(super) fn write(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
         match self {
-            Self::Memory(bytes) => {
-                range(offset, data.len(), bytes.len())
-                    .and_then(|range| bytes.get_mut(range))
-                    .ok_or(io::ErrorKind::WriteZero)?
-                    .copy_from_slice(data);
+            Self::Memory { bytes, length } => {
+                let Range { start, end } = range(offset, data.len(), *length).ok_or(io::ErrorKind::WriteZero)?;
+                fill(bytes, start, *length);
+                let overlap = bytes.len().min(end) - start;
+                bytes[start..start + overlap].copy_from_slice(&data[..overlap]);
+                bytes.extend_from_slice(&data[overlap..]);
                 Ok(())
             }
             Self::Spool { file, .. } => write_all_at(file, data, offset),
@@ -78,18 +89,21 @@ impl Store {
     /// Reads bytes, which must be inside.
     pub(super) fn read(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         match self {
-            Self::Memory(_) => {
-                buffer.copy_from_slice(self.slice(offset, buffer.len()).ok_or(io::ErrorKind::UnexpectedEof)?);
+            Self::Memory { bytes, length } => {
+                let Range { start, end } = range(offset, buffer.len(), *length).ok_or(io::ErrorKind::UnexpectedEof)?;
+                let there = bytes.get(start..end.min(bytes.len())).unwrap_or_default();
+                buffer[..there.len()].copy_from_slice(there);
+                buffer[there.len()..].fill(0);
                 Ok(())
             }
             Self::Spool { file, .. } => read_exact_at(file, buffer, offset),
         }
     }
 
-    /// The bytes as they lie, where they are in memory.
+    /// The bytes as they lie, where they are in memory and something was written to the last of them or behind it.
     pub(super) fn slice(&self, offset: u64, length: usize) -> Option<&[u8]> {
         match self {
-            Self::Memory(bytes) => bytes.get(range(offset, length, bytes.len())?),
+            Self::Memory { bytes, .. } => bytes.get(range(offset, length, bytes.len())?),
             Self::Spool { .. } => None,
         }
     }
@@ -97,22 +111,26 @@ impl Store {
     /// The bytes as they lie, where they are in memory.
     pub(super) fn slice_mut(&mut self, offset: u64, length: usize) -> Option<&mut [u8]> {
         match self {
-            Self::Memory(bytes) => {
-                let range = range(offset, length, bytes.len())?;
+            Self::Memory { bytes, length: total } => {
+                let range = range(offset, length, *total)?;
+                fill(bytes, range.end, *total);
                 bytes.get_mut(range)
             }
             Self::Spool { .. } => None,
         }
     }
 
-    /// Cuts the store off at `length` bytes.
-    pub(super) fn truncate(&mut self, length: u64) -> io::Result<()> {
+    /// Cuts the store off at `new` bytes.
+    pub(super) fn truncate(&mut self, new: u64) -> io::Result<()> {
         match self {
-            Self::Memory(bytes) => bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX)),
-            Self::Spool { file, length: current } => {
-                if length < *current {
-                    file.set_len(length)?;
-                    *current = length;
+            Self::Memory { bytes, length } => {
+                *length = usize::try_from(new).unwrap_or(usize::MAX).min(*length);
+                bytes.truncate(*length);
+            }
+            Self::Spool { file, length } => {
+                if new < *length {
+                    file.set_len(new)?;
+                    *length = new;
                 }
             }
         }
@@ -122,13 +140,42 @@ impl Store {
     /// The bytes as they are handed out.
     pub(super) fn into_content(self) -> Content {
         match self {
-            Self::Memory(bytes) => Content::Memory(bytes),
+            Self::Memory { mut bytes, length } => {
+                fill(&mut bytes, length, length);
+                Content::Memory(bytes)
+            }
             Self::Spool { file, length } => Content::File { file, length },
         }
     }
 }
 
-fn range(offset: u64, length: usize, total: usize) -> Option<std::ops::Range<usize>> {
+/// Makes the first `start` bytes of `total` be there, with zeros where there is none yet.
+fn fill(bytes: &mut Vec<u8>, start: usize, total: usize) {
+    let gap = start.saturating_sub(bytes.len());
+    if gap == 0 {
+        return;
+    }
+    if gap > SMALL_GAP.max(bytes.len()) {
+        // The system has zeros that cost nothing until they are touched.
+        if bytes.is_empty() {
+            *bytes = Vec::new();
+        }
+        if let Some(mut zeros) = zeroed(total) {
+            zeros[..bytes.len()].copy_from_slice(bytes);
+            *bytes = zeros;
+            return;
+        }
+    }
+    bytes.resize(start, 0);
+}
+
+/// Zeros of the system. A zeroed allocation that fails aborts the process, one that is only reserved says so: ask first.
+fn zeroed(length: usize) -> Option<Vec<u8>> {
+    Vec::<u8>::new().try_reserve_exact(length).ok()?;
+    Some(vec![0; length])
+}
+
+fn range(offset: u64, length: usize, total: usize) -> Option<Range<usize>> {
     let start = usize::try_from(offset).ok()?;
     let end = start.checked_add(length)?;
     (end <= total).then_some(start..end)
