@@ -161,7 +161,9 @@ impl Publication {
             return None;
         }
 
-        let published = self.publish(registry, &members, false, now);
+        // What is announced to an empty table is all of it.
+        let full = self.parts.is_empty() && self.unannounced.is_empty();
+        let published = self.publish(registry, &members, full, now);
         let mut outstanding = 0;
         for &key in &members {
             registry.enter(key, Phase::Announced);
