@@ -25,6 +25,8 @@
 //! | `repeat-delay` | uint64 | nanoseconds from the end of a transfer to the start of the next |
 //! | `repeat-interval` | uint64 | nanoseconds from start to start of transfers |
 //! | `deadline` | uint64 | nanoseconds over which each transfer is spread |
+//! | `start-time` | uint64 | nanoseconds since 1970 (UTC): the object is not sent before |
+//! | `deadline-time` | uint64 | nanoseconds since 1970 (UTC) by which the transfer ends, instead of `deadline` |
 //! | `file` | string | path of a local file that holds the bytes of the object, instead of this buffer |
 //!
 //! `file` is how a large file gets to `flutesink` without being read into memory: the buffer is empty then.
@@ -82,6 +84,10 @@ pub struct ObjectMeta {
     pub repeat_interval: Option<gst::ClockTime>,
     /// `deadline`
     pub deadline: Option<gst::ClockTime>,
+    /// `start-time`
+    pub start_time: Option<gst::ClockTime>,
+    /// `deadline-time`
+    pub deadline_time: Option<gst::ClockTime>,
     /// `file`
     pub file: Option<String>,
 }
@@ -137,6 +143,8 @@ impl ObjectMeta {
             repeat_delay: time("repeat-delay"),
             repeat_interval: time("repeat-interval"),
             deadline: time("deadline"),
+            start_time: time("start-time"),
+            deadline_time: time("deadline-time"),
             file: string("file"),
         }
     }
@@ -171,11 +179,14 @@ impl ObjectMeta {
         structure.set_if_some("repeat-delay", time(self.repeat_delay));
         structure.set_if_some("repeat-interval", time(self.repeat_interval));
         structure.set_if_some("deadline", time(self.deadline));
+        structure.set_if_some("start-time", time(self.start_time));
+        structure.set_if_some("deadline-time", time(self.deadline_time));
         structure.set_if_some("file", self.file.as_ref());
     }
 }
 
-fn parse_cache_control(text: &str) -> Option<CacheControl> {
+/// A `cache-control` as users write it.
+pub(crate) fn parse_cache_control(text: &str) -> Option<CacheControl> {
     match text {
         "no-cache" => Some(CacheControl::NoCache),
         "max-stale" => Some(CacheControl::MaxStale),
@@ -219,6 +230,8 @@ mod tests {
             repeat_delay: Some(gst::ClockTime::SECOND),
             repeat_interval: Some(gst::ClockTime::MSECOND),
             deadline: Some(gst::ClockTime::from_seconds(2)),
+            start_time: Some(gst::ClockTime::from_seconds(1_900_000_000)),
+            deadline_time: Some(gst::ClockTime::from_seconds(1_900_000_060)),
             file: Some("/tmp/movie.mp4".into()),
         }
     }

@@ -102,7 +102,10 @@ pub enum FluteContentEncoding {
     #[enum_value(name = "ZLIB (RFC 1950)", nick = "zlib")]
     Zlib,
     /// DEFLATE.
-    #[enum_value(name = "DEFLATE (RFC 1951)", nick = "deflate")]
+    #[enum_value(
+        name = "Objects: deflate as HTTP knows it, which is ZLIB (RFC 2616 3.5). FDT: DEFLATE (RFC 1951)",
+        nick = "deflate"
+    )]
     Deflate,
     /// GZIP.
     #[enum_value(name = "GZIP (RFC 1952)", nick = "gzip")]
@@ -110,14 +113,21 @@ pub enum FluteContentEncoding {
 }
 
 impl FluteContentEncoding {
-    /// The encoding; `None` to inherit it.
-    pub(crate) fn encoding(self) -> Option<ContentEncoding> {
+    /// The encoding of objects, by the names of HTTP, where deflate is ZLIB (RFC 2616 §3.5); `None` to inherit it.
+    pub(crate) fn of_objects(self) -> Option<ContentEncoding> {
         match self {
             Self::Inherit => None,
             Self::None => Some(ContentEncoding::Null),
-            Self::Zlib => Some(ContentEncoding::Zlib),
-            Self::Deflate => Some(ContentEncoding::Deflate),
+            Self::Zlib | Self::Deflate => Some(ContentEncoding::Zlib),
             Self::Gzip => Some(ContentEncoding::Gzip),
+        }
+    }
+
+    /// The encoding of FDT Instances, by the numbers of EXT_CENC (RFC 6726 §3.4.3).
+    pub(crate) fn of_fdt(self) -> ContentEncoding {
+        match self {
+            Self::Deflate => ContentEncoding::Deflate,
+            _ => self.of_objects().unwrap_or(ContentEncoding::Null),
         }
     }
 }

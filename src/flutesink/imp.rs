@@ -93,6 +93,13 @@ pub struct FluteSink {
     #[property(name = "fdt-content-encoding", nick = "FDT Content-Encoding", type = FluteContentEncoding, get, set,
         member = fdt_content_encoding,
         blurb = "How FDT Instances are encoded on their way", mutable_ready, builder(FluteContentEncoding::default()))]
+    #[property(name = "fdt-fec", nick = "FDT FEC", type = FluteFec, get, set, member = fdt_fec,
+        blurb = "FEC scheme of FDT Instances (inherit: as the objects, where an instance is longer than a symbol)",
+        mutable_ready, builder(FluteFec::Inherit))]
+    #[property(name = "fdt-repair-percent", nick = "FDT repair percent", type = f64, get, set,
+        member = fdt_repair_percent, minimum = -1.0, maximum = 100_000.0, default = -1.0,
+        blurb = "Repair symbols of FDT Instances in percent of the source symbols (-1: at least as many as objects have)",
+        mutable_ready)]
     #[property(name = "bitrate", nick = "Bitrate", type = u64, get, set, member = bitrate,
         blurb = "Bits per second on the wire (0: as fast as packets are taken)", mutable_playing)]
     #[property(name = "packet-overhead", nick = "Packet overhead", type = FlutePacketOverhead, get, set,
@@ -115,6 +122,10 @@ pub struct FluteSink {
         minimum = 1, blurb = "Source blocks of an object that are sent side by side", mutable_ready)]
     #[property(name = "multiplex", nick = "Multiplex", type = u32, get, set, member = multiplex, default = 1,
         minimum = 1, blurb = "Objects of one priority that are sent side by side", mutable_ready)]
+    #[property(name = "multiplex-by-priority", nick = "Multiplex by priority", type = Option<String>, get, set, nullable,
+        member = multiplex_by_priority,
+        blurb = "The same for single priorities, as priority:objects pairs, for example 10:4,0:1 (others: multiplex)",
+        mutable_ready)]
     #[property(name = "spread-repair", nick = "Spread repair", type = bool, get, set, member = spread_repair,
         blurb = "Spread repair symbols among the source symbols of their block, instead of sending them last",
         mutable_ready)]
@@ -134,6 +145,17 @@ pub struct FluteSink {
         blurb = "Mark FDT Instances that are the whole table (3GPP)", mutable_ready)]
     #[property(name = "group", nick = "Group", type = Option<String>, get, set, nullable, member = group,
         blurb = "Group that all objects of the session belong to, in the FDT (3GPP)", mutable_ready)]
+    #[property(name = "base-url-1", nick = "Base URL 1", type = Option<String>, get, set, nullable,
+        member = base_url_1,
+        blurb = "URLs of servers for file repair, Base-URL-1 of the FDT, separated by spaces (3GPP)", mutable_ready)]
+    #[property(name = "base-url-2", nick = "Base URL 2", type = Option<String>, get, set, nullable,
+        member = base_url_2,
+        blurb = "URLs of further servers for file repair, Base-URL-2 of the FDT, separated by spaces (3GPP)",
+        mutable_ready)]
+    #[property(name = "session-identity-expiry", nick = "Session identity expiry", type = Option<String>, get, set,
+        nullable, member = session_identity_expiry,
+        blurb = "MBMS-Session-Identity-Expiry of the FDT, as identity:NTP seconds pairs separated by commas (3GPP)",
+        mutable_ready)]
     #[property(name = "spool-directory", nick = "Spool directory", type = Option<String>, get, set, nullable,
         member = spool_directory,
         blurb = "Folder for what is too long for memory, as unlinked files (unset: the system's for temporary files)",

@@ -5,6 +5,7 @@
 use std::io;
 use std::time::Duration;
 
+use flute_proto::Time;
 use flute_proto::content::ContentEncoding;
 use flute_proto::sender::{Carousel, Deadline, FileSource, Interval, Object, Source};
 
@@ -149,21 +150,21 @@ impl Collected {
         let transfers = meta.repeat_count.unwrap_or(pad.repeat_count);
         let delay = meta.repeat_delay.map_or(pad.repeat_delay, gst::ClockTime::nseconds);
         let interval = meta.repeat_interval.map_or(pad.repeat_interval, gst::ClockTime::nseconds);
-        let deadline = meta.deadline.map_or(pad.deadline, gst::ClockTime::nseconds);
+        let spread = meta.deadline.map_or(pad.deadline, gst::ClockTime::nseconds);
 
         let mut object = Object::new(location, Vec::new());
         object.source = self.source;
         object.content_type = content_type;
         object.content_encoding =
-            meta.content_encoding.as_deref().and_then(encoding_of_name).or(pad.content_encoding.encoding());
+            meta.content_encoding.as_deref().and_then(encoding_of_name).or(pad.content_encoding.of_objects());
         object.is_encoded = meta.encoded;
         object.content_length = meta.content_length.filter(|_| meta.encoded);
         object.md5 = session.md5 || pad.md5 || meta.md5.is_some();
         object.etag = meta.etag;
-        object.cache_control = meta.cache_control;
+        object.cache_control = meta.cache_control.or(pad.cache_control()?);
         object.groups = if meta.groups.is_empty() { pad.group.iter().cloned().collect() } else { meta.groups };
         object.toi = meta.toi;
-        object.fec = session.fec_of_pad(pad.fec, pad.repair_percent, pad.repair_symbols)?;
+        object.fec = session.own_fec(pad.fec, pad.repair_percent, pad.repair_symbols)?;
         object.priority = meta.priority.unwrap_or(pad.priority);
         object.carousel = Carousel {
             transfers: (transfers > 0).then_some(transfers.into()),
@@ -172,9 +173,18 @@ impl Collected {
                 interval => Interval::Start(Duration::from_nanos(interval)),
             },
         };
-        object.deadline = (deadline > 0).then(|| Deadline::Within(Duration::from_nanos(deadline)));
+        object.start = meta.start_time.map(utc);
+        object.deadline = match meta.deadline_time {
+            Some(time) => Some(Deadline::At(utc(time))),
+            None => (spread > 0).then(|| Deadline::Within(Duration::from_nanos(spread))),
+        };
         Ok(object)
     }
+}
+
+/// A point in time of the meta.
+fn utc(since_epoch: gst::ClockTime) -> Time {
+    Time::from_unix(since_epoch.into())
 }
 
 fn name(kind: Kind, names: &Names, pad: &mut PadSettings) -> String {
@@ -200,8 +210,8 @@ fn name(kind: Kind, names: &Names, pad: &mut PadSettings) -> String {
 fn encoding_of_name(name: &str) -> Option<ContentEncoding> {
     match name.to_ascii_lowercase().as_str() {
         "none" | "identity" => Some(ContentEncoding::Null),
-        "zlib" => Some(ContentEncoding::Zlib),
-        "deflate" => Some(ContentEncoding::Deflate),
+        // The deflate of HTTP is ZLIB (RFC 2616 §3.5).
+        "zlib" | "deflate" => Some(ContentEncoding::Zlib),
         "gzip" | "x-gzip" => Some(ContentEncoding::Gzip),
         _ => None,
     }
@@ -267,6 +277,7 @@ mod tests {
             repeat_count: Some(3),
             priority: Some(9),
             deadline: Some(gst::ClockTime::SECOND),
+            start_time: Some(gst::ClockTime::from_seconds(4_000_000_000)),
             content_encoding: Some("gzip".into()),
             ..Default::default()
         };
@@ -275,7 +286,12 @@ mod tests {
         assert_eq!(object.carousel.transfers, Some(3));
         assert_eq!(object.priority, 9);
         assert_eq!(object.deadline, Some(Deadline::Within(Duration::from_secs(1))));
+        assert_eq!(object.start, Some(Time::from_unix(Duration::from_secs(4_000_000_000))));
         assert_eq!(object.content_encoding, Some(ContentEncoding::Gzip));
+        let meta = ObjectMeta { deadline_time: Some(gst::ClockTime::from_seconds(5)), ..Default::default() };
+        let object =
+            part(Kind::Part, Some(meta)).into_object(&names(None, None), &mut pad, &Settings::default()).unwrap();
+        assert_eq!(object.deadline, Some(Deadline::At(Time::from_unix(Duration::from_secs(5)))));
     }
 
     #[test]

@@ -5,12 +5,15 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use flute_proto::fdt::CacheControl;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::enums::{FluteContentEncoding, FluteFec, FluteNextObject};
 use super::objects::Collector;
+use super::settings::SettingsError;
+use crate::object_meta::parse_cache_control;
 
 /// What the user sets on a pad.
 #[derive(Clone, Debug)]
@@ -26,6 +29,7 @@ pub(super) struct PadSettings {
     pub(super) repeat_interval: u64,
     pub(super) deadline: u64,
     pub(super) group: Option<String>,
+    pub(super) cache_control: Option<String>,
     pub(super) fec: FluteFec,
     pub(super) repair_percent: f64,
     pub(super) repair_symbols: i32,
@@ -47,12 +51,22 @@ impl Default for PadSettings {
             repeat_interval: 0,
             deadline: 0,
             group: None,
+            cache_control: None,
             fec: FluteFec::Inherit,
             repair_percent: -1.0,
             repair_symbols: -1,
             content_encoding: FluteContentEncoding::Inherit,
             md5: false,
         }
+    }
+}
+
+impl PadSettings {
+    /// What `cache-control` says.
+    pub(super) fn cache_control(&self) -> Result<Option<CacheControl>, SettingsError> {
+        let text = self.cache_control.as_deref().filter(|text| !text.is_empty());
+        text.map(|text| parse_cache_control(text).ok_or_else(|| SettingsError::CacheControl { value: text.to_owned() }))
+            .transpose()
     }
 }
 
@@ -100,6 +114,11 @@ pub struct FluteSinkPad {
         mutable_playing)]
     #[property(name = "group", nick = "Group", type = Option<String>, get, set, nullable, member = group,
         blurb = "Group that the objects belong to, in the FDT (3GPP)", mutable_playing)]
+    #[property(name = "cache-control", nick = "Cache-Control", type = Option<String>, get, set, nullable,
+        member = cache_control,
+        blurb = "How long receivers may keep the objects, in the FDT (3GPP): no-cache, max-stale, or expires= and NTP \
+                 seconds",
+        mutable_playing)]
     #[property(name = "fec", nick = "FEC", type = FluteFec, get, set, member = fec,
         blurb = "FEC scheme of the objects", mutable_playing, builder(FluteFec::Inherit))]
     #[property(name = "repair-percent", nick = "Repair percent", type = f64, get, set, member = repair_percent,

@@ -5,6 +5,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{AddrParseError, IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use flute_fec::Protection;
@@ -51,6 +52,8 @@ pub(super) struct Settings {
     pub(super) repair_symbols: i32,
     pub(super) content_encoding: FluteContentEncoding,
     pub(super) fdt_content_encoding: FluteContentEncoding,
+    pub(super) fdt_fec: FluteFec,
+    pub(super) fdt_repair_percent: f64,
     pub(super) bitrate: u64,
     pub(super) packet_overhead: FlutePacketOverhead,
     pub(super) fdt_interval: u64,
@@ -60,6 +63,7 @@ pub(super) struct Settings {
     pub(super) toi_bits: u32,
     pub(super) interleave: u32,
     pub(super) multiplex: u32,
+    pub(super) multiplex_by_priority: Option<String>,
     pub(super) spread_repair: bool,
     pub(super) md5: bool,
     pub(super) sender_current_time: bool,
@@ -68,6 +72,9 @@ pub(super) struct Settings {
     pub(super) close_with_payload: bool,
     pub(super) full_fdt: bool,
     pub(super) group: Option<String>,
+    pub(super) base_url_1: Option<String>,
+    pub(super) base_url_2: Option<String>,
+    pub(super) session_identity_expiry: Option<String>,
     pub(super) spool_directory: Option<String>,
     pub(super) max_queued_bytes: u64,
     pub(super) eos_policy: FluteEosPolicy,
@@ -101,6 +108,8 @@ impl Default for Settings {
             repair_symbols: -1,
             content_encoding: FluteContentEncoding::default(),
             fdt_content_encoding: FluteContentEncoding::default(),
+            fdt_fec: FluteFec::Inherit,
+            fdt_repair_percent: -1.0,
             bitrate: 0,
             packet_overhead: FlutePacketOverhead::default(),
             fdt_interval: DEFAULT_FDT_INTERVAL,
@@ -110,6 +119,7 @@ impl Default for Settings {
             toi_bits: 0,
             interleave: 1,
             multiplex: 1,
+            multiplex_by_priority: None,
             spread_repair: false,
             md5: false,
             sender_current_time: false,
@@ -118,6 +128,9 @@ impl Default for Settings {
             close_with_payload: false,
             full_fdt: false,
             group: None,
+            base_url_1: None,
+            base_url_2: None,
+            session_identity_expiry: None,
             spool_directory: None,
             max_queued_bytes: DEFAULT_MAX_QUEUED_BYTES,
             eos_policy: FluteEosPolicy::default(),
@@ -163,39 +176,51 @@ pub(super) enum SettingsError {
     Mtu { mtu: u32 },
     #[error("{property} {value} is not a width that a header can have: {widths}, or 0 for as small as fits")]
     Width { property: &'static str, value: u32, widths: &'static str },
+    #[error("cache-control “{value}” says nothing: it must be no-cache, max-stale, or like expires=3900000000")]
+    CacheControl { value: String },
+    #[error("{property} “{value}” is not a list of pairs of numbers: it must look like {example}")]
+    Pairs { property: &'static str, value: String, example: &'static str },
 }
 
 impl Settings {
     /// The settings of the core; `is_ipv6` is what is known of the network.
     pub(super) fn sender_config(&self, is_ipv6: bool) -> Result<SenderConfig, SettingsError> {
-        let defaults = SenderConfig::default();
         Ok(SenderConfig {
             tsi: Tsi::new(self.tsi).unwrap_or(Tsi::MAX),
             profile: self.profile.into(),
             fec: self.fec_config()?,
-            content_encoding: self.content_encoding.encoding().unwrap_or(ContentEncoding::Null),
+            content_encoding: self.content_encoding.of_objects().unwrap_or(ContentEncoding::Null),
             fdt: FdtPolicy {
                 interval: Duration::from_nanos(self.fdt_interval),
                 lifetime: Duration::from_nanos(self.fdt_lifetime),
-                content_encoding: self.fdt_content_encoding.encoding().unwrap_or(ContentEncoding::Null),
+                content_encoding: self.fdt_content_encoding.of_fdt(),
+                fec: self.own_fec(self.fdt_fec, self.fdt_repair_percent, -1)?,
                 full_fdt: self.full_fdt,
-                ..defaults.fdt
             },
             pacing: self.pacing(is_ipv6),
             first_toi: (self.toi_start != 0).then(|| Toi::new(self.toi_start.into())).flatten(),
             widths: self.widths()?,
             interleave: self.interleave,
             multiplex: self.multiplex,
+            multiplex_by_priority: pairs("multiplex-by-priority", &self.multiplex_by_priority, "10:4,0:1")?,
             spread_repair: self.spread_repair,
             sender_current_time: self.sender_current_time,
             fti_on_objects: self.fti_on_objects,
             close_session: self.close_session,
             close_with_payload: self.close_with_payload,
-            table: TableAttributes { groups: self.group.iter().cloned().collect(), ..Default::default() },
+            table: TableAttributes {
+                groups: self.group.iter().cloned().collect(),
+                base_url_1: words(&self.base_url_1),
+                base_url_2: words(&self.base_url_2),
+                session_identity_expiry: pairs(
+                    "session-identity-expiry",
+                    &self.session_identity_expiry,
+                    "1:3900000000,2:3900003600",
+                )?,
+            },
             spool_directory: self.spool_directory.as_ref().map(PathBuf::from),
             // The standard library's only source of randomness.
             seed: RandomState::new().build_hasher().finish(),
-            ..defaults
         })
     }
 
@@ -213,14 +238,14 @@ impl Settings {
         }
         Ok(FecConfig {
             scheme,
-            symbol_size: self.symbol_size()?,
+            symbol_size: self.symbol_size(self.fec)?,
             max_source_block_length: (self.source_block_length > 0).then_some(self.source_block_length),
             protection: protection.unwrap_or(default_protection(scheme)),
         })
     }
 
-    /// The FEC of an object whose pad says something of it.
-    pub(super) fn fec_of_pad(
+    /// The FEC of what has properties of its own: objects of a pad, FDT Instances. `None` if they say nothing.
+    pub(super) fn own_fec(
         &self,
         fec: FluteFec,
         repair_percent: f64,
@@ -240,16 +265,17 @@ impl Settings {
         if scheme == FecScheme::NoCode && protection.repair_symbols(1000) > 0 {
             return Err(SettingsError::RepairWithoutCode);
         }
-        Ok(Some(FecConfig { scheme, protection, ..inherited }))
+        let symbol_size = if fec == FluteFec::Inherit { inherited.symbol_size } else { self.symbol_size(fec)? };
+        Ok(Some(FecConfig { scheme, protection, symbol_size, ..inherited }))
     }
 
     fn scheme(&self, fec: FluteFec) -> Option<FecScheme> {
         fec.scheme(self.rs_field_bits as u8, self.symbols_per_packet as u8)
     }
 
-    fn symbol_size(&self) -> Result<u16, SettingsError> {
+    fn symbol_size(&self, fec: FluteFec) -> Result<u16, SettingsError> {
         let mtu = self.mtu;
-        let symbols = if self.fec == FluteFec::Rs2m { self.symbols_per_packet } else { 1 };
+        let symbols = if fec == FluteFec::Rs2m { self.symbols_per_packet } else { 1 };
         let room = mtu.saturating_sub(MAX_HEADERS) / symbols;
         if self.symbol_size == 0 {
             let size = room / SYMBOL_MULTIPLE * SYMBOL_MULTIPLE;
@@ -342,6 +368,25 @@ fn parse_ip(property: &'static str, value: &str) -> Result<IpAddr, SettingsError
     bare.parse().map_err(|error| SettingsError::Address { property, value: value.to_owned(), error })
 }
 
+/// What a list like `10:4,0:1` says.
+fn pairs<K: FromStr, V: FromStr, C: FromIterator<(K, V)>>(
+    property: &'static str,
+    value: &Option<String>,
+    example: &'static str,
+) -> Result<C, SettingsError> {
+    let value = value.as_deref().unwrap_or_default();
+    let pairs = value.split(',').filter(|pair| !pair.trim().is_empty()).map(|pair| {
+        let (key, value) = pair.split_once(':')?;
+        Some((key.trim().parse().ok()?, value.trim().parse().ok()?))
+    });
+    pairs.collect::<Option<C>>().ok_or_else(|| SettingsError::Pairs { property, value: value.to_owned(), example })
+}
+
+/// What is separated by spaces, which no URI has.
+fn words(value: &Option<String>) -> Vec<String> {
+    value.as_deref().unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect()
+}
+
 /// What the two properties that say it alike ask for; a number of symbols goes before a percentage.
 fn protection(percent: f64, symbols: i32) -> Option<Protection> {
     match u32::try_from(symbols) {
@@ -378,6 +423,9 @@ mod tests {
     fn several_symbols_of_a_packet_share_it() {
         let settings = Settings { fec: FluteFec::Rs2m, symbols_per_packet: 3, ..Default::default() };
         assert_eq!(settings.fec_config().unwrap().symbol_size, 464);
+        let settings = Settings { symbols_per_packet: 3, ..Default::default() };
+        let of_pad = settings.own_fec(FluteFec::Rs2m, -1.0, -1).unwrap().unwrap();
+        assert_eq!((settings.fec_config().unwrap().symbol_size, of_pad.symbol_size), (1400, 464));
     }
 
     #[test]
@@ -394,17 +442,17 @@ mod tests {
     #[test]
     fn a_pad_inherits_what_it_does_not_say() {
         let session = Settings { fec: FluteFec::Rs8, repair_percent: 30.0, ..Default::default() };
-        assert_eq!(session.fec_of_pad(FluteFec::Inherit, -1.0, -1), Ok(None));
-        let fec = session.fec_of_pad(FluteFec::RaptorQ, -1.0, -1).unwrap().unwrap();
+        assert_eq!(session.own_fec(FluteFec::Inherit, -1.0, -1), Ok(None));
+        let fec = session.own_fec(FluteFec::RaptorQ, -1.0, -1).unwrap().unwrap();
         assert_eq!((fec.scheme, fec.protection), (FecScheme::RaptorQ, Protection::Percent(30.0)));
-        let fec = session.fec_of_pad(FluteFec::Inherit, 50.0, -1).unwrap().unwrap();
+        let fec = session.own_fec(FluteFec::Inherit, 50.0, -1).unwrap().unwrap();
         assert_eq!((fec.scheme, fec.protection), (FecScheme::ReedSolomon8, Protection::Percent(50.0)));
-        let fec = session.fec_of_pad(FluteFec::None, -1.0, -1).unwrap().unwrap();
+        let fec = session.own_fec(FluteFec::None, -1.0, -1).unwrap().unwrap();
         assert_eq!((fec.scheme, fec.protection), (FecScheme::NoCode, Protection::Symbols(0)));
         let plain = Settings::default();
-        let fec = plain.fec_of_pad(FluteFec::Rs8, -1.0, -1).unwrap().unwrap();
+        let fec = plain.own_fec(FluteFec::Rs8, -1.0, -1).unwrap().unwrap();
         assert_eq!(fec.protection, Protection::Percent(DEFAULT_REPAIR_PERCENT));
-        assert_eq!(plain.fec_of_pad(FluteFec::Inherit, 10.0, -1), Err(SettingsError::RepairWithoutCode));
+        assert_eq!(plain.own_fec(FluteFec::Inherit, 10.0, -1), Err(SettingsError::RepairWithoutCode));
     }
 
     #[test]
@@ -437,5 +485,17 @@ mod tests {
         assert!(Settings { toi_bits: 112, tsi_bits: 48, ..Default::default() }.sender_config(false).is_ok());
         let wrong = Settings { toi_bits: 40, ..Default::default() }.sender_config(false).unwrap_err().to_string();
         assert!(wrong.starts_with("toi-bits 40 is not a width"), "{wrong}");
+    }
+
+    #[test]
+    fn lists_of_pairs() {
+        let multiplex = |text: &str| {
+            let settings = Settings { multiplex_by_priority: Some(text.into()), ..Default::default() };
+            settings.sender_config(false).map(|config| Vec::from_iter(config.multiplex_by_priority))
+        };
+        assert_eq!(multiplex("7:4, 0:1").unwrap(), [(0, 1), (7, 4)]);
+        assert_eq!(multiplex("").unwrap(), []);
+        let wrong = multiplex("7=4").unwrap_err().to_string();
+        assert_eq!(wrong, "multiplex-by-priority “7=4” is not a list of pairs of numbers: it must look like 10:4,0:1");
     }
 }

@@ -59,7 +59,35 @@ fn test_flutesink_properties_that_do_not_fit_together() {
     assert_error(&[("mtu", "1000"), ("symbol-size", "1400")], true, &["1400 bytes", "1000 bytes", "1472"]);
     assert_error(&[("repair-percent", "10")], true, &["set fec"]);
     assert_error(&[("toi-bits", "24")], true, &["toi-bits 24"]);
+    assert_error(&[("multiplex-by-priority", "high")], true, &["multiplex-by-priority “high”", "10:4,0:1"]);
+    assert_error(&[("session-identity-expiry", "1")], true, &["session-identity-expiry “1”"]);
+}
+
+#[test]
+fn test_flutesink_what_profiles_forbid() {
     assert_error(&[("profile", "mbms"), ("fec", "rs8"), ("mtu", "1400")], true, &["TS 26.346"]);
+    assert_error(&[("profile", "mbms"), ("tsi-bits", "48")], true, &["TS 26.346 7.2.7"]);
+    assert_error(&[("profile", "mbms"), ("sender-current-time", "true")], true, &["TS 26.346"]);
+    assert_error(&[("profile", "mbms"), ("full-fdt", "true")], true, &["TS 26.346"]);
+    assert_error(&[("profile", "mbms"), ("fdt-fec", "rs8")], true, &["TS 26.346"]);
+    assert_error(&[("profile", "mbms"), ("content-encoding", "zlib")], true, &["TS 26.346"]);
+    assert_error(&[("profile", "mbms-2022"), ("fdt-content-encoding", "gzip")], true, &["TS 26.346"]);
+    assert_error(&[("profile", "mbms-2022"), ("base-url-1", "http://a.example/")], true, &["TS 26.346"]);
+    assert_error(&[("profile", "dvb-mabr"), ("fec", "rs8-small-block")], true, &["TS 103 769"]);
+}
+
+#[test]
+fn test_flutesink_a_cache_control_that_says_nothing() {
+    let element = flutesink(&[]);
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    let mut h = harness(&element, "sink_0");
+    element.static_pad("sink_0").unwrap().set_property("cache-control", "tomorrow");
+    assert_eq!(h.push(gst::Buffer::from_slice(b"object")), Err(gst::FlowError::Error));
+    let error = bus.pop_filtered(&[gst::MessageType::Error]).unwrap();
+    let gst::MessageView::Error(error) = error.view() else { unreachable!() };
+    assert!(error.error().to_string().contains("cache-control “tomorrow”"), "{}", error.error());
+    element.set_bus(None);
 }
 
 #[test]

@@ -3,11 +3,14 @@
 //! Tests of flutesink as a user meets it: buffers in, packets out, and the packets read by the receiver of the core.
 
 mod actions;
+mod description;
 mod errors;
 mod inspect;
 mod manners;
 mod network;
 mod objects;
+mod order;
+mod packet;
 mod received;
 
 use gst::prelude::*;

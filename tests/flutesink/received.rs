@@ -6,6 +6,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use flute_proto::Time;
+use flute_proto::fdt::File;
 use flute_proto::receiver::{Content, Event, Path, Receiver, ReceiverConfig};
 
 /// An object that arrived.
@@ -20,6 +21,8 @@ pub(crate) struct Received {
 #[derive(Debug, Default)]
 pub(crate) struct Session {
     pub(crate) objects: Vec<Received>,
+    /// What FDT Instances said of them.
+    pub(crate) files: Vec<File>,
     pub(crate) failed: Vec<String>,
     /// The sender closed the session, and everything that it announced is there.
     pub(crate) is_complete: bool,
@@ -54,6 +57,7 @@ impl Session {
                     };
                     let (name, content_type) = (object.location().to_owned(), object.file.content_type.clone());
                     self.objects.push(Received { name, content_type, bytes });
+                    self.files.push(object.file.clone());
                 }
                 Event::Failed { object, reason, .. } => self.failed.push(format!("{}: {reason}", object.location())),
                 Event::SessionClosed { by_sender, complete, .. } => self.is_complete = by_sender && complete,
