@@ -13,9 +13,12 @@
  * Since: 0.1
  */
 
+#![deny(unsafe_code)]
+
 use gst::glib;
 
 mod content_location;
+#[expect(unsafe_code, reason = "the bindings leave it to the caller that a file descriptor is one")]
 mod fd_memory;
 mod flutedirsink;
 mod flutedirsrc;

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MPL-2.0
 # Installs what is missing and runs every test of the project, formatting and lints included.
 #
-#   tests/run.sh [--long]      --long: the long forms of what has a short one
+#   tests/run.sh [--long]      --long: ten minutes of fuzzing per target instead of five seconds
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-long=
+long=0
 for argument in "$@"; do
     case $argument in
         --long) long=1 ;;
@@ -16,7 +16,6 @@ for argument in "$@"; do
             ;;
     esac
 done
-[ -z "$long" ] || export FLUTE_TEST_LONG=1
 
 step() { printf '\n== %s\n' "$*"; }
 
@@ -29,11 +28,14 @@ cargo fmt --all --check
 
 step "Lints"
 cargo clippy --workspace --all-targets -- -D warnings
-cargo clippy --package gst-plugin-flute --features static,capi,doc -- -D warnings
+cargo clippy --package gst-plugin-flute --all-features --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
 step "Tests"
 cargo test --workspace
+
+step "Fuzzing"
+fuzz/run.sh $((long ? 600 : 5))
 
 step "Demo"
 pipelines/demo.sh
@@ -42,7 +44,7 @@ step "Installation by meson"
 meson_dir=$(mktemp -d)
 trap 'rm -rf "$meson_dir"' EXIT
 meson setup "$meson_dir/build" . >/dev/null
-DESTDIR="$meson_dir/root" meson install -C "$meson_dir/build" >/dev/null
+CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}" DESTDIR="$meson_dir/root" meson install -C "$meson_dir/build" >/dev/null
 plugin_dir=$(pkg-config --variable=pluginsdir gstreamer-1.0)
 GST_PLUGIN_PATH="$meson_dir/root$plugin_dir" gst-inspect-1.0 flute
 

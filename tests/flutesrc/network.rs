@@ -182,6 +182,8 @@ fn test_flutesrc_flush_of_the_network() {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     send(&socket, ("127.0.0.1", receiver.port), &packets(3, &[object("file:///a", "text/plain", 10)]));
     receiver.pull();
+    // A flush is sent to an element under its state lock, which a change of state that still runs takes the other way.
+    receiver.pipeline.state(gst::ClockTime::from_seconds(20)).0.unwrap();
     assert!(receiver.element.send_event(gst::event::FlushStart::new()));
     assert!(receiver.element.send_event(gst::event::FlushStop::new(true)));
     send(&socket, ("127.0.0.1", receiver.port), &packets(4, &[object("file:///b", "text/plain", 20)]));
