@@ -2,12 +2,12 @@
 
 //! From buffers to objects: what belongs together, what it is called, how it is sent.
 
-use std::io;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use flute_proto::Time;
 use flute_proto::content::ContentEncoding;
-use flute_proto::sender::{Carousel, Deadline, FileSource, Interval, Object, Source};
+use flute_proto::sender::{Carousel, Deadline, FileSource, GrowingWriter, Interval, Object, Source};
 
 use super::enums::FluteNextObject;
 use super::fragment::{Fragmenter, Part};
@@ -26,6 +26,8 @@ pub(super) enum Collector {
     Buffer,
     /// All buffers are one.
     Stream(Spool, Option<Box<ObjectMeta>>),
+    /// All buffers are one that is being sent already.
+    Growing(GrowingWriter),
     /// Fragmented MP4.
     Fragment(Box<Fragmenter>),
 }
@@ -70,6 +72,14 @@ impl Collector {
                 spool.push(buffer)?;
                 Ok(Vec::new())
             }
+            Self::Growing(writer) => {
+                let map = buffer.map_readable().map_err(|_| io::Error::other("the buffer cannot be mapped"))?;
+                if map.len() as u64 > writer.remaining() {
+                    return Err(io::Error::other("the stream is longer than was announced"));
+                }
+                writer.write_all(&map)?;
+                Ok(Vec::new())
+            }
             Self::Fragment(fragmenter) => Ok(fragmenter.push(buffer)?.into_iter().map(Collected::from).collect()),
         }
     }
@@ -77,7 +87,8 @@ impl Collector {
     /// Gives what is left at the end of the stream.
     pub(super) fn finish(self) -> io::Result<Option<Collected>> {
         match self {
-            Self::Buffer => Ok(None),
+            // One that is too short fails, and that is told.
+            Self::Buffer | Self::Growing(_) => Ok(None),
             Self::Stream(spool, _) if spool.len() == 0 => Ok(None),
             Self::Stream(spool, meta) => Ok(Some(Collected { source: spool.into_source(), kind: Kind::Whole, meta })),
             Self::Fragment(mut fragmenter) => Ok(fragmenter.finish()?.map(Collected::from)),

@@ -23,6 +23,7 @@ pub(super) struct PadSettings {
     pub(super) index: u32,
     pub(super) content_type: Option<String>,
     pub(super) next_object: FluteNextObject,
+    pub(super) progressive: bool,
     pub(super) priority: u32,
     pub(super) repeat_count: u32,
     pub(super) repeat_delay: u64,
@@ -45,6 +46,7 @@ impl Default for PadSettings {
             index: 0,
             content_type: None,
             next_object: FluteNextObject::default(),
+            progressive: false,
             priority: 0,
             repeat_count: 1,
             repeat_delay: 0,
@@ -100,6 +102,10 @@ pub struct FluteSinkPad {
         blurb = "Content-Type of objects whose buffers do not say it (unset: by the caps, or the ending of the name)",
         mutable_playing)]
     #[property(name = "next-object", nick = "Next object", type = FluteNextObject, get, set, member = next_object, blurb = "What becomes an object", mutable_ready, builder(FluteNextObject::default()))]
+    #[property(name = "progressive", nick = "Progressive", type = bool, get, set, member = progressive,
+        blurb = "Send a stream while it arrives, where its length is known: by the content-length of the object meta, or \
+                 from the source. Its bytes are in memory while it is sent",
+        mutable_ready)]
     #[property(name = "priority", nick = "Priority", type = u32, get, set, member = priority,
         blurb = "Queue of the objects: those of a higher one always go first", mutable_playing)]
     #[property(name = "repeat-count", nick = "Repeat count", type = u32, get, set, member = repeat_count, default = 1,

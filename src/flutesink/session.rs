@@ -259,6 +259,13 @@ impl Session {
         }
     }
 
+    /// Has the thread look whether there is something to send.
+    pub(super) fn wake(&self) {
+        // Not between its last look and its waiting.
+        drop(lock(&self.state));
+        self.changed.notify_all();
+    }
+
     fn drain_events(&self, state: &mut State) -> Vec<SenderEvent> {
         let mut events = Vec::new();
         let mut has_room = false;

@@ -6,17 +6,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use flute_proto::sender::ObjectError;
+use flute_proto::sender::{GrowingSource, ObjectError};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::enums::FluteNextObject;
 use super::imp::FluteSink;
 use super::naming;
-use super::objects::{Collected, Collector, Names};
+use super::objects::{Collected, Collector, Kind, Names};
 use super::session::{Refusal, Session};
 use super::source::Spool;
 use super::{CAT, FluteSinkPad};
+use crate::object_meta::ObjectMeta;
 
 impl FluteSink {
     pub(super) fn sink_chain(
@@ -27,7 +28,8 @@ impl FluteSink {
         let session = self.session().ok_or(gst::FlowError::Flushing)?;
         session.flow()?;
         let is_open = pad.imp().state.lock().unwrap().collector.is_some();
-        let collector = if is_open { None } else { Some(self.collector(pad, &buffer)) };
+        let collector = if is_open { None } else { Some(self.collector(&session, pad, &buffer)?) };
+        let is_growing;
         let collected = {
             let mut state = pad.imp().state.lock().unwrap();
             if state.is_eos {
@@ -36,8 +38,12 @@ impl FluteSink {
             if let Some(collector) = collector {
                 state.collector = Some(collector);
             }
+            is_growing = matches!(state.collector, Some(Collector::Growing(_)));
             state.collector.as_mut().map_or(Ok(Vec::new()), |collector| collector.push(buffer))
         };
+        if is_growing {
+            session.wake();
+        }
         match collected {
             Ok(collected) => {
                 collected.into_iter().try_for_each(|collected| self.add(&session, pad, collected))?;
@@ -118,7 +124,11 @@ impl FluteSink {
         let collector = pad.imp().state.lock().unwrap().collector.take();
         let (Some(collector), Some(session)) = (collector, self.session()) else { return true };
         match collector.finish() {
-            Ok(None) => true,
+            Ok(None) => {
+                // A growing object ends here, whole or not.
+                session.wake();
+                true
+            }
             Ok(Some(collected)) => self.add(&session, pad, collected).is_ok(),
             Err(error) => {
                 gst::element_imp_error!(self, gst::ResourceError::Read, ("{}: {error}", pad.name()));
@@ -156,9 +166,26 @@ impl FluteSink {
         }
     }
 
-    fn collector(&self, pad: &FluteSinkPad, buffer: &gst::BufferRef) -> Collector {
+    /// What takes the buffers of a pad whose first one has come.
+    fn collector(
+        &self,
+        session: &Arc<Session>,
+        pad: &FluteSinkPad,
+        buffer: &gst::BufferRef,
+    ) -> Result<Collector, gst::FlowError> {
+        let next_object = self.next_object(pad, buffer);
+        let is_progressive = pad.imp().settings.lock().unwrap().progressive;
+        if next_object == FluteNextObject::Stream
+            && is_progressive
+            && let Some(length) = announced_length(pad, buffer)
+        {
+            let (source, writer) = GrowingSource::new(length);
+            let meta = ObjectMeta::of(buffer).map(Box::new);
+            self.add(session, pad, Collected { source: Box::new(source), kind: Kind::Whole, meta })?;
+            return Ok(Collector::Growing(writer));
+        }
         let directory = self.settings.lock().unwrap().spool_directory.as_ref().map(PathBuf::from);
-        Collector::new(self.next_object(pad, buffer), Spool::new(directory))
+        Ok(Collector::new(next_object, Spool::new(directory)))
     }
 
     /// What becomes an object on a pad whose first buffer has come.
@@ -171,7 +198,7 @@ impl FluteSink {
             let state = pad.imp().state.lock().unwrap();
             (state.caps.clone(), state.segment_format)
         };
-        let next_object = if crate::object_meta::ObjectMeta::of(buffer).is_some() {
+        let next_object = if ObjectMeta::of(buffer).is_some() {
             // Whoever describes a buffer means that buffer.
             FluteNextObject::Buffer
         } else if caps.is_some_and(|caps| is_fragmented(&caps)) {
@@ -244,6 +271,12 @@ fn is_fragmented(caps: &gst::CapsRef) -> bool {
     let Some(structure) = caps.structure(0) else { return false };
     let is_mp4 = matches!(structure.name().as_str(), "video/quicktime" | "audio/x-m4a");
     is_mp4 && structure.get::<&str>("variant").is_ok_and(|variant| variant != "apple")
+}
+
+/// How long a stream will be.
+fn announced_length(pad: &FluteSinkPad, buffer: &gst::BufferRef) -> Option<u64> {
+    let described = ObjectMeta::of(buffer).and_then(|meta| meta.content_length);
+    described.or_else(|| pad.peer_query_duration::<gst::format::Bytes>().map(u64::from))
 }
 
 fn is_seekable(pad: &FluteSinkPad) -> bool {

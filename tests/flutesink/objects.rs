@@ -5,6 +5,7 @@
 use gst::prelude::*;
 use gstflute::object_meta::ObjectMeta;
 
+use crate::packet::{of_objects, seen};
 use crate::received::{Received, Session};
 use crate::{another_input, content, flutesink, harness, messages, named, packets};
 
@@ -37,6 +38,60 @@ fn test_flutesink_stream() {
     let film = Received { name: "a%20film.mp4".into(), content_type: Some("application/x-anything".into()), bytes };
     assert_eq!(session.objects, [film]);
     assert!(session.is_complete);
+}
+
+#[test]
+fn test_flutesink_a_stream_that_is_sent_while_it_arrives() {
+    let element = flutesink(&[("symbol-size", "1000")]);
+    let mut h = harness(&element, "sink_0");
+    let pad = element.static_pad("sink_0").unwrap();
+    pad.set_property_from_str("next-object", "stream");
+    pad.set_property("progressive", true);
+    let bytes = content(10_000);
+    let mut received = Vec::new();
+    for (i, part) in bytes.chunks(2500).enumerate() {
+        let mut buffer = gst::Buffer::from_slice(part.to_vec());
+        if i == 0 {
+            ObjectMeta { content_length: Some(10_000), content_location: Some("film".into()), ..Default::default() }
+                .put_on(buffer.get_mut().unwrap());
+        }
+        h.push(buffer).unwrap();
+        // All symbols that are whole leave before more is there.
+        while of_objects(&seen(&received)).len() < (i + 1) * 2500 / 1000 {
+            received.push(h.pull().unwrap().map_readable().unwrap().to_vec());
+        }
+    }
+    received.extend(packets(&mut h));
+    let session = Session::of(&received);
+    assert_eq!(session.names(), ["film"]);
+    assert_eq!(session.objects[0].bytes, bytes);
+}
+
+#[test]
+fn test_flutesink_a_stream_that_is_shorter_or_longer_than_announced() {
+    for (announced, flow) in [(4000, Ok(gst::FlowSuccess::Ok)), (2000, Err(gst::FlowError::Error))] {
+        let element = flutesink(&[]);
+        let bus = gst::Bus::new();
+        element.set_bus(Some(&bus));
+        let mut h = harness(&element, "sink_0");
+        let pad = element.static_pad("sink_0").unwrap();
+        pad.set_property_from_str("next-object", "stream");
+        pad.set_property("progressive", true);
+        let mut buffer = gst::Buffer::from_slice(content(3000));
+        ObjectMeta { content_length: Some(announced), ..Default::default() }.put_on(buffer.get_mut().unwrap());
+        assert_eq!(h.push(buffer), flow);
+        if flow.is_ok() {
+            assert!(Session::of(&packets(&mut h)).objects.is_empty());
+            let failed = messages(&bus).into_iter().any(|message| match message.view() {
+                gst::MessageView::Warning(warning) => {
+                    warning.details().is_some_and(|details| details.name() == "flute-object-failed")
+                }
+                _ => false,
+            });
+            assert!(failed);
+        }
+        element.set_bus(None);
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod captures;
 mod element;
 mod ipv6;
 mod leaks;
+mod modes;
 mod network;
 mod sender;
 
