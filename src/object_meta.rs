@@ -27,15 +27,27 @@
 //! | `deadline` | uint64 | nanoseconds over which each transfer is spread |
 //! | `start-time` | uint64 | nanoseconds since 1970 (UTC): the object is not sent before |
 //! | `deadline-time` | uint64 | nanoseconds since 1970 (UTC) by which the transfer ends, instead of `deadline` |
+//! | `session-identities` | array of uint | `MBMS-Session-Identity` |
+//! | `decryption-key-uri` | string | `Decryption-KEY-URI` |
+//! | `fec-redundancy-level` | uint | `FEC-Redundancy-Level`, percent |
+//! | `alternate-content-location-1`, `-2` | array of structures | with `locations`, an array of strings, and `availability-time` |
+//! | `independent-unit-positions` | array of uint64 | `IndependentUnitPositions` |
+//! | `expires` | uint64 | nanoseconds since 1970 (UTC): `Expires` of the File element |
+//! | `content-digest`, `repr-digest` | string | such as `sha-256=:…:`, in base64 as in the FDT |
+//! | `signatures` | array of structures | with `scope`, `created`, `expires`, `algorithm`, `key-uri`, `key-id`, `value`; the last two in base64 |
 //! | `file` | string | path of a local file that holds the bytes of the object, instead of this buffer |
 //!
 //! `file` is how a large file gets to `flutesink` without being read into memory: the buffer is empty then.
+
+mod extensions;
 
 use std::str::FromStr;
 
 use flute_proto::fdt::CacheControl;
 use flute_proto::lct::Toi;
 use gst::glib;
+
+pub use extensions::Extensions;
 
 /// The name of the meta.
 pub const NAME: &str = "FluteObjectMeta";
@@ -88,6 +100,8 @@ pub struct ObjectMeta {
     pub start_time: Option<gst::ClockTime>,
     /// `deadline-time`
     pub deadline_time: Option<gst::ClockTime>,
+    /// What 3GPP and DVB add.
+    pub extensions: Extensions,
     /// `file`
     pub file: Option<String>,
 }
@@ -145,6 +159,7 @@ impl ObjectMeta {
             deadline: time("deadline"),
             start_time: time("start-time"),
             deadline_time: time("deadline-time"),
+            extensions: Extensions::from_structure(structure),
             file: string("file"),
         }
     }
@@ -181,6 +196,7 @@ impl ObjectMeta {
         structure.set_if_some("deadline", time(self.deadline));
         structure.set_if_some("start-time", time(self.start_time));
         structure.set_if_some("deadline-time", time(self.deadline_time));
+        self.extensions.write_to(structure);
         structure.set_if_some("file", self.file.as_ref());
     }
 }
@@ -204,6 +220,8 @@ fn cache_control_text(cache_control: CacheControl) -> String {
 
 #[cfg(test)]
 mod tests {
+    use flute_proto::fdt::{AlternateContentLocation, MessageDigest, Signature};
+
     use super::*;
 
     fn init() {
@@ -232,6 +250,29 @@ mod tests {
             deadline: Some(gst::ClockTime::from_seconds(2)),
             start_time: Some(gst::ClockTime::from_seconds(1_900_000_000)),
             deadline_time: Some(gst::ClockTime::from_seconds(1_900_000_060)),
+            extensions: Extensions {
+                session_identities: vec![1, 255],
+                decryption_key_uri: Some("http://a.example/key".into()),
+                fec_redundancy_level: Some(30),
+                alternate_content_location_1: vec![AlternateContentLocation {
+                    locations: vec!["http://a.example/1".into(), "http://b.example/1".into()],
+                    availability_time: Some("2030-01-01T00:00:00Z".into()),
+                }],
+                alternate_content_location_2: vec![AlternateContentLocation::default()],
+                independent_unit_positions: vec![0, 1 << 40],
+                expires: Some(gst::ClockTime::from_seconds(1_900_000_120)),
+                content_digest: Some(MessageDigest { algorithm: "sha-256".into(), value: vec![1; 32] }),
+                repr_digest: Some(MessageDigest { algorithm: "sha-512".into(), value: vec![2; 64] }),
+                signatures: vec![Signature {
+                    scope: "@@TOI".into(),
+                    created: Some(5),
+                    expires: Some(6),
+                    algorithm: Some("ed25519".into()),
+                    key_uri: Some("http://a.example/pem".into()),
+                    key_id: Some(vec![3; 4]),
+                    value: vec![4; 64],
+                }],
+            },
             file: Some("/tmp/movie.mp4".into()),
         }
     }

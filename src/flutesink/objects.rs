@@ -174,6 +174,7 @@ impl Collected {
         object.etag = meta.etag;
         object.cache_control = meta.cache_control.or(pad.cache_control()?);
         object.groups = if meta.groups.is_empty() { pad.group.iter().cloned().collect() } else { meta.groups };
+        meta.extensions.describe(&mut object);
         object.toi = meta.toi;
         object.fec = session.own_fec(pad.fec, pad.repair_percent, pad.repair_symbols)?;
         object.priority = meta.priority.unwrap_or(pad.priority);

@@ -6,7 +6,7 @@ use flute_proto::receiver::{BlockLoss, Failure, ObjectInfo, ReceiverStats, Sessi
 use gst::glib;
 use gst::prelude::*;
 
-use crate::object_meta::ObjectMeta;
+use crate::object_meta::{Extensions, ObjectMeta};
 
 /// The meta of a received object.
 pub(super) fn object_meta(object: &ObjectInfo) -> ObjectMeta {
@@ -23,6 +23,7 @@ pub(super) fn object_meta(object: &ObjectInfo) -> ObjectMeta {
         etag: file.etag.clone(),
         cache_control: file.cache_control,
         groups: file.groups.clone(),
+        extensions: Extensions::of_file(file),
         ..Default::default()
     }
 }

@@ -5,10 +5,11 @@
 use std::time::SystemTime;
 
 use flute_proto::content::md5;
-use flute_proto::fdt::CacheControl;
+use flute_proto::fdt::{AlternateContentLocation, CacheControl, MessageDigest, Signature};
 use flute_proto::lct::Toi;
 use gst::prelude::*;
-use gstflute::object_meta::ObjectMeta;
+use gstflute::object_meta::{Extensions, ObjectMeta};
+use sha2::{Digest, Sha256};
 
 use crate::packet::{Seen, document_of, first_instance, of_fdt, of_objects, seen};
 use crate::received::Session;
@@ -163,6 +164,43 @@ fn test_flutesink_attributes_of_files() {
     assert_eq!(files[1].groups, ["pad"]);
     assert!(files.iter().all(|file| file.content_md5 == Some(md5(&content(2000)))));
     assert!(Session::of(&session(&[], &[], None)).files.iter().all(|file| file.content_md5.is_none()));
+}
+
+#[test]
+fn test_flutesink_attributes_of_3gpp_and_dvb() {
+    let alternate =
+        |location: &str| AlternateContentLocation { locations: vec![location.into()], availability_time: None };
+    let extensions = Extensions {
+        session_identities: vec![7],
+        decryption_key_uri: Some("http://a.example/key".into()),
+        fec_redundancy_level: Some(30),
+        alternate_content_location_1: vec![alternate("http://a.example/1")],
+        alternate_content_location_2: vec![alternate("http://b.example/2")],
+        independent_unit_positions: vec![0, 1000],
+        ..Default::default()
+    };
+    let meta = ObjectMeta { extensions: extensions.clone(), ..Default::default() };
+    let file = &Session::of(&session(&[], &[], Some(meta))).files[0];
+    assert_eq!(file.session_identities, [7]);
+    assert_eq!(file.decryption_key_uri, extensions.decryption_key_uri);
+    assert_eq!(file.fec_redundancy_level, Some(30));
+    assert_eq!(file.alternate_content_location_1, extensions.alternate_content_location_1);
+    assert_eq!(file.alternate_content_location_2, extensions.alternate_content_location_2);
+    assert_eq!(file.independent_unit_positions, [0, 1000]);
+
+    // The receiver checks it.
+    let digest = Some(MessageDigest { algorithm: "sha-256".into(), value: Sha256::digest(content(2000)).to_vec() });
+    let extensions = Extensions {
+        expires: Some(gst::ClockTime::from_seconds(1_900_000_000)),
+        content_digest: digest.clone(),
+        signatures: vec![Signature { scope: "@@TOI".into(), value: vec![2; 64], ..Default::default() }],
+        ..Default::default()
+    };
+    let meta = ObjectMeta { extensions: extensions.clone(), ..Default::default() };
+    let file = &Session::of(&session(&[("profile", "dvb-mabr")], &[], Some(meta))).files[0];
+    assert_eq!(file.expires.map(u64::from), Some(1_900_000_000 + 2_208_988_800));
+    assert_eq!(file.content_digest, digest);
+    assert_eq!(file.signatures, extensions.signatures);
 }
 
 #[test]
