@@ -156,7 +156,7 @@ pub enum Failure {
     #[error("its FDT Instances expired before the object was complete")]
     Expired,
     /// The content does not have the digest that was announced.
-    #[error("the content does not match its Content-MD5")]
+    #[error("the content does not match the digest that was announced, Content-MD5 or Content-Digest")]
     Digest,
     /// The content could not be decoded.
     #[error("decoding the content: {0}")]
