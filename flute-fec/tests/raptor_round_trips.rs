@@ -189,6 +189,31 @@ fn what_the_decoder_is_not_to_be_given() {
     }
 }
 
+/// With one symbol less than K no code of K independent symbols can be decoded: that is an error, and all that came is
+/// left as it was.
+#[test]
+fn one_symbol_too_few() {
+    for (code, k) in
+        [raptor(1, 1, 1), raptorq(1, 1, 1)].into_iter().flat_map(|code| [4, 10, 101, 1000].map(|k| (code, k)))
+    {
+        let object = noise(k * 4, k as u64);
+        let codec = codec(code, object.len() as u64, 4).unwrap();
+        let block = codec.block(0).unwrap();
+        let lost = k.div_ceil(5);
+        let mut repair = vec![0; lost * 4];
+        codec.encoder(&block, lost as u32).unwrap().encode(&object, 0..4, 0, &mut repair).unwrap();
+        let repair: Vec<_> = (k as u32..).zip(repair.chunks(4)).map(|(esi, data)| RepairSymbol { esi, data }).collect();
+        let mut present = Present::new(k);
+        (0..k).filter(|esi| esi % 5 != 0).for_each(|esi| assert!(present.insert(esi)));
+        let mut received = object.clone();
+        let error = DecodeError::NotEnoughSymbols { missing: lost, repair: lost - 1 };
+        let decoder = codec.decoder(&block).unwrap();
+        assert!(!decoder.is_solvable(lost, lost - 1));
+        assert_eq!(decoder.decode(&mut received, &present, &repair[1..]), Err(error));
+        assert!(received == object);
+    }
+}
+
 #[test]
 fn blocks_of_less_than_four_symbols() {
     let codec = codec(raptor(1, 1, 1), 3, 1).unwrap();
@@ -214,6 +239,20 @@ fn absurd_parameters() {
     assert_eq!(error(raptorq(1, 1, 1), 56404, 1), ParameterError::SourceBlockTooLong { symbols: 56404, max: 56403 });
     assert_eq!(error(raptor(1, 1, 1), 8193, 1), ParameterError::SourceBlockTooLong { symbols: 8193, max: 8192 });
     assert_eq!(codec(raptorq(256, 1, 1), 256, 1).unwrap().block_count(), 256);
+}
+
+/// A wish that the code cannot keep is refused, as one that it has no block length for at all.
+#[test]
+fn blocks_beyond_the_scheme_are_not_to_be_had() {
+    for (scheme, max) in [(Scheme::Raptor, 8192), (Scheme::RaptorQ, 56403)] {
+        let wanted = |length| {
+            Wanted { max_source_block_length: Some(length), ..Wanted::new(scheme, 1 << 20, 1400) }.parameters()
+        };
+        let too_long = ParameterError::SourceBlockTooLong { symbols: u64::from(max) + 1, max };
+        assert_eq!(wanted(max + 1), Err(too_long));
+        assert!(wanted(max).is_ok());
+        assert_eq!(wanted(0), Err(ParameterError::ZeroSourceBlockLength));
+    }
 }
 
 /// 5 GB in symbols of 1400: too many for Z = 256 blocks of 8192, so blocks grow.

@@ -54,8 +54,11 @@ pub(crate) fn derive(wanted: &Wanted) -> Result<Parameters, ParameterError> {
     let symbols = length.div_ceil(symbol_size.into());
     let max_block = match wanted.max_source_block_length {
         Some(0) => return Err(ParameterError::ZeroSourceBlockLength),
+        Some(max) if max > MAX_SOURCE_SYMBOLS => {
+            return Err(ParameterError::SourceBlockTooLong { symbols: max.into(), max: MAX_SOURCE_SYMBOLS });
+        }
         // Blocks of at most 7 are never of less than 4, however many symbols there are.
-        Some(max) => max.clamp(2 * MIN_SOURCE_SYMBOLS - 1, MAX_SOURCE_SYMBOLS),
+        Some(max) => max.max(2 * MIN_SOURCE_SYMBOLS - 1),
         None => MAX_SOURCE_SYMBOLS,
     };
     let source_blocks = wanted.source_blocks(symbols, symbol_size, max_block, MAX_SOURCE_BLOCKS)?;

@@ -45,7 +45,10 @@ pub(crate) fn derive(wanted: &Wanted) -> Result<Parameters, ParameterError> {
         symbols.div_ceil(MAX_SOURCE_BLOCKS.into()).clamp(DEFAULT_SOURCE_SYMBOLS.into(), MAX_SOURCE_SYMBOLS.into());
     let max_block = match wanted.max_source_block_length {
         Some(0) => return Err(ParameterError::ZeroSourceBlockLength),
-        Some(max) => max.min(MAX_SOURCE_SYMBOLS),
+        Some(max) if max > MAX_SOURCE_SYMBOLS => {
+            return Err(ParameterError::SourceBlockTooLong { symbols: max.into(), max: MAX_SOURCE_SYMBOLS });
+        }
+        Some(max) => max,
         None => default as u32,
     };
     // KL(n): the longest block whose sub-blocks, with n of them, are small enough.
