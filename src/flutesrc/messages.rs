@@ -93,15 +93,20 @@ pub(super) fn stats(stats: &ReceiverStats) -> gst::Structure {
         .field("bytes", stats.bytes)
         .field("malformed", stats.malformed)
         .field("filtered", stats.filtered)
+        .field("totals", with_counters(gst::Structure::new_empty("totals"), &stats.totals))
         .field(
             "sessions",
-            gst::Array::new(stats.sessions.iter().map(|(id, stats)| session_stats(id, stats).to_send_value())),
+            gst::Array::new(
+                stats
+                    .sessions
+                    .iter()
+                    .map(|(id, stats)| with_counters(session_structure("session", id), stats).to_send_value()),
+            ),
         )
         .build()
 }
 
-fn session_stats(id: &SessionId, stats: &SessionStats) -> gst::Structure {
-    let mut structure = session_structure("session", id);
+fn with_counters(mut structure: gst::Structure, stats: &SessionStats) -> gst::Structure {
     let counters = [
         ("packets", stats.packets),
         ("bytes", stats.bytes),

@@ -393,7 +393,7 @@ fn session_properties() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
-            .blurb("Packets and bytes, and per session: duplicates, symbols recovered, objects completed and failed, memory")
+            .blurb("Packets and bytes, and in all and per session: duplicates, symbols recovered, objects completed and failed, memory")
             .read_only()
             .build(),
     ]
