@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Captures of other senders, through `filesrc ! pcapparse ! flutesrc ! flutedirsink`.
+//! Captures of other senders, through `filesrc ! pcapparse ! flutesrc ! flutedirsink`, whole and with packets taken out.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use flute_proto::alc::Packet;
 use gst::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -39,9 +41,9 @@ struct Received {
     files: BTreeMap<String, PathBuf>,
 }
 
-fn receive(capture: &Path, port: u64, target: &Path, properties: &str) -> Received {
+fn receive(capture: &Path, port: u64, target: &Path, properties: &str, is_lossy: bool) -> Received {
     let description = format!(
-        "filesrc location={} ! pcapparse dst-port={port} ! flutesrc name=flute {properties} ! flutedirsink location={}",
+        "filesrc location={} ! pcapparse dst-port={port} ! identity name=network ! flutesrc name=flute {properties} ! flutedirsink location={}",
         capture.display(),
         target.display(),
     );
@@ -56,6 +58,9 @@ fn receive(capture: &Path, port: u64, target: &Path, properties: &str) -> Receiv
         collected.lock().unwrap().push((meta.content_location.unwrap(), meta.tsi.unwrap(), digest));
         gst::PadProbeReturn::Ok
     });
+    if is_lossy {
+        lose(&pipeline.by_name("network").unwrap().static_pad("src").unwrap());
+    }
     let bus = pipeline.bus().unwrap();
     pipeline.set_state(gst::State::Playing).unwrap();
     let mut received = Received::default();
@@ -80,7 +85,22 @@ fn receive(capture: &Path, port: u64, target: &Path, properties: &str) -> Receiv
     received
 }
 
+/// Takes three of a hundred packets out of what goes through a pad, but none of the FDT, which these senders send once.
+fn lose(pad: &gst::Pad) {
+    let number = AtomicU64::new(0);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let packet = info.buffer().unwrap().map_readable().unwrap();
+        let packet = Packet::decode(&packet, Default::default()).unwrap();
+        let is_lost = packet.fdt.is_none() && number.fetch_add(1, Ordering::Relaxed) % 100 % 33 == 32;
+        if is_lost { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
+    });
+}
+
 fn check(name: &str, properties: &str) {
+    check_over(name, properties, false);
+}
+
+fn check_over(name: &str, properties: &str, is_lossy: bool) {
     init();
     let Some(folder) = captures() else { return };
     let expected: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("expected.json")).unwrap()).unwrap();
@@ -95,7 +115,7 @@ fn check(name: &str, properties: &str) {
     }
     for (port, expected) in ports {
         let target = tempfile::tempdir().unwrap();
-        let received = receive(&folder.join(format!("{name}.pcap")), port, target.path(), properties);
+        let received = receive(&folder.join(format!("{name}.pcap")), port, target.path(), properties, is_lossy);
         let sorted = |mut objects: Vec<_>| {
             objects.sort();
             objects
@@ -145,6 +165,12 @@ fn test_flutesrc_capture_flute_crate_reed_solomon() {
 #[test]
 fn test_flutesrc_capture_flute_crate_raptorq() {
     check("ypo-raptorq", "");
+}
+
+#[test]
+fn test_flutesrc_capture_flute_crate_with_loss() {
+    check_over("ypo-reed-solomon", "", true);
+    check_over("ypo-raptorq", "", true);
 }
 
 #[test]
