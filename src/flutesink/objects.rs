@@ -176,7 +176,7 @@ impl Collected {
         object.groups = if meta.groups.is_empty() { pad.group.iter().cloned().collect() } else { meta.groups };
         meta.extensions.describe(&mut object);
         object.toi = meta.toi;
-        object.fec = session.own_fec(pad.fec, pad.repair_percent, pad.repair_symbols)?;
+        object.fec = session.own_fec(pad.own_fec())?;
         object.priority = meta.priority.unwrap_or(pad.priority);
         object.carousel = Carousel {
             transfers: (transfers > 0).then_some(transfers.into()),

@@ -12,7 +12,7 @@ use gst::subclass::prelude::*;
 
 use super::enums::{FluteContentEncoding, FluteFec, FluteNextObject};
 use super::objects::Collector;
-use super::settings::SettingsError;
+use super::settings::{OwnFec, SettingsError};
 use crate::object_meta::parse_cache_control;
 
 /// What the user sets on a pad.
@@ -34,6 +34,8 @@ pub(super) struct PadSettings {
     pub(super) fec: FluteFec,
     pub(super) repair_percent: f64,
     pub(super) repair_symbols: i32,
+    pub(super) symbol_size: u32,
+    pub(super) source_block_length: u32,
     pub(super) content_encoding: FluteContentEncoding,
     pub(super) md5: bool,
 }
@@ -57,6 +59,8 @@ impl Default for PadSettings {
             fec: FluteFec::Inherit,
             repair_percent: -1.0,
             repair_symbols: -1,
+            symbol_size: 0,
+            source_block_length: 0,
             content_encoding: FluteContentEncoding::Inherit,
             md5: false,
         }
@@ -64,6 +68,17 @@ impl Default for PadSettings {
 }
 
 impl PadSettings {
+    /// What is said of FEC.
+    pub(super) fn own_fec(&self) -> OwnFec {
+        OwnFec {
+            fec: self.fec,
+            repair_percent: self.repair_percent,
+            repair_symbols: self.repair_symbols,
+            symbol_size: self.symbol_size,
+            source_block_length: self.source_block_length,
+        }
+    }
+
     /// What `cache-control` says.
     pub(super) fn cache_control(&self) -> Result<Option<CacheControl>, SettingsError> {
         let text = self.cache_control.as_deref().filter(|text| !text.is_empty());
@@ -134,6 +149,11 @@ pub struct FluteSinkPad {
         minimum = -1, default = -1,
         blurb = "Repair symbols of each source block, instead of a percentage (-1: use repair-percent)",
         mutable_playing)]
+    #[property(name = "symbol-size", nick = "Symbol size", type = u32, get, set, member = symbol_size, maximum = 65_535,
+        blurb = "Bytes of an encoding symbol of the objects (0: as the element)", mutable_playing)]
+    #[property(name = "source-block-length", nick = "Source block length", type = u32, get, set,
+        member = source_block_length,
+        blurb = "Source symbols of a block of the objects at most (0: as the element)", mutable_playing)]
     #[property(name = "content-encoding", nick = "Content-Encoding", type = FluteContentEncoding, get, set,
         member = content_encoding,
         blurb = "How the objects are encoded on their way", mutable_playing, builder(FluteContentEncoding::Inherit))]

@@ -150,6 +150,28 @@ impl Default for Settings {
     }
 }
 
+/// What is said of the FEC of some objects alone; the rest is as the element has it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct OwnFec {
+    pub(super) fec: FluteFec,
+    pub(super) repair_percent: f64,
+    pub(super) repair_symbols: i32,
+    pub(super) symbol_size: u32,
+    pub(super) source_block_length: u32,
+}
+
+impl Default for OwnFec {
+    fn default() -> Self {
+        Self {
+            fec: FluteFec::Inherit,
+            repair_percent: -1.0,
+            repair_symbols: -1,
+            symbol_size: 0,
+            source_block_length: 0,
+        }
+    }
+}
+
 /// Why properties do not fit together.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(super) enum SettingsError {
@@ -194,7 +216,11 @@ impl Settings {
                 interval: Duration::from_nanos(self.fdt_interval),
                 lifetime: Duration::from_nanos(self.fdt_lifetime),
                 content_encoding: self.fdt_content_encoding.of_fdt(),
-                fec: self.own_fec(self.fdt_fec, self.fdt_repair_percent, -1)?,
+                fec: self.own_fec(OwnFec {
+                    fec: self.fdt_fec,
+                    repair_percent: self.fdt_repair_percent,
+                    ..OwnFec::default()
+                })?,
                 full_fdt: self.full_fdt,
             },
             pacing: self.pacing(is_ipv6),
@@ -232,56 +258,62 @@ impl Settings {
     /// The FEC of objects that do not have their own.
     pub(super) fn fec_config(&self) -> Result<FecConfig, SettingsError> {
         let scheme = self.scheme(self.fec).unwrap_or(FecScheme::NoCode);
-        let protection = protection(self.repair_percent, self.repair_symbols);
-        if scheme == FecScheme::NoCode && protection.is_some_and(|protection| protection.repair_symbols(1000) > 0) {
-            return Err(SettingsError::RepairWithoutCode);
-        }
-        Ok(FecConfig {
-            scheme,
-            symbol_size: self.symbol_size(self.fec)?,
-            max_source_block_length: (self.source_block_length > 0).then_some(self.source_block_length),
-            protection: protection.unwrap_or(default_protection(scheme)),
-        })
+        let protection = protection(self.repair_percent, self.repair_symbols).unwrap_or(default_protection(scheme));
+        self.fec_of(scheme, protection, self.symbol_size, self.source_block_length)
     }
 
     /// The FEC of what has properties of its own: objects of a pad, FDT Instances. `None` if they say nothing.
-    pub(super) fn own_fec(
-        &self,
-        fec: FluteFec,
-        repair_percent: f64,
-        repair_symbols: i32,
-    ) -> Result<Option<FecConfig>, SettingsError> {
-        let protection = protection(repair_percent, repair_symbols);
-        if fec == FluteFec::Inherit && protection.is_none() {
+    pub(super) fn own_fec(&self, own: OwnFec) -> Result<Option<FecConfig>, SettingsError> {
+        if own == OwnFec::default() {
             return Ok(None);
         }
         let inherited = self.fec_config()?;
-        let scheme = self.scheme(fec).unwrap_or(inherited.scheme);
-        let protection = protection.unwrap_or(match inherited.scheme {
+        let scheme = self.scheme(own.fec).unwrap_or(inherited.scheme);
+        let protection = protection(own.repair_percent, own.repair_symbols).unwrap_or(match inherited.scheme {
             FecScheme::NoCode => default_protection(scheme),
             _ if scheme == FecScheme::NoCode => Protection::Symbols(0),
             _ => inherited.protection,
         });
+        let or = |own: u32, inherited: u32| if own == 0 { inherited } else { own };
+        let symbol_size = or(own.symbol_size, self.symbol_size);
+        let source_block_length = or(own.source_block_length, self.source_block_length);
+        self.fec_of(scheme, protection, symbol_size, source_block_length).map(Some)
+    }
+
+    fn fec_of(
+        &self,
+        scheme: FecScheme,
+        protection: Protection,
+        symbol_size: u32,
+        source_block_length: u32,
+    ) -> Result<FecConfig, SettingsError> {
         if scheme == FecScheme::NoCode && protection.repair_symbols(1000) > 0 {
             return Err(SettingsError::RepairWithoutCode);
         }
-        let symbol_size = if fec == FluteFec::Inherit { inherited.symbol_size } else { self.symbol_size(fec)? };
-        Ok(Some(FecConfig { scheme, protection, symbol_size, ..inherited }))
+        Ok(FecConfig {
+            scheme,
+            symbol_size: self.symbol_size_in_packets(scheme, symbol_size)?,
+            max_source_block_length: (source_block_length > 0).then_some(source_block_length),
+            protection,
+        })
     }
 
     fn scheme(&self, fec: FluteFec) -> Option<FecScheme> {
         fec.scheme(self.rs_field_bits as u8, self.symbols_per_packet as u8)
     }
 
-    fn symbol_size(&self, fec: FluteFec) -> Result<u16, SettingsError> {
+    /// The symbol size that is wanted, or that fills packets where it is 0.
+    fn symbol_size_in_packets(&self, scheme: FecScheme, symbol_size: u32) -> Result<u16, SettingsError> {
         let mtu = self.mtu;
-        let symbols = if fec == FluteFec::Rs2m { self.symbols_per_packet } else { 1 };
+        let symbols = match scheme {
+            FecScheme::ReedSolomon2m { symbols_per_packet, .. } => symbols_per_packet.into(),
+            _ => 1,
+        };
         let room = mtu.saturating_sub(MAX_HEADERS) / symbols;
-        if self.symbol_size == 0 {
+        if symbol_size == 0 {
             let size = room / SYMBOL_MULTIPLE * SYMBOL_MULTIPLE;
             return u16::try_from(size).ok().filter(|&size| size > 0).ok_or(SettingsError::Mtu { mtu });
         }
-        let symbol_size = self.symbol_size;
         let needed = symbol_size * symbols + MAX_HEADERS;
         u16::try_from(symbol_size).ok().filter(|_| symbol_size <= room).ok_or(SettingsError::SymbolSize {
             symbols,
@@ -424,7 +456,7 @@ mod tests {
         let settings = Settings { fec: FluteFec::Rs2m, symbols_per_packet: 3, ..Default::default() };
         assert_eq!(settings.fec_config().unwrap().symbol_size, 464);
         let settings = Settings { symbols_per_packet: 3, ..Default::default() };
-        let of_pad = settings.own_fec(FluteFec::Rs2m, -1.0, -1).unwrap().unwrap();
+        let of_pad = settings.own_fec(OwnFec { fec: FluteFec::Rs2m, ..Default::default() }).unwrap().unwrap();
         assert_eq!((settings.fec_config().unwrap().symbol_size, of_pad.symbol_size), (1400, 464));
     }
 
@@ -440,19 +472,41 @@ mod tests {
     }
 
     #[test]
-    fn a_pad_inherits_what_it_does_not_say() {
+    fn what_is_not_said_is_inherited() {
+        let own = |fec| OwnFec { fec, ..Default::default() };
         let session = Settings { fec: FluteFec::Rs8, repair_percent: 30.0, ..Default::default() };
-        assert_eq!(session.own_fec(FluteFec::Inherit, -1.0, -1), Ok(None));
-        let fec = session.own_fec(FluteFec::RaptorQ, -1.0, -1).unwrap().unwrap();
+        assert_eq!(session.own_fec(own(FluteFec::Inherit)), Ok(None));
+        let fec = session.own_fec(own(FluteFec::RaptorQ)).unwrap().unwrap();
         assert_eq!((fec.scheme, fec.protection), (FecScheme::RaptorQ, Protection::Percent(30.0)));
-        let fec = session.own_fec(FluteFec::Inherit, 50.0, -1).unwrap().unwrap();
+        let half = OwnFec { repair_percent: 50.0, ..Default::default() };
+        let fec = session.own_fec(half).unwrap().unwrap();
         assert_eq!((fec.scheme, fec.protection), (FecScheme::ReedSolomon8, Protection::Percent(50.0)));
-        let fec = session.own_fec(FluteFec::None, -1.0, -1).unwrap().unwrap();
+        let fec = session.own_fec(own(FluteFec::None)).unwrap().unwrap();
         assert_eq!((fec.scheme, fec.protection), (FecScheme::NoCode, Protection::Symbols(0)));
         let plain = Settings::default();
-        let fec = plain.own_fec(FluteFec::Rs8, -1.0, -1).unwrap().unwrap();
+        let fec = plain.own_fec(own(FluteFec::Rs8)).unwrap().unwrap();
         assert_eq!(fec.protection, Protection::Percent(DEFAULT_REPAIR_PERCENT));
-        assert_eq!(plain.own_fec(FluteFec::Inherit, 10.0, -1), Err(SettingsError::RepairWithoutCode));
+        assert_eq!(plain.own_fec(half), Err(SettingsError::RepairWithoutCode));
+    }
+
+    #[test]
+    fn objects_are_cut_in_their_own_way() {
+        let sizes = |settings: &Settings, own| {
+            settings.own_fec(own).map(|fec| fec.map(|fec| (fec.symbol_size, fec.max_source_block_length)))
+        };
+        let session = Settings { symbol_size: 1000, source_block_length: 40, ..Default::default() };
+        let own = OwnFec { symbol_size: 500, ..Default::default() };
+        assert_eq!(sizes(&session, own), Ok(Some((500, Some(40)))));
+        let own = OwnFec { source_block_length: 20, ..Default::default() };
+        assert_eq!(sizes(&session, own), Ok(Some((1000, Some(20)))));
+        let too_large = OwnFec { symbol_size: 1401, ..Default::default() };
+        assert!(matches!(sizes(&session, too_large), Err(SettingsError::SymbolSize { symbol_size: 1401, .. })));
+        // Several symbols share the packets of what has such a scheme, and only those.
+        let several = Settings { symbols_per_packet: 3, ..Default::default() };
+        let own = |fec| OwnFec { fec, ..Default::default() };
+        assert_eq!(sizes(&several, own(FluteFec::Rs2m)), Ok(Some((464, None))));
+        let several = Settings { fec: FluteFec::Rs2m, ..several };
+        assert_eq!(sizes(&several, own(FluteFec::Rs8)), Ok(Some((1400, None))));
     }
 
     #[test]

@@ -90,6 +90,32 @@ fn test_flutesink_a_cache_control_that_says_nothing() {
     element.set_bus(None);
 }
 
+/// What no code can do is said when the element starts, or, of a pad, with its first object.
+#[test]
+fn test_flutesink_codes_that_do_not_exist() {
+    let session = |properties: &[(&str, &str)], parts: &[&str]| assert_error(properties, true, parts);
+    session(&[("fec", "rs8"), ("source-block-length", "250")], &["275 encoding symbols", "at most 255"]);
+    session(&[("fec", "rs8"), ("repair-symbols", "255")], &["256 encoding symbols", "at most 255"]);
+    session(&[("fec", "rs2m"), ("rs-field-bits", "4"), ("source-block-length", "15")], &["at most 15"]);
+    session(&[("fec", "rs2m"), ("rs-field-bits", "16"), ("symbol-size", "1")], &["multiple of 2"]);
+    session(&[("fec", "raptor"), ("source-block-length", "8193")], &["8193 symbols", "at most 8192"]);
+    session(&[("fec", "raptorq"), ("source-block-length", "56404")], &["56404 symbols", "at most 56403"]);
+    session(&[("fec", "raptorq"), ("symbol-size", "3")], &["symbol size 3", "alignment 4"]);
+
+    let element = flutesink(&[]);
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    let mut h = harness(&element, "sink_0");
+    let pad = element.static_pad("sink_0").unwrap();
+    pad.set_property_from_str("fec", "rs8");
+    pad.set_property("source-block-length", 250u32);
+    assert_eq!(h.push(gst::Buffer::from_slice(b"object")), Err(gst::FlowError::Error));
+    let error = bus.pop_filtered(&[gst::MessageType::Error]).unwrap();
+    let gst::MessageView::Error(error) = error.view() else { unreachable!() };
+    assert!(error.error().to_string().contains("275 encoding symbols"), "{}", error.error());
+    element.set_bus(None);
+}
+
 #[test]
 fn test_flutesink_an_object_that_is_too_long() {
     // 2^16 blocks of one symbol of 8 bytes are all that the FEC Payload ID can number.

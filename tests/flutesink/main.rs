@@ -5,6 +5,7 @@
 mod actions;
 mod description;
 mod errors;
+mod fec;
 mod inspect;
 mod manners;
 mod network;

@@ -185,23 +185,6 @@ fn test_flutesink_a_pad_that_goes_away() {
 }
 
 #[test]
-fn test_flutesink_repair_symbols_repair() {
-    for fec in ["rs8", "rs8-small-block", "rs2m", "raptor", "raptorq"] {
-        let element = flutesink(&[("fec", fec), ("repair-percent", "50"), ("symbol-size", "512")]);
-        let mut h = harness(&element, "sink_0");
-        h.push(gst::Buffer::from_slice(content(60_000))).unwrap();
-        let packets = packets(&mut h);
-        // The FDT comes first, and again at the end: those packets are kept.
-        let kept = packets.iter().enumerate().filter(|(i, _)| *i < 10 || *i + 10 > packets.len() || i % 5 != 0);
-        let session = Session::of(kept.map(|(_, packet)| packet));
-        assert_eq!(session.failed, [""; 0], "{fec}");
-        assert_eq!(session.objects[0].bytes, content(60_000), "{fec}");
-        let repair: u64 = element.property::<gst::Structure>("stats").get("repair-packets").unwrap();
-        assert!(repair >= 58, "{fec}: {repair}");
-    }
-}
-
-#[test]
 fn test_flutesink_repetitions() {
     let element = flutesink(&[("eos-policy", "run-to-end")]);
     let bus = gst::Bus::new();
