@@ -202,6 +202,23 @@ fn test_flutesink_bitrate_counts_what_is_below() {
 }
 
 #[test]
+fn test_flutesink_a_new_bitrate_takes_effect_at_once() {
+    // At 8 kbit/s the object alone would take 100 s.
+    let element = flutesink(&[("bitrate", "8000")]);
+    let mut h = harness(&element, "sink_0");
+    h.use_systemclock();
+    h.push(gst::Buffer::from_slice(content(100_000))).unwrap();
+    assert!(h.push_event(gst::event::Eos::new()));
+    let first = h.pull().unwrap().pts().unwrap();
+    element.set_property("bitrate", 80_000_000u64);
+    let mut last = first;
+    while let Some(buffer) = h.pull_until_eos().unwrap() {
+        last = buffer.pts().unwrap();
+    }
+    assert!(last - first < gst::ClockTime::from_seconds(50), "{}", last - first);
+}
+
+#[test]
 fn test_flutesink_fdt_interval() {
     let instances = |interval| {
         let properties = [("fdt-interval", interval)];
