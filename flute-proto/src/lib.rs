@@ -24,3 +24,18 @@ pub mod sender;
 mod time;
 
 pub use time::Time;
+
+#[cfg(test)]
+mod tests {
+    fn assert_send<T: Send>() {}
+
+    #[test]
+    fn everything_can_move_to_another_thread() {
+        assert_send::<crate::sender::Sender>();
+        assert_send::<crate::sender::Object>();
+        assert_send::<crate::sender::Batch>();
+        assert_send::<crate::sender::SenderEvent>();
+        assert_send::<crate::receiver::Receiver>();
+        assert_send::<crate::receiver::Event>();
+    }
+}
