@@ -41,21 +41,19 @@
  * Since: plugins-rs-0.1
  */
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex};
 
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::enums::{FluteContentEncoding, FluteEosPolicy, FluteFec, FlutePacketOverhead, FluteProfile};
-use super::output::{Output, PadOutput, SocketOutput};
-use super::session::Session;
+use super::lifecycle::State;
 use super::settings::{
     DEFAULT_FDT_INTERVAL, DEFAULT_FDT_LIFETIME, DEFAULT_MAX_QUEUED_BYTES, DEFAULT_MTU, DEFAULT_PORT,
-    DEFAULT_RS_FIELD_BITS, DEFAULT_TSI, DEFAULT_TTL, DEFAULT_TTL_MC, Settings, SettingsError,
+    DEFAULT_RS_FIELD_BITS, DEFAULT_TSI, DEFAULT_TTL, DEFAULT_TTL_MC, Settings,
 };
-use super::{CAT, FluteSinkPad, actions, messages};
-use crate::socket::send::SendSocket;
+use super::{CAT, FluteSinkPad, actions};
 use crate::uri;
 
 /// The element.
@@ -198,31 +196,12 @@ pub struct FluteSink {
     #[property(name = "auto-multicast", nick = "Auto multicast", type = bool, get, set, member = auto_multicast,
         blurb = "Join the multicast group, which some switches want before they forward it", mutable_ready)]
     pub(super) settings: Mutex<Settings>,
-    state: Mutex<State>,
-    next_pad: AtomicU32,
+    pub(super) state: Mutex<State>,
+    pub(super) next_pad: AtomicU32,
     next_added_object: AtomicU32,
 }
 
-/// What exists while there is a session, and what is left of the last one.
-#[derive(Debug, Default)]
-struct State {
-    session: Option<Arc<Session>>,
-    last_stats: Option<gst::Structure>,
-}
-
 impl FluteSink {
-    /// The session that runs.
-    pub(super) fn session(&self) -> Option<Arc<Session>> {
-        self.state.lock().unwrap().session.clone()
-    }
-
-    fn stats(&self) -> gst::Structure {
-        match self.session() {
-            Some(session) => session.stats(),
-            None => self.state.lock().unwrap().last_stats.clone().unwrap_or_else(messages::no_stats),
-        }
-    }
-
     /// Number of the next object that an application adds.
     pub(super) fn next_added_object(&self) -> u32 {
         self.next_added_object.fetch_add(1, Ordering::SeqCst)
@@ -239,81 +218,6 @@ impl FluteSink {
         };
         if let Err(error) = result {
             gst::warning!(CAT, imp = self, "{error}");
-        }
-    }
-
-    pub(super) fn sink_pads(&self) -> Vec<FluteSinkPad> {
-        self.obj().sink_pads().into_iter().filter_map(|pad| pad.downcast().ok()).collect()
-    }
-
-    fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let wrong = |error: SettingsError| gst::error_msg!(gst::ResourceError::Settings, ("{error}"));
-        let settings = self.settings.lock().unwrap().clone();
-        let element = self.obj();
-        let (output, is_ipv6) = match element.static_pad("src") {
-            Some(pad) => {
-                let destination = settings.destination().ok();
-                (Output::Pad(PadOutput::new(pad)), destination.is_some_and(|address| address.is_ipv6()))
-            }
-            None => {
-                let config = settings.send_config().map_err(wrong)?;
-                let socket = SendSocket::open(&config).map_err(|error| {
-                    gst::error_msg!(gst::ResourceError::OpenWrite, ("Cannot send to {}: {error}", config.destination))
-                })?;
-                gst::info!(CAT, imp = self, "Sending from {:?} to {}", socket.local_address(), config.destination);
-                (Output::Socket(SocketOutput::new(socket)), config.destination.is_ipv6())
-            }
-        };
-        let config = settings.sender_config(is_ipv6).map_err(wrong)?;
-        let session = Session::new(config)
-            .map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("These properties do not fit: {error}")))?;
-        for pad in self.sink_pads() {
-            pad.imp().reset();
-        }
-        self.state.lock().unwrap().session = Some(session.clone());
-        session.run(&element, output, settings.mtu as usize).map_err(|error| {
-            gst::error_msg!(gst::CoreError::Failed, ("There can be no thread for the session: {error}"))
-        })
-    }
-
-    fn stop(&self) {
-        if let Some(session) = self.session() {
-            session.stop();
-            let stats = session.stats();
-            let mut state = self.state.lock().unwrap();
-            state.last_stats = Some(stats);
-            state.session = None;
-        }
-        for pad in self.sink_pads() {
-            pad.imp().reset();
-        }
-    }
-
-    /// Takes properties over into a session that runs.
-    fn apply(&self, property: &str) {
-        let Some(session) = self.session() else { return };
-        let settings = self.settings.lock().unwrap().clone();
-        let is_ipv6 = settings.destination().is_ok_and(|address| address.is_ipv6());
-        match property {
-            "bitrate" | "packet-overhead" => {
-                session.with_sender(|sender, now| sender.set_pacing(settings.pacing(is_ipv6), now));
-            }
-            "fec"
-            | "repair-percent"
-            | "repair-symbols"
-            | "symbol-size"
-            | "mtu"
-            | "source-block-length"
-            | "rs-field-bits"
-            | "symbols-per-packet" => {
-                let result = settings.fec_config().map_err(|error| error.to_string()).and_then(|fec| {
-                    session.with_sender(|sender, _| sender.set_fec(fec)).map_err(|error| error.to_string())
-                });
-                if let Err(error) = result {
-                    gst::warning!(CAT, imp = self, "{property} has no effect yet: {error}");
-                }
-            }
-            _ => (),
         }
     }
 }
@@ -512,74 +416,5 @@ impl ElementImpl for FluteSink {
             }
             _ => self.parent_send_event(event),
         }
-    }
-}
-
-impl FluteSink {
-    fn set_playing(&self, is_playing: bool) {
-        if let Some(session) = self.session() {
-            session.set_playing(is_playing);
-        }
-    }
-
-    fn request_src_pad(&self, template: &gst::PadTemplate) -> Option<gst::Pad> {
-        let element = self.obj();
-        if element.static_pad("src").is_some() {
-            gst::error!(CAT, imp = self, "There is a src pad already");
-            return None;
-        }
-        if self.session().is_some() {
-            gst::error!(CAT, imp = self, "The src pad must be requested before the element is PAUSED");
-            return None;
-        }
-        let pad = gst::Pad::builder_from_template(template)
-            .name("src")
-            .query_function(|pad, parent, query| {
-                Self::catch_panic_pad_function(parent, || false, |imp| imp.src_query(pad, query))
-            })
-            .event_function(|pad, parent, event| {
-                Self::catch_panic_pad_function(parent, || false, |imp| imp.src_event(pad, event))
-            })
-            .build();
-        element.unset_element_flags(gst::ElementFlags::SINK);
-        self.add_pad(pad)
-    }
-
-    fn request_sink_pad(&self, template: &gst::PadTemplate, name: Option<&str>) -> Option<gst::Pad> {
-        let name = match name {
-            Some(name) => {
-                let number = name.strip_prefix("sink_").and_then(|number| number.parse::<u32>().ok());
-                self.next_pad.fetch_max(number.map_or(0, |number| number.saturating_add(1)), Ordering::SeqCst);
-                name.to_owned()
-            }
-            None => format!("sink_{}", self.next_pad.fetch_add(1, Ordering::SeqCst)),
-        };
-        let pad = gst::PadBuilder::<FluteSinkPad>::from_template(template)
-            .name(name)
-            .chain_function(|pad, parent, buffer| {
-                Self::catch_panic_pad_function(parent, || Err(gst::FlowError::Error), |imp| imp.sink_chain(pad, buffer))
-            })
-            .event_function(|pad, parent, event| {
-                Self::catch_panic_pad_function(parent, || false, |imp| imp.sink_event(pad, event))
-            })
-            .build();
-        self.add_pad(pad.upcast())
-    }
-
-    fn add_pad(&self, pad: gst::Pad) -> Option<gst::Pad> {
-        let element = self.obj();
-        // An element that runs gets pads that do.
-        if element.current_state() >= gst::State::Paused
-            && let Err(error) = pad.set_active(true)
-        {
-            gst::error!(CAT, imp = self, "{error}");
-            return None;
-        }
-        if let Err(error) = element.add_pad(&pad) {
-            gst::error!(CAT, imp = self, "{error}");
-            return None;
-        }
-        element.child_added(&pad, &pad.name());
-        Some(pad)
     }
 }
