@@ -9,7 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use flute_proto::Time;
 use flute_proto::receiver::{Event, Receiver, ReceiverConfig, ReceiverStats};
 
-/// The shortest wait for a deadline, so that one that is not met at once does not become a busy loop.
+/// The shortest wait for a deadline that is still to come: no timer is more exact than that. One that is due, such as
+/// work that the receiver does in slices, is not waited for at all.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 /// The time of the protocol: wall-clock time that advances steadily.
@@ -105,12 +106,12 @@ impl Session {
         self.feed(None, events, |receiver, now| receiver.finish(now));
     }
 
-    /// How long until there is something to do without a datagram.
+    /// How long until there is something to do without a datagram; zero if there is already.
     pub(super) fn next_wait(&self) -> Option<Duration> {
         let mut inner = self.inner.lock().unwrap();
         let deadline = inner.receiver.next_deadline()?;
         let now = inner.clock.now();
-        Some(deadline.since(now).max(SHORTEST_WAIT))
+        Some(if deadline <= now { Duration::ZERO } else { deadline.since(now).max(SHORTEST_WAIT) })
     }
 
     /// Waits until something is due without a datagram; then [`feed`](Self::feed) does it. `false` if the wait was
