@@ -26,6 +26,7 @@ mod flutesink;
 mod flutesrc;
 pub mod media_type;
 pub mod object_meta;
+mod reception;
 mod socket;
 mod uri;
 

@@ -68,11 +68,11 @@ use gst::subclass::prelude::*;
 
 use super::FluteSrcPad;
 use super::messages;
-use super::network::Reception;
+use super::network::Enqueue;
 use super::pad::StreamStart;
 use super::queue::{Notice, Queue};
-use super::session::Session;
 use super::settings::{self, Settings};
+use crate::reception::{Reception, Session};
 use crate::socket::receive::ReceiveSocket;
 use crate::uri;
 
@@ -162,7 +162,7 @@ impl FluteSrc {
                 gst::info!(CAT, imp = self, "{} bytes were asked for: raise net.core.rmem_max", network.buffer_size);
             }
             let queue = Arc::new(Queue::new(settings.max_memory));
-            let reception = Reception::start(socket, session.clone(), queue.clone(), settings.silence())
+            let reception = Reception::start(socket, session.clone(), Enqueue::new(queue.clone(), settings.silence()))
                 .map_err(|error| gst::error_msg!(gst::ResourceError::Failed, ("no thread to receive: {error}")))?;
             (Input::Network { queue, reception }, format!("{}:{port}", network.address))
         };

@@ -11,7 +11,6 @@ mod messages;
 mod network;
 mod pad;
 mod queue;
-mod session;
 mod settings;
 mod streams;
 

@@ -1,80 +1,51 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The thread that receives, where the element has its own socket.
+//! What the network brings, into the queue of the element.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use flute_proto::receiver::Path;
+use flute_proto::receiver::Event;
 
 use super::queue::{Notice, Queue};
-use super::session::Session;
-use crate::socket::receive::{ReceiveSocket, Waker};
+use crate::reception::Listener;
 
-/// A thread that feeds a session from a socket, and puts what happens into a queue, until this is dropped.
-///
-/// The queue must be flushing by then, or drained by somebody: a thread that waits for room in it does not end.
+/// Puts what happens into a queue. The queue must be flushing, or drained by somebody, when the thread is to end.
 #[derive(Debug)]
-pub(super) struct Reception {
-    waker: Waker,
-    thread: Option<JoinHandle<()>>,
+pub(super) struct Enqueue {
+    queue: Arc<Queue>,
+    /// How long no packet comes before a notice of it is given.
+    silence: Option<Duration>,
+    last_packet: Instant,
 }
 
-impl Reception {
-    /// `silence` is how long no packet comes before a notice of it is given.
-    pub(super) fn start(
-        socket: ReceiveSocket,
-        session: Arc<Session>,
-        queue: Arc<Queue>,
-        silence: Option<Duration>,
-    ) -> io::Result<Self> {
-        let waker = socket.waker();
-        let thread = thread::Builder::new().name("flute-receive".to_owned()).spawn(move || {
-            if let Err(error) = receive(socket, &session, &queue, silence) {
-                queue.push(Notice::Failed(error));
-            }
-        })?;
-        Ok(Self { waker, thread: Some(thread) })
+impl Enqueue {
+    pub(super) fn new(queue: Arc<Queue>, silence: Option<Duration>) -> Self {
+        Self { queue, silence, last_packet: Instant::now() }
     }
 }
 
-impl Drop for Reception {
-    fn drop(&mut self) {
-        self.waker.wake();
-        if let Some(thread) = self.thread.take() {
-            // A panic of the thread has told its story already.
-            let _ = thread.join();
-        }
+impl Listener for Enqueue {
+    fn take(&mut self, event: Event) {
+        self.queue.push(Notice::Event(event));
     }
-}
 
-fn receive(mut socket: ReceiveSocket, session: &Session, queue: &Queue, silence: Option<Duration>) -> io::Result<()> {
-    let waker = socket.waker();
-    let mut events = Vec::new();
-    let mut last_packet = Instant::now();
-    while !waker.is_awake() {
-        let datagrams = session.feed(None, &mut events, |receiver, now| {
-            socket.read(|source, destination, datagram| {
-                receiver.push(Path { source: Some(source), destination }, datagram, now);
-            })
-        })?;
-        for event in events.drain(..) {
-            queue.push(Notice::Event(event));
-        }
+    fn attend(&mut self, datagrams: usize) -> ControlFlow<(), Option<Duration>> {
         if datagrams > 0 {
-            last_packet = Instant::now();
-            continue;
+            self.last_packet = Instant::now();
         }
-        let until_silence = silence.map(|silence| silence.saturating_sub(last_packet.elapsed()));
-        if until_silence == Some(Duration::ZERO) {
-            queue.push(Notice::Silence);
-            last_packet = Instant::now();
-            continue;
+        let mut left = self.silence.map(|silence| silence.saturating_sub(self.last_packet.elapsed()));
+        if left == Some(Duration::ZERO) {
+            self.queue.push(Notice::Silence);
+            self.last_packet = Instant::now();
+            left = self.silence;
         }
-        let until_deadline = session.next_wait();
-        socket.wait(until_silence.into_iter().chain(until_deadline).min())?;
+        ControlFlow::Continue(left)
     }
-    Ok(())
+
+    fn fail(&mut self, error: io::Error) {
+        self.queue.push(Notice::Failed(error));
+    }
 }

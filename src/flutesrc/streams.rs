@@ -14,7 +14,7 @@ use gst::subclass::prelude::*;
 
 use super::FluteSrcPad;
 use super::imp::{CAT, FluteSrc, Input};
-use super::session::Session;
+use crate::reception::Session;
 
 /// Timestamps of this many nanoseconds and more are wall-clock times: no stream has run since 2001-09-09.
 const WALL_CLOCK_THRESHOLD: u64 = 1_000_000_000_000_000_000;

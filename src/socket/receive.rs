@@ -59,7 +59,7 @@ pub(crate) enum ReceiveError {
     Socket(#[from] io::Error),
 }
 
-/// Ends the wait of a [`ReceiveSocket`] from another thread, for good.
+/// Ends the wait of a [`ReceiveSocket`] from another thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Waker {
     shared: Arc<(OwnedFd, AtomicBool)>,
@@ -74,11 +74,16 @@ impl Waker {
     /// From now on [`ReceiveSocket::wait`] returns at once.
     pub(crate) fn wake(&self) {
         self.shared.1.store(true, Ordering::Release);
+        self.nudge();
+    }
+
+    /// The present wait returns at once, or the next.
+    pub(crate) fn nudge(&self) {
         // An eventfd that cannot be written is at its maximum, and readable.
         let _ = rustix::io::write(&self.shared.0, &1u64.to_ne_bytes());
     }
 
-    /// Whether it was used.
+    /// Whether waits have been ended for good.
     pub(crate) fn is_awake(&self) -> bool {
         self.shared.1.load(Ordering::Acquire)
     }
@@ -166,6 +171,9 @@ impl ReceiveSocket {
 
     /// Waits until there may be datagrams, or the time is up, or the waker was used.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
+        if self.waker.is_awake() {
+            return Ok(());
+        }
         let timeout = timeout.map(|timeout| Timespec {
             tv_sec: timeout.as_secs().try_into().unwrap_or(i64::MAX),
             tv_nsec: timeout.subsec_nanos().into(),
@@ -175,9 +183,12 @@ impl ReceiveSocket {
             PollFd::from_borrowed_fd(self.waker.shared.0.as_fd(), PollFlags::IN),
         ];
         match poll(&mut fds, timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => (),
+            Err(error) => return Err(error.into()),
         }
+        // The nudges are counted together, and there may be none.
+        let _ = rustix::io::read(&self.waker.shared.0, &mut [0; 8]);
+        Ok(())
     }
 }
 

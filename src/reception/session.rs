@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! A receiver with a clock, which outlives no element but knows none: what a thread of the network, or a chain
-//! function, feeds, and where others read the statistics.
+//! A receiver with a clock: what a thread of the network, or a chain function, feeds, and where others read the
+//! statistics.
 
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant, SystemTime};
@@ -63,14 +63,14 @@ struct Inner {
 
 /// A receiver that several threads may use.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(crate) struct Session {
     inner: Mutex<Inner>,
     /// There is an earlier deadline, or the wait is over.
     sooner: Condvar,
 }
 
 impl Session {
-    pub(super) fn new(config: ReceiverConfig) -> Self {
+    pub(crate) fn new(config: ReceiverConfig) -> Self {
         let (receiver, clock) = (Receiver::new(config), Clock::new());
         let inner = Inner { receiver, clock, waiting_until: None, interrupted: false };
         Self { inner: Mutex::new(inner), sooner: Condvar::new() }
@@ -78,7 +78,7 @@ impl Session {
 
     /// Does what is due, lets `feed` push datagrams at the time that it is told, and collects what happened. A `capture`
     /// time, if there is one, is when the datagrams were captured, and becomes the time of the session.
-    pub(super) fn feed<R>(
+    pub(crate) fn feed<R>(
         &self,
         capture: Option<Time>,
         events: &mut Vec<Event>,
@@ -102,12 +102,12 @@ impl Session {
     }
 
     /// No more datagrams will come.
-    pub(super) fn finish(&self, events: &mut Vec<Event>) {
+    pub(crate) fn finish(&self, events: &mut Vec<Event>) {
         self.feed(None, events, |receiver, now| receiver.finish(now));
     }
 
     /// How long until there is something to do without a datagram; zero if there is already.
-    pub(super) fn next_wait(&self) -> Option<Duration> {
+    pub(crate) fn next_wait(&self) -> Option<Duration> {
         let mut inner = self.inner.lock().unwrap();
         let deadline = inner.receiver.next_deadline()?;
         let now = inner.clock.now();
@@ -116,7 +116,7 @@ impl Session {
 
     /// Waits until something is due without a datagram; then [`feed`](Self::feed) does it. `false` if the wait was
     /// interrupted.
-    pub(super) fn wait_for_deadline(&self) -> bool {
+    pub(crate) fn wait_for_deadline(&self) -> bool {
         let mut inner = self.inner.lock().unwrap();
         while !inner.interrupted {
             let now = inner.clock.now();
@@ -133,12 +133,12 @@ impl Session {
     }
 
     /// Ends [`wait_for_deadline`](Self::wait_for_deadline), for good.
-    pub(super) fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         self.inner.lock().unwrap().interrupted = true;
         self.sooner.notify_all();
     }
 
-    pub(super) fn stats(&self) -> ReceiverStats {
+    pub(crate) fn stats(&self) -> ReceiverStats {
         self.inner.lock().unwrap().receiver.stats()
     }
 }
