@@ -7,6 +7,9 @@
 //! large block in narrow strips, each of them cheap and in cache.
 
 use std::ops::Range;
+use std::sync::Arc;
+
+use crate::DecodeJob;
 
 /// Makes the repair symbols of a source block of a certain number of symbols.
 ///
@@ -64,6 +67,10 @@ pub trait BlockDecoder: Send + Sync {
     ///
     /// On an error `block` is as it was in the places that are present; the others are undefined.
     fn decode(&self, block: &mut [u8], present: &Present, repair: &[RepairSymbol<'_>]) -> Result<(), DecodeError>;
+
+    /// Begins what [`decode`](Self::decode) does, to be done in steps. `repair` is the encoding symbol IDs of the repair
+    /// symbols.
+    fn begin(self: Arc<Self>, present: &Present, repair: &[u32]) -> Result<Box<dyn DecodeJob>, DecodeError>;
 }
 
 /// A repair symbol that was received.
@@ -119,6 +126,11 @@ impl Present {
         self.len - self.count
     }
 
+    /// Bytes of memory that the set takes besides itself.
+    pub(crate) fn bytes(&self) -> usize {
+        self.words.len() * size_of::<u64>()
+    }
+
     /// The encoding symbol IDs that are missing, in ascending order.
     pub fn missing(&self) -> impl Iterator<Item = usize> + '_ {
         self.words.iter().enumerate().flat_map(move |(index, &word)| {
@@ -163,29 +175,53 @@ pub(crate) fn check_encode(
     Ok(())
 }
 
-/// What every decoder checks first, for a code with `max_encoding_symbols`.
-pub(crate) fn check_decode(
-    decoder: &dyn BlockDecoder,
-    block: &[u8],
+/// What every decoder checks of the symbols that there are, for a code with `max_encoding_symbols`.
+pub(crate) fn check_symbols(
+    source_symbols: usize,
     present: &Present,
-    repair: &[RepairSymbol<'_>],
+    repair: &[u32],
     max_encoding_symbols: u32,
 ) -> Result<(), DecodeError> {
-    let (symbols, symbol_size) = (decoder.source_symbols(), decoder.symbol_size());
-    let lengths = [(block.len(), symbols * symbol_size), (present.source_symbols(), symbols)];
-    let lengths = lengths.into_iter().chain(repair.iter().map(|symbol| (symbol.data.len(), symbol_size)));
-    if let Some((actual, expected)) = lengths.into_iter().find(|(actual, expected)| actual != expected) {
-        return Err(DecodeError::Length { actual, expected });
+    if present.source_symbols() != source_symbols {
+        return Err(DecodeError::Length { actual: present.source_symbols(), expected: source_symbols });
     }
-    let mut esis: Vec<u32> = repair.iter().map(|symbol| symbol.esi).collect();
+    let mut esis = repair.to_vec();
     esis.sort_unstable();
-    if let Some(&esi) = esis.iter().find(|&&esi| (esi as usize) < symbols || esi >= max_encoding_symbols) {
+    if let Some(&esi) = esis.iter().find(|&&esi| (esi as usize) < source_symbols || esi >= max_encoding_symbols) {
         return Err(DecodeError::Esi { esi });
     }
     if let Some(twice) = esis.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(DecodeError::Esi { esi: twice[0] });
     }
     Ok(())
+}
+
+/// What every decoder checks of the data of a block.
+pub(crate) fn check_data(
+    source_symbols: usize,
+    symbol_size: usize,
+    block: &[u8],
+    repair: &[RepairSymbol<'_>],
+) -> Result<(), DecodeError> {
+    let lengths = repair.iter().map(|symbol| (symbol.data.len(), symbol_size));
+    let mut lengths = std::iter::once((block.len(), source_symbols * symbol_size)).chain(lengths);
+    match lengths.find(|(actual, expected)| actual != expected) {
+        Some((actual, expected)) => Err(DecodeError::Length { actual, expected }),
+        None => Ok(()),
+    }
+}
+
+/// The repair symbols that a job began with, out of those that a step is given.
+pub(crate) fn begun_with<'a, 'b>(
+    esis: &[u32],
+    repair: &'a [RepairSymbol<'b>],
+) -> Result<&'a [RepairSymbol<'b>], DecodeError> {
+    let too_few = DecodeError::Length { actual: repair.len(), expected: esis.len() };
+    let repair = repair.get(..esis.len()).ok_or(too_few)?;
+    match repair.iter().zip(esis).find(|(symbol, esi)| symbol.esi != **esi) {
+        Some((symbol, _)) => Err(DecodeError::Esi { esi: symbol.esi }),
+        None => Ok(repair),
+    }
 }
 
 /// Why repair symbols could not be made. Each is a mistake of the caller.

@@ -8,7 +8,8 @@
 //! - [`Parameters`] say which code, and how the object is cut. They are plain numbers that may come from the network;
 //!   [`Parameters::codec`] checks every one of them.
 //! - [`ObjectCodec`] knows where each source symbol lies in the object, and makes an encoder or decoder per block.
-//! - [`BlockEncoder`] and [`BlockDecoder`] are the traits that each scheme implements.
+//! - [`BlockEncoder`] and [`BlockDecoder`] are the traits that each scheme implements. Whoever cannot wait for a block
+//!   decodes it in steps, by a [`DecodeJob`].
 //!
 //! Nothing here panics on values that come from outside: what cannot work is a [`ParameterError`] when the codec is
 //! made, an [`EncodeError`] or a [`DecodeError`] later.
@@ -22,6 +23,7 @@ mod cache;
 mod codec;
 mod derive;
 mod fountain;
+mod job;
 mod layout;
 mod no_code;
 mod parameters;
@@ -33,6 +35,7 @@ mod reed_solomon;
 pub use block::{BlockDecoder, BlockEncoder, DecodeError, EncodeError, Present, RepairSymbol};
 pub use codec::{ObjectCodec, Run, SourceBlock};
 pub use derive::{Protection, Scheme, Wanted};
+pub use job::{DecodeJob, Progress, Work};
 pub use parameters::{ByteOrder, Code, ParameterError, Parameters, Points};
 pub use partition::Partition;
 pub use reed_solomon::Kernel;

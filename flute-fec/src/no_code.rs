@@ -3,8 +3,9 @@
 //! Compact No-Code (RFC 5445 §3): no repair symbols, a block is complete when all source symbols are there.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use crate::{BlockDecoder, BlockEncoder, DecodeError, EncodeError, Present, RepairSymbol};
+use crate::{BlockDecoder, BlockEncoder, DecodeError, DecodeJob, EncodeError, Present, Progress, RepairSymbol, Work};
 
 /// Encoder and decoder of a block without repair symbols.
 #[derive(Clone, Copy, Debug)]
@@ -45,10 +46,33 @@ impl BlockDecoder for NoCode {
     }
 
     fn decode(&self, _: &mut [u8], present: &Present, repair: &[RepairSymbol<'_>]) -> Result<(), DecodeError> {
-        match (present.missing_count(), repair) {
-            (_, [symbol, ..]) => Err(DecodeError::Esi { esi: symbol.esi }),
-            (0, []) => Ok(()),
-            (missing, []) => Err(DecodeError::NotEnoughSymbols { missing, repair: 0 }),
-        }
+        check(present, repair.first().map(|symbol| symbol.esi))
+    }
+
+    fn begin(self: Arc<Self>, present: &Present, repair: &[u32]) -> Result<Box<dyn DecodeJob>, DecodeError> {
+        check(present, repair.first().copied())?;
+        Ok(Box::new(NothingToDo))
+    }
+}
+
+/// Without repair symbols a block has all source symbols, or cannot be decoded.
+fn check(present: &Present, repair: Option<u32>) -> Result<(), DecodeError> {
+    match (present.missing_count(), repair) {
+        (_, Some(esi)) => Err(DecodeError::Esi { esi }),
+        (0, None) => Ok(()),
+        (missing, None) => Err(DecodeError::NotEnoughSymbols { missing, repair: 0 }),
+    }
+}
+
+/// The decoding of a block that lacks nothing.
+struct NothingToDo;
+
+impl DecodeJob for NothingToDo {
+    fn step(&mut self, _: &mut [u8], _: &[RepairSymbol<'_>], _: &mut Work) -> Result<Progress, DecodeError> {
+        Ok(Progress::Done)
+    }
+
+    fn memory_use(&self) -> usize {
+        size_of::<Self>()
     }
 }

@@ -5,13 +5,14 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
+use super::decode::Job;
 use super::plan::{Equations, Plan};
 use super::replay::{Symbols, replay};
 use super::{FountainCode, Rows};
-use crate::block::{check_decode, check_encode};
+use crate::block::{check_data, check_encode, check_symbols};
 use crate::cache::{Cache, lock};
 use crate::layout::BlockLayout;
-use crate::{BlockDecoder, BlockEncoder, DecodeError, EncodeError, Present, RepairSymbol, Scheme};
+use crate::{BlockDecoder, BlockEncoder, DecodeError, DecodeJob, EncodeError, Present, RepairSymbol, Scheme, Work};
 
 /// Encoder and decoder of source blocks of one layout.
 #[derive(Debug)]
@@ -90,27 +91,17 @@ impl<C: FountainCode> BlockDecoder for FountainBlock<C> {
     }
 
     fn decode(&self, block: &mut [u8], present: &Present, repair: &[RepairSymbol<'_>]) -> Result<(), DecodeError> {
-        check_decode(self, block, present, repair, self.code.max_encoding_symbols())?;
-        let missing = present.missing_count();
-        if missing == 0 {
-            return Ok(());
-        }
-        let precode = self.code.precode();
-        let mut equations = Equations::new(&precode);
-        for esi in (0..self.layout.symbols).filter(|&esi| present.contains(esi as usize)) {
-            equations.push(self.code.encoding_symbol(esi), esi);
-        }
-        for (input, symbol) in (self.layout.symbols..).zip(repair) {
-            equations.push(self.code.encoding_symbol(symbol.esi), input);
-        }
-        let not_enough = DecodeError::NotEnoughSymbols { missing, repair: repair.len() };
-        let plan = Plan::new(&precode, &equations).ok_or(not_enough)?;
-        let missing: Vec<u32> = present.missing().map(|esi| esi as u32).collect();
-        let mut outputs = Rows::default();
-        missing.iter().for_each(|&esi| outputs.push(self.code.encoding_symbol(esi)));
-        let mut symbols = Decoding { layout: &self.layout, block, repair, missing: &missing };
-        replay(&plan, &mut symbols, &outputs, 0..self.layout.symbol_size.into());
-        Ok(())
+        let symbols = self.layout.symbols as usize;
+        check_data(symbols, self.layout.symbol_size.into(), block, repair)?;
+        let esis: Vec<u32> = repair.iter().map(|symbol| symbol.esi).collect();
+        check_symbols(symbols, present, &esis, self.code.max_encoding_symbols())?;
+        let mut job = Job::new(self.code, self.layout, present, esis);
+        job.step(block, repair, &mut Work::unlimited()).map(|_| ())
+    }
+
+    fn begin(self: Arc<Self>, present: &Present, repair: &[u32]) -> Result<Box<dyn DecodeJob>, DecodeError> {
+        check_symbols(self.layout.symbols as usize, present, repair, self.code.max_encoding_symbols())?;
+        Ok(Box::new(Job::new(self.code, self.layout, present, repair.to_vec())))
     }
 }
 
@@ -134,35 +125,9 @@ impl Symbols for Encoding<'_> {
     }
 }
 
-/// Source symbols that are present and repair symbols go in, missing source symbols come out.
-struct Decoding<'a> {
-    layout: &'a BlockLayout,
-    block: &'a mut [u8],
-    repair: &'a [RepairSymbol<'a>],
-    missing: &'a [u32],
-}
-
-impl Symbols for Decoding<'_> {
-    #[inline(always)]
-    fn load<const B: usize>(&self, input: u32, columns: Range<usize>, lane: &mut [u8; B]) {
-        match input.checked_sub(self.layout.symbols) {
-            None => load_source(self.layout, self.block, input, columns, lane),
-            Some(repair) => {
-                let data = &self.repair[repair as usize].data[columns];
-                lane[..data.len()].copy_from_slice(data);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn store(&mut self, output: usize, columns: Range<usize>, lane: &[u8]) {
-        self.layout.write(self.block, self.missing[output], columns, lane);
-    }
-}
-
 /// Loads columns of a source symbol, with a copy of known length where that is possible: it is what takes time.
 #[inline(always)]
-fn load_source<const B: usize>(
+pub(super) fn load_source<const B: usize>(
     layout: &BlockLayout,
     source: &[u8],
     esi: u32,

@@ -12,6 +12,7 @@
 //! that are narrow enough for all L symbols to stay in the cache of the processor.
 
 mod block;
+mod decode;
 mod elimination;
 mod lane;
 mod octet;

@@ -150,6 +150,13 @@ impl Plan {
         Some(plan)
     }
 
+    /// What it costs to find `columns` of the intermediate symbols and of `outputs`, sums of them.
+    pub(super) fn work(&self, outputs: &Rows, columns: usize) -> u64 {
+        let steps = |steps: &Steps| steps.found.entries() + steps.inactive.entries() + steps.steps.len();
+        let sums = 2 * steps(&self.pivots) + steps(&self.rest) + self.combinations.entries() + self.spread.entries();
+        ((sums + 4 * self.symbols + outputs.entries()) * columns.div_ceil(64)) as u64
+    }
+
     /// Bytes of memory, about.
     pub(super) fn bytes(&self) -> usize {
         let steps =

@@ -9,7 +9,7 @@ use super::Rows;
 use crate::Scheme;
 
 /// A Raptor or RaptorQ code with a certain number of source symbols.
-pub(crate) trait FountainCode: Debug + Send + Sync {
+pub(crate) trait FountainCode: Copy + Debug + Send + Sync + 'static {
     /// Which of the two it is.
     fn scheme(&self) -> Scheme;
 

@@ -24,9 +24,14 @@ pub(super) trait Symbols {
     fn store(&mut self, output: usize, columns: Range<usize>, lane: &[u8]);
 }
 
+/// Columns of a strip that is worked on at a time, of symbols of `columns`.
+pub(super) fn strip_columns(columns: usize) -> usize {
+    if columns > NARROW { WIDE } else { NARROW }
+}
+
 /// Finds the intermediate symbols by `plan`, and stores the outputs, which are sums of them.
 pub(super) fn replay(plan: &Plan, symbols: &mut impl Symbols, outputs: &Rows, columns: Range<usize>) {
-    if columns.len() > NARROW {
+    if strip_columns(columns.len()) == WIDE {
         run_widest(Replay::<WIDE, _> { plan, symbols, outputs, columns, lanes: Lanes::new(plan) });
     } else {
         run_widest(Replay::<NARROW, _> { plan, symbols, outputs, columns, lanes: Lanes::new(plan) });

@@ -57,6 +57,11 @@ impl Rows {
         Self { columns: rows, ends }
     }
 
+    /// Number of ones.
+    pub(crate) fn entries(&self) -> usize {
+        self.columns.len()
+    }
+
     /// Bytes of memory.
     pub(crate) fn bytes(&self) -> usize {
         (self.columns.len() + self.ends.len()) * size_of::<u32>()

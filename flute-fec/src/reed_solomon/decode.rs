@@ -2,12 +2,17 @@
 
 //! Erasure decoding of one source block.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use super::Shape;
+use super::job::Job;
 use super::kernel::SumOfProducts;
-use super::lagrange::Geometry;
+use super::lagrange::{Geometry, Interpolation};
 use super::multiply::{Matrix, Multiplier, Spread};
 use super::symbol::{self, Layout};
-use crate::{BlockDecoder, DecodeError, Present, RepairSymbol};
+use crate::block::check_symbols;
+use crate::{BlockDecoder, DecodeError, DecodeJob, Present, RepairSymbol};
 
 /// The decoder of blocks of one shape.
 ///
@@ -53,11 +58,67 @@ impl<K: SumOfProducts> Decoder<K> {
         Ok(())
     }
 
-    /// Computes the missing symbols where a kernel can work on all of them.
-    fn multiply(&self, missing: &[u32], repair: &[u32], inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
-        let matrix = self.geometry.decoding(missing, repair);
-        let columns = 0..outputs[0].len();
-        self.multiplier.multiply(&Matrix::Interpolation(&matrix), inputs, columns, outputs);
+    /// The matrix from what is there to what is missing.
+    pub(super) fn matrix(&self, missing: &[u32], repair: &[u32]) -> Interpolation {
+        self.geometry.decoding(missing, repair)
+    }
+
+    /// What making the matrix costs, at most.
+    pub(super) fn matrix_work(&self, missing: usize) -> u64 {
+        let (k, missing) = (u64::from(self.geometry.k), missing as u64);
+        k + (2 * missing * (k + missing)).min(self.geometry.field.convolution_cost() as u64)
+    }
+
+    /// How many missing symbols are best computed together.
+    pub(super) fn group_rows(&self) -> usize {
+        self.multiplier.group_rows()
+    }
+
+    /// The least number of columns that hold whole elements.
+    pub(super) fn unit(&self) -> usize {
+        self.multiplier.layout().unit()
+    }
+
+    /// The symbols that are there, in the order of the columns of the matrix, and the places of those that are missing.
+    pub(super) fn inputs_and_outputs<'a>(
+        &self,
+        block: &'a mut [u8],
+        present: &Present,
+        repair: &[RepairSymbol<'a>],
+    ) -> (Vec<&'a [u8]>, Vec<&'a mut [u8]>) {
+        let mut inputs: Vec<&[u8]> = Vec::with_capacity(self.geometry.k as usize);
+        let mut outputs = Vec::with_capacity(repair.len());
+        for (esi, symbol) in block.chunks_exact_mut(self.symbol_size).enumerate() {
+            if present.contains(esi) {
+                inputs.push(symbol);
+            } else {
+                outputs.push(symbol);
+            }
+        }
+        inputs.extend(repair.iter().map(|symbol| symbol.data));
+        (inputs, outputs)
+    }
+
+    /// Computes some columns of some missing symbols.
+    pub(super) fn multiply(
+        &self,
+        matrix: &Matrix<'_, K::Map>,
+        inputs: &[&[u8]],
+        columns: Range<usize>,
+        outputs: &mut [&mut [u8]],
+    ) {
+        match self.multiplier.layout() {
+            Layout::Direct(_) => self.multiplier.multiply(matrix, inputs, columns, outputs),
+            layout @ Layout::Packed { m } => {
+                let inputs = Spread::new(layout, m, inputs, &columns);
+                let mut products = Spread::zeroed(layout, outputs.len(), &columns);
+                let all = 0..layout.spread_len(columns.len());
+                self.multiplier.multiply(matrix, &inputs.symbols(), all, &mut products.symbols_mut());
+                for (elements, output) in products.symbols().into_iter().zip(outputs) {
+                    symbol::pack(m, elements, &mut output[columns.clone()]);
+                }
+            }
+        }
     }
 }
 
@@ -81,29 +142,18 @@ impl<K: SumOfProducts> BlockDecoder for Decoder<K> {
         };
         let esis: Vec<u32> = repair.iter().map(|symbol| symbol.esi).collect();
 
-        let mut inputs: Vec<&[u8]> = Vec::with_capacity(self.source_symbols());
-        let mut outputs = Vec::with_capacity(missing.len());
-        for (esi, symbol) in block.chunks_exact_mut(self.symbol_size).enumerate() {
-            if present.contains(esi) {
-                inputs.push(symbol);
-            } else {
-                outputs.push(symbol);
-            }
-        }
-        inputs.extend(repair.iter().map(|symbol| symbol.data));
-
-        match self.multiplier.layout() {
-            Layout::Direct(_) => self.multiply(&missing, &esis, &inputs, &mut outputs),
-            layout @ Layout::Packed { m } => {
-                let columns = 0..self.symbol_size;
-                let inputs = Spread::new(layout, m, &inputs, &columns);
-                let mut products = Spread::zeroed(layout, outputs.len(), &columns);
-                self.multiply(&missing, &esis, &inputs.symbols(), &mut products.symbols_mut());
-                for (elements, output) in products.symbols().into_iter().zip(outputs) {
-                    symbol::pack(m, elements, output);
-                }
-            }
-        }
+        let (inputs, mut outputs) = self.inputs_and_outputs(block, present, repair);
+        let matrix = self.matrix(&missing, &esis);
+        let matrix = Matrix::Interpolation { matrix: &matrix, first_row: 0 };
+        self.multiply(&matrix, &inputs, 0..self.symbol_size, &mut outputs);
         Ok(())
+    }
+
+    fn begin(self: Arc<Self>, present: &Present, repair: &[u32]) -> Result<Box<dyn DecodeJob>, DecodeError> {
+        check_symbols(self.source_symbols(), present, repair, self.max_encoding_symbols)?;
+        let missing = present.missing_count();
+        let not_enough = DecodeError::NotEnoughSymbols { missing, repair: repair.len() };
+        let repair = repair.get(..missing).ok_or(not_enough)?.to_vec();
+        Ok(Box::new(Job::new(self, present, repair)))
     }
 }

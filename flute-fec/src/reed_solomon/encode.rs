@@ -64,7 +64,7 @@ impl<K: SumOfProducts> Encoder<K> {
             self.multiplier.multiply(&kept, inputs, columns, outputs);
         } else {
             let made = self.geometry.encoding(self.geometry.k + first_repair, count);
-            self.multiplier.multiply(&Matrix::Interpolation(&made), inputs, columns, outputs);
+            self.multiplier.multiply(&Matrix::Interpolation { matrix: &made, first_row: 0 }, inputs, columns, outputs);
         }
     }
 

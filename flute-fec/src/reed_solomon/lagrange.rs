@@ -164,6 +164,11 @@ impl<'a> Quotient<'a> {
 }
 
 impl Interpolation {
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        (self.columns.len() + self.rows.len()) * size_of::<Node>()
+    }
+
     /// Some columns of some rows.
     #[inline(always)]
     pub(super) fn part(&self, rows: Range<usize>, columns: Range<usize>) -> impl ExactSizeIterator<Item = Column<'_>> {

@@ -13,6 +13,7 @@ mod decode;
 mod derive;
 mod encode;
 mod field;
+mod job;
 mod kernel;
 mod lagrange;
 mod multiply;

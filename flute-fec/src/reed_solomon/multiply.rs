@@ -91,8 +91,7 @@ impl<K: SumOfProducts> Multiplier<K> {
         let (planes, rows) = (self.layout.planes(), self.group_rows());
         let block_len = (BLOCK_BYTES / columns.len().max(1)).clamp(MIN_BLOCK, MAX_BLOCK) / 2 * 2;
         let first_row = match matrix {
-            Matrix::Kept { first_row, .. } => *first_row,
-            Matrix::Interpolation(_) => 0,
+            Matrix::Kept { first_row, .. } | Matrix::Interpolation { first_row, .. } => *first_row,
         };
         let mut made = Group::EMPTY;
         for (index, block) in inputs.chunks(block_len).enumerate() {
@@ -108,7 +107,7 @@ impl<K: SumOfProducts> Multiplier<K> {
                         let pairs = start * planes.count() / 2..end.div_ceil(2);
                         (&group.maps[pairs.start * group.stride..pairs.end * group.stride], group.stride)
                     }
-                    Matrix::Interpolation(matrix) => {
+                    Matrix::Interpolation { matrix, .. } => {
                         self.fill(&mut made, matrix, row..row + head.len(), start..start + block.len());
                         (&made.maps[..], made.stride)
                     }
@@ -153,8 +152,8 @@ impl<M> Group<M> {
 pub(super) enum Matrix<'a, M> {
     /// Groups of all columns, by their number, and the row of all groups to begin with.
     Kept { group: &'a dyn Fn(usize) -> &'a Group<M>, first_row: usize },
-    /// All rows of a matrix, whose groups are made as they are needed.
-    Interpolation(&'a Interpolation),
+    /// A matrix whose groups are made as they are needed, and the row of it to begin with.
+    Interpolation { matrix: &'a Interpolation, first_row: usize },
 }
 
 /// Symbols with each element in bytes of its own.

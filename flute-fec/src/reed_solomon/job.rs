@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! Erasure decoding of one source block in steps: a rectangle of rows of the matrix and columns of symbols at a time.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::decode::Decoder;
+use super::kernel::SumOfProducts;
+use super::lagrange::Interpolation;
+use super::multiply::Matrix;
+use crate::block::{begun_with, check_data};
+use crate::{BlockDecoder, DecodeError, DecodeJob, Present, Progress, RepairSymbol, Work};
+
+/// Bytes of inputs that are worked on at a time, at most, where symbols have so many columns.
+const MAX_INPUT_BYTES: usize = 4 << 20;
+/// Columns that are worked on at a time are a multiple of so many elements.
+const MIN_ELEMENTS: usize = 64;
+
+/// The decoding of one block.
+pub(super) struct Job<K: SumOfProducts> {
+    decoder: Arc<Decoder<K>>,
+    present: Present,
+    missing: Vec<u32>,
+    /// The repair symbols that are used: as many as symbols are missing.
+    repair: Vec<u32>,
+    /// From the symbols that are there to those that are missing.
+    matrix: Option<Interpolation>,
+    /// Columns of all missing symbols that are computed.
+    columns: usize,
+    /// Missing symbols of which the next columns are computed too.
+    rows: usize,
+}
+
+impl<K: SumOfProducts> Job<K> {
+    /// Has as many repair symbols as symbols are missing, all of this code.
+    pub(super) fn new(decoder: Arc<Decoder<K>>, present: &Present, repair: Vec<u32>) -> Self {
+        let missing = present.missing().map(|esi| esi as u32).collect();
+        Self { decoder, present: present.clone(), missing, repair, matrix: None, columns: 0, rows: 0 }
+    }
+
+    /// The next columns to compute.
+    fn next_columns(&self) -> Range<usize> {
+        let size = self.decoder.symbol_size();
+        let multiple = MIN_ELEMENTS * self.decoder.unit();
+        let width = MAX_INPUT_BYTES / self.decoder.source_symbols() / multiple * multiple;
+        self.columns..size.min(self.columns + width.max(multiple))
+    }
+}
+
+impl<K: SumOfProducts> DecodeJob for Job<K> {
+    fn step(
+        &mut self,
+        block: &mut [u8],
+        repair: &[RepairSymbol<'_>],
+        work: &mut Work,
+    ) -> Result<Progress, DecodeError> {
+        let repair = begun_with(&self.repair, repair)?;
+        check_data(self.decoder.source_symbols(), self.decoder.symbol_size(), block, repair)?;
+        if self.missing.is_empty() {
+            return Ok(Progress::Done);
+        }
+        let matrix = match self.matrix.take() {
+            Some(matrix) => matrix,
+            None => {
+                work.spend(self.decoder.matrix_work(self.missing.len()));
+                self.decoder.matrix(&self.missing, &self.repair)
+            }
+        };
+        let (inputs, mut outputs) = self.decoder.inputs_and_outputs(block, &self.present, repair);
+        while self.columns < self.decoder.symbol_size() && !work.is_spent() {
+            let columns = self.next_columns();
+            // What it costs to have the coefficients of one output, and to add up its products.
+            let row_work = inputs.len() as u64 * (2 + columns.len().div_ceil(64) as u64);
+            let group = self.decoder.group_rows();
+            let rows = ((work.left() / row_work).min(outputs.len() as u64) as usize).next_multiple_of(group).max(group);
+            let rows = self.rows..outputs.len().min(self.rows + rows);
+            let part = Matrix::Interpolation { matrix: &matrix, first_row: rows.start };
+            self.decoder.multiply(&part, &inputs, columns.clone(), &mut outputs[rows.clone()]);
+            work.spend(row_work * rows.len() as u64);
+            self.rows = rows.end;
+            if self.rows == outputs.len() {
+                (self.columns, self.rows) = (columns.end, 0);
+            }
+        }
+        self.matrix = Some(matrix);
+        Ok(if self.columns < self.decoder.symbol_size() { Progress::More } else { Progress::Done })
+    }
+
+    fn memory_use(&self) -> usize {
+        let matrix = self.matrix.as_ref().map_or(0, Interpolation::bytes);
+        size_of::<Self>() + matrix + self.present.bytes() + (self.missing.len() + self.repair.len()) * size_of::<u32>()
+    }
+}
