@@ -6,8 +6,8 @@
  * FLUTE (RFC 6726, RFC 3926): delivery of files and media segments over multicast, to any number of receivers, without
  * a return channel.
  *
- * As a Rust library this crate offers what applications share with the elements: the [object meta](object_meta) and
- * the [media types](media_type). The elements are registered by `plugin_register_static()`, or by GStreamer when it
+ * As a Rust library this crate offers what applications share with the elements: the [object meta](object_meta), the
+ * [event that removes an object](object_removal) and the [media types](media_type). The elements are registered by `plugin_register_static()`, or by GStreamer when it
  * finds the plugin.
  *
  * Since: 0.1
@@ -26,6 +26,7 @@ mod flutesink;
 mod flutesrc;
 pub mod media_type;
 pub mod object_meta;
+pub mod object_removal;
 mod reception;
 mod socket;
 mod uri;

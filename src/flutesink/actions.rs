@@ -13,15 +13,16 @@ use gst::subclass::prelude::*;
 
 use super::CAT;
 use super::imp::FluteSink;
+use super::messages;
 use super::objects::{self, Names};
 use super::pad::PadSettings;
 use crate::object_meta::ObjectMeta;
 
-/// The action signals of the element.
+/// The signals of the element: actions, and what it tells.
 pub(super) fn signals() -> &'static [Signal] {
     static SIGNALS: LazyLock<Vec<Signal>> = LazyLock::new(|| {
         let string = glib::Type::STRING;
-        vec![
+        let actions = vec![
             /**
              * flutesink::add-object:
              * @buffer: the bytes of the object
@@ -59,7 +60,8 @@ pub(super) fn signals() -> &'static [Signal] {
                     let element = arguments[0].get::<super::FluteSink>().expect("checked by the signal");
                     let location = arguments[1].get::<Option<String>>().expect("checked by the signal");
                     let now = arguments[2].get::<bool>().expect("checked by the signal");
-                    Some(element.imp().remove_object(&location.unwrap_or_default(), now).to_value())
+                    let when = if now { Removal::Now } else { Removal::AfterTransfer };
+                    Some(element.imp().remove_object(&location.unwrap_or_default(), when).to_value())
                 })
                 .build(),
             /**
@@ -80,23 +82,24 @@ pub(super) fn signals() -> &'static [Signal] {
                     Some(element.imp().send_now(&location.unwrap_or_default()).to_value())
                 })
                 .build(),
-        ]
+        ];
+        actions.into_iter().chain(messages::signals()).collect()
     });
     &SIGNALS
 }
 
 impl FluteSink {
-    fn add_object(&self, buffer: gst::Buffer, meta: Option<gst::Structure>) -> bool {
+    fn add_object(&self, mut buffer: gst::Buffer, meta: Option<gst::Structure>) -> bool {
         let Some(session) = self.session() else {
             gst::warning!(CAT, imp = self, "An object can be added from PAUSED on");
             return false;
         };
         let settings = self.settings.lock().unwrap().clone();
         let names = Names { upstream: None, caps: None };
-        let result = objects::one_buffer(buffer).map_err(|error| error.to_string()).and_then(|mut collected| {
-            if let Some(meta) = meta {
-                collected.meta = Some(Box::new(ObjectMeta::from_structure(&meta)));
-            }
+        if let Some(meta) = meta {
+            ObjectMeta::from_structure(&meta).put_on(buffer.make_mut());
+        }
+        let result = objects::one_buffer(buffer).map_err(|error| error.to_string()).and_then(|collected| {
             let mut schedule = PadSettings {
                 location: Some("added-%05d".to_owned()),
                 index: self.next_added_object(),
@@ -114,8 +117,7 @@ impl FluteSink {
         result.is_ok()
     }
 
-    fn remove_object(&self, location: &str, now: bool) -> bool {
-        let when = if now { Removal::Now } else { Removal::AfterTransfer };
+    pub(super) fn remove_object(&self, location: &str, when: Removal) -> bool {
         self.session().is_some_and(|session| {
             session.with_sender(|sender, now| sender.toi_of(location).is_some_and(|toi| sender.remove(toi, when, now)))
         })

@@ -20,11 +20,13 @@
  * complete, a packet closes the session, and EOS follows.
  *
  * Applications can add an object without a pad (`add-object`), take one out (`remove-object`) and start a transfer of one
- * (`send-now`) by action signals.
+ * (`send-now`) by action signals. In a stream, the custom downstream event `flute-remove-object` with the name of an
+ * object as its `content-location` takes it out; flutedirsrc sends it for files that are deleted.
  *
- * On the bus: `flute-session-opened`, `flute-fdt`, `flute-object-sent`, `flute-object-withdrawn` and
- * `flute-session-closed` as element messages, and a warning with `flute-object-failed` in its details for an object that
- * could not be read to its end. Progress messages tell of transfers of a thousand packets and more.
+ * On the bus: `flute-session-opened`, `flute-fdt`, `flute-object-sent`, `flute-object-withdrawn`, `flute-object-failed`
+ * and `flute-session-closed` as element messages; of objects the signals `object-sent`, `object-withdrawn` and
+ * `object-failed` tell too, and one that could not be read to its end is a warning besides. Progress messages tell of
+ * transfers of a thousand packets and more.
  *
  * ## Example pipelines
  * |[

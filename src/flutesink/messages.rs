@@ -1,14 +1,53 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What applications are told of a session.
+//! What applications are told of a session: by messages on the bus, and of objects by signals too.
+#![expect(unused_doc_comments, reason = "GStreamer's documentation has signals described where they are made")]
 
 use std::collections::HashSet;
 
 use flute_proto::lct::{Toi, Tsi};
 use flute_proto::sender::{SenderEvent, SenderStats};
+use gst::glib::subclass::Signal;
 use gst::prelude::*;
 
 use super::CAT;
+
+const OBJECT_SENT: &str = "object-sent";
+const OBJECT_WITHDRAWN: &str = "object-withdrawn";
+const OBJECT_FAILED: &str = "object-failed";
+
+/// The signals that tell of objects. They are emitted by the thread of the session, which waits for their handlers: those
+/// who have much to do listen to the messages, which say the same.
+pub(super) fn signals() -> Vec<Signal> {
+    let signal = |name| Signal::builder(name).param_types([gst::Structure::static_type()]).build();
+    vec![
+        /**
+         * flutesink::object-sent:
+         * @details: the fields of the message `flute-object-sent`: `tsi`, `toi`, `content-location`, `transfers` so far,
+         *     `transfer-length` in bytes
+         *
+         * The last packet of a transfer of an object was given out.
+         */
+        signal(OBJECT_SENT),
+        /**
+         * flutesink::object-withdrawn:
+         * @details: the fields of the message `flute-object-withdrawn`: `tsi`, `toi`, `content-location`, and `transfers`
+         *     that were complete
+         *
+         * An object was removed, was replaced, or has had all its transfers: it is sent no more, and later FDT Instances
+         * do not describe it.
+         */
+        signal(OBJECT_WITHDRAWN),
+        /**
+         * flutesink::object-failed:
+         * @details: the fields of the message `flute-object-failed`: `tsi`, `toi`, `content-location`, and the `reason` as
+         *     a string
+         *
+         * An object could not be read to its end, and was withdrawn.
+         */
+        signal(OBJECT_FAILED),
+    ]
+}
 
 /// Tells of the events of a session.
 #[derive(Debug)]
@@ -53,28 +92,25 @@ impl Reporter {
                     "Sent {location}, TOI {toi}, {transfer_length} bytes, {transfers} times"
                 );
                 self.end_progress(gst::ProgressType::Complete, toi, &format!("{location}: sent"));
-                self.post(
-                    object("flute-object-sent", self.tsi, toi, &location)
-                        .field("transfers", transfers)
-                        .field("transfer-length", transfer_length)
-                        .build(),
-                );
+                let sent = self.object(OBJECT_SENT, toi, &location).field("transfers", transfers);
+                self.tell(OBJECT_SENT, &sent.field("transfer-length", transfer_length).build());
             }
             SenderEvent::Withdrawn { toi, location, transfers } => {
                 gst::info!(CAT, obj = element, "{location}, TOI {toi}, is sent no more");
                 self.end_progress(gst::ProgressType::Canceled, toi, &format!("{location}: withdrawn"));
-                let withdrawn = object("flute-object-withdrawn", self.tsi, toi, &location);
-                self.post(withdrawn.field("transfers", transfers).build());
+                let withdrawn = self.object(OBJECT_WITHDRAWN, toi, &location).field("transfers", transfers);
+                self.tell(OBJECT_WITHDRAWN, &withdrawn.build());
             }
             SenderEvent::Failed { toi, location, reason } => {
                 self.end_progress(gst::ProgressType::Error, toi, &format!("{location}: {reason}"));
-                let failed = object("flute-object-failed", self.tsi, toi, &location);
+                let failed = self.object(OBJECT_FAILED, toi, &location).field("reason", reason.to_string()).build();
                 gst::element_warning!(
                     self.element,
                     gst::ResourceError::Read,
                     ("{location} could not be sent to its end: {reason}"),
-                    details: failed.field("reason", reason.to_string()).build()
+                    details: failed.clone()
                 );
+                self.tell(OBJECT_FAILED, &failed);
             }
             _ => (),
         }
@@ -97,6 +133,22 @@ impl Reporter {
         let code = format!("flute-object-{toi}");
         let progress = gst::message::Progress::builder(kind, &code, text).src(&self.element).build();
         let _ = self.element.post_message(progress);
+    }
+
+    /// The message that belongs to a signal, with what is said of every object.
+    fn object(&self, signal: &str, toi: Toi, location: &str) -> gst::structure::Builder {
+        let name = format!("flute-{signal}");
+        let builder = gst::Structure::builder(name).field("tsi", self.tsi.get()).field("content-location", location);
+        match u64::try_from(toi.get()) {
+            Ok(toi) => builder.field("toi", toi),
+            Err(_) => builder.field("toi", toi.to_string()),
+        }
+    }
+
+    /// Emits a signal, and posts the message of the same name.
+    fn tell(&self, signal: &str, details: &gst::Structure) {
+        self.element.emit_by_name::<()>(signal, &[details]);
+        self.post(details.clone());
     }
 
     /// Posts an element message. Without a bus nobody wants to know.
@@ -124,12 +176,4 @@ pub(super) fn stats(tsi: Tsi, stats: &SenderStats, queued_bytes: u64) -> gst::St
 /// What the `stats` property says before the first session.
 pub(super) fn no_stats() -> gst::Structure {
     gst::Structure::new_empty("flute-sink-stats")
-}
-
-fn object(name: &str, tsi: Tsi, toi: Toi, location: &str) -> gst::structure::Builder {
-    let builder = gst::Structure::builder(name).field("tsi", tsi.get()).field("content-location", location);
-    match u64::try_from(toi.get()) {
-        Ok(toi) => builder.field("toi", toi),
-        Err(_) => builder.field("toi", toi.to_string()),
-    }
 }

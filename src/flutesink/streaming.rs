@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use flute_proto::sender::{GrowingSource, ObjectError};
+use flute_proto::sender::{GrowingSource, ObjectError, Removal};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -18,6 +18,7 @@ use super::session::{Refusal, Session};
 use super::source::Spool;
 use super::{CAT, FluteSinkPad};
 use crate::object_meta::ObjectMeta;
+use crate::object_removal::ObjectRemoval;
 
 impl FluteSink {
     pub(super) fn sink_chain(
@@ -98,6 +99,14 @@ impl FluteSink {
                     self.finish_if_all_eos(&session, Some(event.seqnum()));
                 }
                 return taken;
+            }
+            gst::EventView::CustomDownstream(custom) => {
+                if let Some(removal) = ObjectRemoval::of(custom) {
+                    let when = if removal.now { Removal::Now } else { Removal::AfterTransfer };
+                    if !self.remove_object(&removal.content_location, when) {
+                        gst::debug!(CAT, obj = pad, "There is no {} to remove", removal.content_location);
+                    }
+                }
             }
             // What is said of streams is not said of objects.
             _ => (),

@@ -2,11 +2,14 @@
 
 //! What an application does by signals and by URI.
 
+use std::sync::{Arc, Mutex};
+
 use gst::prelude::*;
 use gstflute::object_meta::{self, ObjectMeta};
+use gstflute::object_removal::ObjectRemoval;
 
 use crate::received::Session;
-use crate::{content, flutesink, init, messages, named, packets_until_eos};
+use crate::{content, flutesink, harness, init, messages, named, packets, packets_until_eos};
 
 /// An element without an input.
 fn output(element: &gst::Element) -> gst_check::Harness {
@@ -70,6 +73,95 @@ fn test_flutesink_objects_are_sent_at_once_and_removed() {
     assert!(element.send_event(gst::event::Eos::new()));
     assert_eq!(Session::of(&packets_until_eos(&mut h)).names(), ["hourly"]);
     assert_eq!(named(&messages(&bus), "flute-object-withdrawn").len(), 1);
+    element.set_bus(None);
+}
+
+#[test]
+fn test_flutesink_events_remove_objects() {
+    let element = flutesink(&[]);
+    let mut h = harness(&element, "sink_0");
+    let mut object = gst::Buffer::from_slice(b"object");
+    let meta = ObjectMeta {
+        content_location: Some("a/b%20c".into()),
+        repeat_count: Some(0),
+        repeat_delay: Some(gst::ClockTime::from_seconds(3600)),
+        ..Default::default()
+    };
+    meta.put_on(object.get_mut().unwrap());
+    let (withdrawn, names) = std::sync::mpsc::channel();
+    element.connect("object-withdrawn", false, move |arguments| {
+        let details = arguments[1].get::<gst::Structure>().unwrap();
+        withdrawn.send(details.get::<String>("content-location").unwrap()).unwrap();
+        None
+    });
+    h.push(object).unwrap();
+    for (name, now) in [("another", true), ("a/b%20c", true), ("a/b%20c", false)] {
+        let removal = ObjectRemoval { content_location: name.into(), now };
+        assert!(h.push_event(removal.into_event()));
+    }
+    assert_eq!(names.recv_timeout(std::time::Duration::from_secs(60)).unwrap(), "a/b%20c");
+    packets(&mut h);
+    assert!(names.try_recv().is_err(), "it was there once");
+}
+
+#[test]
+fn test_flutesink_tells_of_objects_by_signals() {
+    let element = flutesink(&[("tsi", "5")]);
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    for signal in ["object-sent", "object-withdrawn", "object-failed"] {
+        let told = told.clone();
+        element.connect(signal, false, move |arguments| {
+            told.lock().unwrap().push(arguments[1].get::<gst::Structure>().unwrap());
+            None
+        });
+    }
+    let mut h = output(&element);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, content(1 << 20)).unwrap();
+    let named_meta = |name: &str| ObjectMeta { content_location: Some(name.into()), ..Default::default() };
+    let carousel = ObjectMeta {
+        repeat_count: Some(0),
+        repeat_delay: Some(gst::ClockTime::from_seconds(3600)),
+        ..named_meta("carousel")
+    };
+    assert!(add(&element, b"object", Some(carousel)));
+    let later = gst::ClockTime::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap()).unwrap();
+    let truncated = ObjectMeta {
+        file: file.to_str().map(str::to_owned),
+        start_time: Some(later + gst::ClockTime::from_mseconds(200)),
+        ..named_meta("truncated")
+    };
+    assert!(add(&element, b"", Some(truncated)));
+    std::fs::write(&file, b"short").unwrap();
+    // What the messages say, in their order.
+    let mut messages = Vec::new();
+    let mut wait_for = |name: &str| {
+        while messages.last().is_none_or(|last: &gst::Structure| last.name() != name) {
+            let message = bus.timed_pop(gst::ClockTime::from_seconds(60)).expect("it is told");
+            let is_of_object = |message: &gst::StructureRef| message.name().starts_with("flute-object-");
+            if message.type_() == gst::MessageType::Element
+                && let Some(structure) = message.structure().filter(|structure| is_of_object(structure))
+            {
+                messages.push(structure.to_owned());
+            }
+        }
+    };
+    wait_for("flute-object-failed");
+    assert!(element.emit_by_name::<bool>("remove-object", &[&"carousel", &true]));
+    wait_for("flute-object-withdrawn");
+    assert_eq!(*told.lock().unwrap(), messages);
+    let [sent, failed, withdrawn] = &messages[..] else { panic!("{messages:?}") };
+    assert_eq!(sent.get("transfer-length"), Ok(6u64));
+    assert_eq!((sent.get("transfers"), withdrawn.get("transfers")), (Ok(1u64), Ok(1u64)));
+    assert_eq!(withdrawn.get("toi"), sent.get::<u64>("toi"));
+    assert!(failed.get::<String>("reason").unwrap().starts_with("reading at byte 0: the file has changed"), "{failed}");
+    assert_eq!(failed.get("content-location"), Ok("truncated"));
+    assert_eq!(failed.get("tsi"), Ok(5u64));
+    assert!(element.send_event(gst::event::Eos::new()));
+    packets_until_eos(&mut h);
     element.set_bus(None);
 }
 

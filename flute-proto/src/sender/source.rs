@@ -3,11 +3,12 @@
 //! Where the bytes of an object come from: random access, so that nothing is read before it is put into a packet.
 
 use std::fmt::Debug;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
+use std::time::SystemTime;
 
 /// The bytes of an object.
 pub trait Source: Debug + Send {
@@ -81,8 +82,32 @@ pub(super) fn read_slice(bytes: &[u8], offset: u64, buffer: &mut [u8]) -> io::Re
 #[derive(Debug)]
 pub struct FileSource {
     length: u64,
-    path: Option<PathBuf>,
+    /// Where it is found again, and as what.
+    path: Option<(PathBuf, Version)>,
     file: Mutex<Option<Arc<File>>>,
+}
+
+/// Which content a path has: another file there, another length or another time of change makes it another one.
+#[derive(Debug, PartialEq, Eq)]
+struct Version {
+    length: u64,
+    modified: Option<SystemTime>,
+    #[cfg(unix)]
+    device_and_inode: (u64, u64),
+}
+
+impl Version {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            length: metadata.len(),
+            modified: metadata.modified().ok(),
+            #[cfg(unix)]
+            device_and_inode: {
+                use std::os::unix::fs::MetadataExt;
+                (metadata.dev(), metadata.ino())
+            },
+        }
+    }
 }
 
 impl FileSource {
@@ -93,6 +118,8 @@ impl FileSource {
     }
 
     /// The file at `path`, open only while it is being read: so there can be more of them than a process may have open.
+    /// If there is another version of it when it is opened again, reading fails: those are not the bytes that were
+    /// announced.
     ///
     /// # Errors
     /// Where it does not exist, cannot be opened, or is not a regular file.
@@ -102,14 +129,21 @@ impl FileSource {
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        Ok(Self { length: metadata.len(), path: Some(path.to_owned()), file: Mutex::new(None) })
+        let path = Some((path.to_owned(), Version::of(&metadata)));
+        Ok(Self { length: metadata.len(), path, file: Mutex::new(None) })
     }
 
     fn file(&self) -> io::Result<Arc<File>> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         match (&*file, &self.path) {
             (Some(file), _) => Ok(Arc::clone(file)),
-            (None, Some(path)) => Ok(Arc::clone(file.insert(Arc::new(File::open(path)?)))),
+            (None, Some((path, version))) => {
+                let opened = File::open(path)?;
+                if Version::of(&opened.metadata()?) != *version {
+                    return Err(io::Error::other("the file has changed since it was announced"));
+                }
+                Ok(Arc::clone(file.insert(Arc::new(opened))))
+            }
             (None, None) => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -169,6 +203,24 @@ mod tests {
             assert_eq!(&bytes, b"789");
             assert_eq!(source.read_at(8, &mut bytes).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         }
+    }
+
+    #[test]
+    fn another_version_is_not_what_was_announced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("manifest");
+        let newer = folder.path().join("manifest.tmp");
+        std::fs::write(&path, b"version 1").unwrap();
+        let source = FileSource::open(&path).unwrap();
+        let mut bytes = [0; 9];
+        source.read_at(0, &mut bytes).unwrap();
+        std::fs::write(&newer, b"version 2").unwrap();
+        std::fs::rename(&newer, &path).unwrap();
+        source.read_at(0, &mut bytes).unwrap();
+        assert_eq!(&bytes, b"version 1", "it was open");
+        source.rest();
+        let error = source.read_at(0, &mut bytes).unwrap_err();
+        assert_eq!(error.to_string(), "the file has changed since it was announced");
     }
 
     #[test]
