@@ -82,10 +82,10 @@ fn steps_come_to_the_same() {
         (reed_solomon(7, 60, 100), 60, 70, 33, 40),
         (reed_solomon(16, 3000, 5000), 3000, 2, 2000, 2000),
         (raptor(1), 300, 1000, 40, 60),
-        (raptor(7), 1000, 130, 1000, 1020),
+        (raptor(7), 1000, 300, 1000, 1020),
         (raptorq(1), 10, 1400, 3, 5),
         (raptorq(3), 300, 1000, 40, 44),
-        (raptorq(1), 6000, 100, 3000, 3002),
+        (raptorq(1), 6000, 300, 3000, 3002),
     ] {
         let damaged = Damaged::new(code, k, size, lost, repair);
         for units in [1, 10_000, u64::MAX] {
