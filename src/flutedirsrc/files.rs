@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Which files a `location` means, and what they are called.
+//! The files that are there.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use globset::{GlobBuilder, GlobMatcher};
 use walkdir::WalkDir;
 
-use crate::content_location;
-use crate::media_type;
+use super::selection::{self, LocationError, Selection};
 
 /// A file to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +17,7 @@ pub(super) struct FoundFile {
     pub(super) name: String,
 }
 
-/// What a location means.
+/// What there is of a selection.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     /// The files, in the order in which they are sent.
@@ -29,80 +26,40 @@ pub(super) struct Found {
     pub(super) unreadable: Vec<String>,
 }
 
-/// Why a location means nothing.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum LocationError {
-    #[error("no location: set it to a folder, a file, or a pattern such as video/*.m4s")]
-    Unset,
-    #[error("there is no file or folder {0}")]
-    NotFound(String),
-    #[error("{path}: {error}")]
-    Io { path: String, error: io::Error },
-    #[error("{path} is neither a file nor a folder")]
-    NoFile { path: String },
-    #[error("{pattern} is no pattern of file names: {error}")]
-    Pattern { pattern: String, error: globset::Error },
-    #[error("no file matches {0}")]
-    NoMatch(String),
-}
-
-/// Finds the files: that of one path, those below a folder, or those that match a pattern. They come in the order of
-/// their names, on request with manifests after all others, so that no receiver hears of a segment before it can have it.
-pub(super) fn find(location: &str, recursive: bool, manifests_last: bool) -> Result<Found, LocationError> {
-    if location.is_empty() {
-        return Err(LocationError::Unset);
-    }
-    let path = Path::new(location);
-    let mut found = match path.metadata() {
-        Ok(metadata) if metadata.is_dir() => walk(path, recursive, None),
-        Ok(metadata) if metadata.is_file() => {
-            let name = content_location::of_path(Path::new(path.file_name().unwrap_or_default()));
-            Found { files: vec![FoundFile { path: path.to_owned(), name }], unreadable: Vec::new() }
+/// Finds the files of a selection. They come in the order of their names, on request with manifests after all others, so
+/// that no receiver hears of a segment before it can have it.
+pub(super) fn find(selection: &Selection, manifests_last: bool) -> Result<Found, LocationError> {
+    let mut found = match selection.one_file() {
+        Some(path) => {
+            let file = FoundFile { path: selection.folder().join(path), name: selection::name(path) };
+            Found { files: vec![file], unreadable: Vec::new() }
         }
-        Ok(_) => return Err(LocationError::NoFile { path: location.to_owned() }),
-        Err(_) if is_pattern(location) => {
-            let (folder, matcher) = split_pattern(location)?;
-            let found = walk(&folder, recursive, Some(&matcher));
-            if found.files.is_empty() && found.unreadable.is_empty() {
-                return Err(LocationError::NoMatch(location.to_owned()));
-            }
-            found
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(LocationError::NotFound(location.to_owned()));
-        }
-        Err(error) => return Err(LocationError::Io { path: location.to_owned(), error }),
+        None => walk(selection),
     };
+    if let Some(pattern) = selection.pattern()
+        && found.files.is_empty()
+        && found.unreadable.is_empty()
+    {
+        return Err(LocationError::NoMatch(pattern.display().to_string()));
+    }
     if manifests_last {
         // The sort is stable: the names stay in order on both sides.
-        found.files.sort_by_key(|file| is_manifest(&file.name));
+        found.files.sort_by_key(|file| selection::is_manifest(&file.path));
     }
     Ok(found)
 }
 
-fn is_pattern(location: &str) -> bool {
-    location.contains(['*', '?', '[', '{'])
-}
-
-/// The folder in front of the first component with a wildcard, and what its files must match.
-fn split_pattern(location: &str) -> Result<(PathBuf, GlobMatcher), LocationError> {
-    let start = location.find(['*', '?', '[', '{']).unwrap_or(0);
-    let (folder, pattern) = match location[..start].rfind('/') {
-        Some(slash) => (&location[..=slash], &location[slash + 1..]),
-        None => (".", location),
-    };
-    let glob = GlobBuilder::new(pattern)
-        .literal_separator(true)
-        .build()
-        .map_err(|error| LocationError::Pattern { pattern: location.to_owned(), error })?;
-    Ok((PathBuf::from(folder), glob.compile_matcher()))
-}
-
-fn walk(folder: &Path, recursive: bool, matcher: Option<&GlobMatcher>) -> Found {
+fn walk(selection: &Selection) -> Found {
     let mut found = Found::default();
-    let depth = if recursive { usize::MAX } else { 1 };
+    let folder = selection.folder();
+    let depth = if selection.is_recursive() { usize::MAX } else { 1 };
     // A link to a folder is followed; walkdir reports one that leads back to where it came from.
-    for entry in WalkDir::new(folder).follow_links(true).max_depth(depth).sort_by_file_name() {
+    let entries = WalkDir::new(folder).follow_links(true).min_depth(1).max_depth(depth).sort_by_file_name();
+    let entries = entries.into_iter().filter_entry(|entry| {
+        let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+        if entry.file_type().is_dir() { selection.takes_folder(relative) } else { selection.takes_file(relative) }
+    });
+    for entry in entries {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
@@ -110,27 +67,24 @@ fn walk(folder: &Path, recursive: bool, matcher: Option<&GlobMatcher>) -> Found 
                 continue;
             }
         };
-        let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path());
-        if entry.file_type().is_dir() || matcher.is_some_and(|matcher| !matcher.is_match(relative)) {
+        if entry.file_type().is_dir() {
             continue;
         }
         if !entry.file_type().is_file() {
             found.unreadable.push(format!("{} is no regular file", entry.path().display()));
             continue;
         }
-        let name = content_location::of_path(relative);
-        found.files.push(FoundFile { path: entry.path().to_owned(), name });
+        let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+        let name = selection::name(relative);
+        found.files.push(FoundFile { path: entry.into_path(), name });
     }
     found
-}
-
-fn is_manifest(name: &str) -> bool {
-    matches!(media_type::content_type_of_name(name), Some("application/dash+xml" | "application/vnd.apple.mpegurl"))
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use super::*;
 
@@ -146,7 +100,8 @@ mod tests {
 
     fn names(folder: &Path, pattern: &str, recursive: bool, manifests_last: bool) -> Vec<String> {
         let location = folder.join(pattern);
-        let found = find(location.to_str().unwrap(), recursive, manifests_last).unwrap();
+        let selection = Selection::new(location.to_str().unwrap(), recursive, "").unwrap();
+        let found = find(&selection, manifests_last).unwrap();
         assert!(found.unreadable.is_empty());
         found.files.into_iter().map(|file| file.name).collect()
     }
@@ -180,12 +135,13 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         let folder = presentation();
-        let wrong = |name: &str| find(folder.path().join(name).to_str().unwrap(), true, true).unwrap_err().to_string();
+        let found = |location: &str| find(&Selection::new(location, true, "")?, true);
+        let wrong = |name: &str| found(folder.path().join(name).to_str().unwrap()).unwrap_err().to_string();
         assert!(wrong("none").starts_with("there is no file or folder"));
         assert!(wrong("*.none").starts_with("no file matches"));
         assert!(wrong("a/[").contains("is no pattern"));
-        assert!(matches!(find("", true, true), Err(LocationError::Unset)));
-        assert!(matches!(find("/dev/null", true, true), Err(LocationError::NoFile { .. })));
+        assert!(matches!(found(""), Err(LocationError::Unset)));
+        assert!(matches!(found("/dev/null"), Err(LocationError::NoFile { .. })));
     }
 
     #[test]
@@ -193,7 +149,8 @@ mod tests {
         let folder = presentation();
         std::os::unix::fs::symlink("nowhere", folder.path().join("dangling")).unwrap();
         std::os::unix::fs::symlink("..", folder.path().join("a/loop")).unwrap();
-        let found = find(folder.path().to_str().unwrap(), true, true).unwrap();
+        let selection = Selection::new(folder.path().to_str().unwrap(), true, "").unwrap();
+        let found = find(&selection, true).unwrap();
         assert_eq!(found.files.len(), 6);
         assert_eq!(found.unreadable.len(), 2, "{:?}", found.unreadable);
     }

@@ -11,6 +11,24 @@
  *
  * Files come in the order of their names, manifests (MPD, M3U8) after all others unless `manifests-last=false`.
  *
+ * ## A folder that is being written
+ *
+ * With `watch=true` the element is a live source, for a packager that writes a folder. What is there comes first. Then
+ * every file comes when it is complete: when it is closed after writing, or renamed to its name. A file that is written or
+ * replaced again comes again. For one that is deleted or renamed the event `flute-remove-object` goes downstream, and
+ * flutesink withdraws the object. There is no EOS but the one that an application sends to the element.
+ *
+ * New folders in the folder are watched too. Files whose end of writing could not be seen, because they are older than the
+ * watch, come when they have not changed for `settle-time`. Names that match `ignore` are temporary and never sent. Links
+ * to files are followed within the folder, links to folders are not.
+ *
+ * The order is that in which files were completed, so that a manifest comes after the segments it names if the packager
+ * wrote it after them. If a file changes again before it is its turn, only its last version is sent, in the order of that
+ * version.
+ *
+ * A packager should replace a long file by renaming another one to its name. One that is written over while it is being
+ * sent is no object any more: flutesink ends its transfer with a warning, and the new version follows.
+ *
  * A short file is read into its buffer. The memory of a long one is the file itself, which is mapped if an element looks
  * at it; flutesink does not, but reads it at offsets, by the path in the `file` field of the meta.
  *
@@ -21,13 +39,20 @@
  * |[
  * gst-launch-1.0 flutedirsrc location="live/video/seg_*.m4s" prefix=video/ ! flutesink address=239.1.1.1 port=3400
  * ]| Send some files of a folder.
+ * |[
+ * gst-launch-1.0 flutedirsrc location=live watch=true ! flutesink address=239.1.1.1 port=3400 bitrate=20000000 \
+ *     sink_0::repeat-count=0 sink_0::repeat-delay=5000000000
+ * ]| Send what a packager writes, such as `ffmpeg -re -i movie.mp4 -c copy -f dash -window_size 10 live/live.mpd`, every
+ * file again five seconds after its last transfer until the packager deletes it.
  *
  * Since: plugins-rs-0.1
  */
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::{LazyLock, Mutex};
+use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
@@ -37,12 +62,21 @@ use gst_base::subclass::base_src::CreateSuccess;
 use gst_base::subclass::prelude::*;
 
 use super::files::{self, FoundFile};
+use super::selection::Selection;
+use super::watcher::{Next, Watcher};
 use crate::fd_memory;
 use crate::media_type;
 use crate::object_meta::ObjectMeta;
+use crate::object_removal::ObjectRemoval;
+use crate::waker::Waker;
 
 /// Bytes of a file that is read into memory at most.
 const MAX_READ: u64 = 64 << 10;
+
+/// Names that are temporary, where the user names none: what packagers and programs that copy files use.
+const DEFAULT_WATCH_IGNORE: &str = ".*,*~,*.tmp,*.part";
+
+const DEFAULT_SETTLE_TIME: u64 = 1_000_000_000;
 
 static CAT: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("flutedirsrc", gst::DebugColorFlags::empty(), Some("Files as objects")));
@@ -53,11 +87,22 @@ struct Settings {
     recursive: bool,
     manifests_last: bool,
     prefix: Option<String>,
+    watch: bool,
+    ignore: Option<String>,
+    settle_time: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { location: None, recursive: true, manifests_last: true, prefix: None }
+        Self {
+            location: None,
+            recursive: true,
+            manifests_last: true,
+            prefix: None,
+            watch: false,
+            ignore: None,
+            settle_time: DEFAULT_SETTLE_TIME,
+        }
     }
 }
 
@@ -75,9 +120,31 @@ pub struct FluteDirSrc {
     #[property(name = "prefix", nick = "Prefix", type = Option<String>, get, set, nullable, member = prefix,
         blurb = "What is put in front of every Content-Location, for example http://example.com/live/",
         mutable_ready)]
+    #[property(name = "watch", nick = "Watch", type = bool, get, set, member = watch,
+        blurb = "Send files when they are written, again when they change, and withdraw them when they are deleted",
+        mutable_ready)]
+    #[property(name = "ignore", nick = "Ignore", type = Option<String>, get, set, nullable, member = ignore,
+        blurb = "Names of files and folders that are not sent, as patterns separated by commas (unset: none, and with \
+                 watch .*,*~,*.tmp,*.part)",
+        mutable_ready)]
+    #[property(name = "settle-time", nick = "Settle time", type = u64, get, set, member = settle_time,
+        default = DEFAULT_SETTLE_TIME,
+        blurb = "Nanoseconds for which a file must not have changed that may have been closed before it was watched",
+        mutable_ready)]
     settings: Mutex<Settings>,
-    /// The files that are still to come.
-    state: Mutex<VecDeque<FoundFile>>,
+    state: Mutex<State>,
+    waker: Mutex<Option<Waker>>,
+}
+
+/// What is still to come.
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Stopped,
+    /// These files.
+    Listed(VecDeque<FoundFile>),
+    /// What is written.
+    Watched(Box<Watcher>, Waker),
 }
 
 #[glib::object_subclass]
@@ -97,6 +164,10 @@ impl ObjectImpl for FluteDirSrc {
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         gst::info!(CAT, imp = self, "Setting {} to {value:?}", pspec.name());
         self.derived_set_property(id, value, pspec);
+        if pspec.name() == "watch" {
+            // What is written next may be long in coming: nothing waits for it.
+            self.obj().set_live(self.settings.lock().unwrap().watch);
+        }
     }
 }
 
@@ -129,20 +200,48 @@ impl ElementImpl for FluteDirSrc {
 
 impl BaseSrcImpl for FluteDirSrc {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let not_found = |error| gst::error_msg!(gst::ResourceError::NotFound, ("{error}"));
         let settings = self.settings.lock().unwrap().clone();
         let location = settings.location.unwrap_or_default();
-        let found = files::find(&location, settings.recursive, settings.manifests_last)
-            .map_err(|error| gst::error_msg!(gst::ResourceError::NotFound, ("{error}")))?;
-        gst::info!(CAT, imp = self, "{} files in {location}", found.files.len());
-        for unreadable in found.unreadable {
-            gst::element_imp_warning!(self, gst::ResourceError::OpenRead, ("Not sent: {unreadable}"));
-        }
-        *self.state.lock().unwrap() = found.files.into();
+        let default_ignore = if settings.watch { DEFAULT_WATCH_IGNORE } else { "" };
+        let ignore = settings.ignore.as_deref().unwrap_or(default_ignore);
+        let selection = Selection::new(&location, settings.recursive, ignore).map_err(not_found)?;
+        let state = if settings.watch {
+            let cannot = |error| gst::error_msg!(gst::ResourceError::OpenRead, ("Cannot watch {location}: {error}"));
+            let watcher = Watcher::new(selection, Duration::from_nanos(settings.settle_time)).map_err(cannot)?;
+            let waker = Waker::new().map_err(cannot)?;
+            *self.waker.lock().unwrap() = Some(waker.clone());
+            gst::info!(CAT, imp = self, "Watching {location}");
+            State::Watched(Box::new(watcher), waker)
+        } else {
+            let found = files::find(&selection, settings.manifests_last).map_err(not_found)?;
+            gst::info!(CAT, imp = self, "{} files in {location}", found.files.len());
+            for unreadable in found.unreadable {
+                gst::element_imp_warning!(self, gst::ResourceError::OpenRead, ("Not sent: {unreadable}"));
+            }
+            State::Listed(found.files.into())
+        };
+        *self.state.lock().unwrap() = state;
         Ok(())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
-        self.state.lock().unwrap().clear();
+        *self.state.lock().unwrap() = State::Stopped;
+        *self.waker.lock().unwrap() = None;
+        Ok(())
+    }
+
+    fn unlock(&self) -> Result<(), gst::ErrorMessage> {
+        if let Some(waker) = &*self.waker.lock().unwrap() {
+            waker.wake();
+        }
+        Ok(())
+    }
+
+    fn unlock_stop(&self) -> Result<(), gst::ErrorMessage> {
+        if let Some(waker) = &*self.waker.lock().unwrap() {
+            waker.reset();
+        }
         Ok(())
     }
 
@@ -154,25 +253,86 @@ impl BaseSrcImpl for FluteDirSrc {
 impl PushSrcImpl for FluteDirSrc {
     fn create(&self, _buffer: Option<&mut gst::BufferRef>) -> Result<CreateSuccess, gst::FlowError> {
         loop {
-            let file = self.state.lock().unwrap().pop_front().ok_or(gst::FlowError::Eos)?;
-            match self.read(&file) {
-                Ok(buffer) => {
-                    gst::debug!(CAT, imp = self, "{} is {}", file.path.display(), file.name);
-                    return Ok(CreateSuccess::NewBuffer(buffer));
+            let step = match &mut *self.state.lock().unwrap() {
+                State::Stopped => return Err(gst::FlowError::Flushing),
+                State::Listed(files) => self.next_listed(files.pop_front().ok_or(gst::FlowError::Eos)?),
+                State::Watched(watcher, waker) if !waker.is_awake() => {
+                    self.next_watched(watcher, waker).unwrap_or_else(Step::Fail)
                 }
-                Err(error) => {
-                    let path = file.path.display();
-                    gst::element_imp_warning!(self, gst::ResourceError::OpenRead, ("Not sent: {path}: {error}"));
+                State::Watched(..) => return Err(gst::FlowError::Flushing),
+            };
+            match step {
+                Step::Push(buffer) => return Ok(CreateSuccess::NewBuffer(buffer)),
+                Step::Remove(name) => {
+                    gst::debug!(CAT, imp = self, "{name} is there no more");
+                    let removal = ObjectRemoval { content_location: self.content_location(&name), now: true };
+                    // Whoever does not know of objects need not take it.
+                    self.obj().src_pad().push_event(removal.into_event());
                 }
+                Step::Warn(text) => {
+                    gst::element_imp_warning!(self, gst::ResourceError::OpenRead, ("Not sent: {text}"));
+                }
+                Step::Fail(error) => {
+                    gst::element_imp_error!(self, gst::ResourceError::Read, ("Watching failed: {error}"));
+                    return Err(gst::FlowError::Error);
+                }
+                Step::Again => (),
             }
         }
     }
 }
 
+/// What is to be done without a lock.
+enum Step {
+    Push(gst::Buffer),
+    /// The file of this name is there no more.
+    Remove(String),
+    Warn(String),
+    Fail(io::Error),
+    Again,
+}
+
 impl FluteDirSrc {
-    fn read(&self, found: &FoundFile) -> io::Result<gst::Buffer> {
-        let file = File::open(&found.path)?;
-        let length = file.metadata()?.len();
+    fn next_listed(&self, found: FoundFile) -> Step {
+        let buffer = File::open(&found.path).and_then(|file| {
+            let length = file.metadata()?.len();
+            self.read(&file, length, &found.path, &found.name)
+        });
+        match buffer {
+            Ok(buffer) => Step::Push(buffer),
+            Err(error) => Step::Warn(format!("{}: {error}", found.path.display())),
+        }
+    }
+
+    /// Waits if there is nothing.
+    fn next_watched(&self, watcher: &mut Watcher, waker: &Waker) -> io::Result<Step> {
+        Ok(match watcher.next()? {
+            Next::File(found) => {
+                let buffer = self.read(&found.file, found.length, &found.path, &found.name);
+                if !watcher.confirm(&found)? {
+                    gst::debug!(CAT, imp = self, "{} changes again", found.path.display());
+                    return Ok(Step::Again);
+                }
+                match buffer {
+                    Ok(buffer) => Step::Push(buffer),
+                    Err(error) => Step::Warn(format!("{}: {error}", found.path.display())),
+                }
+            }
+            Next::Gone(name) => Step::Remove(name),
+            Next::Complaint(text) => Step::Warn(text),
+            Next::Wait(time) => {
+                watcher.wait(waker, time)?;
+                Step::Again
+            }
+        })
+    }
+
+    fn content_location(&self, name: &str) -> String {
+        let prefix = self.settings.lock().unwrap().prefix.clone().unwrap_or_default();
+        format!("{prefix}{name}")
+    }
+
+    fn read(&self, file: &File, length: u64, path: &Path, name: &str) -> io::Result<gst::Buffer> {
         let mut buffer = gst::Buffer::new();
         let is_read = length <= MAX_READ;
         let memory = if is_read {
@@ -181,13 +341,13 @@ impl FluteDirSrc {
             gst::Memory::from_mut_slice(bytes)
         } else {
             let length = usize::try_from(length).map_err(|_| io::Error::other("it is too long for this machine"))?;
-            fd_memory::memory_of_file(file, length)?
+            fd_memory::memory_of_file(file.try_clone()?, length)?
         };
-        let prefix = self.settings.lock().unwrap().prefix.clone().unwrap_or_default();
+        gst::debug!(CAT, imp = self, "{} is {name}", path.display());
         let meta = ObjectMeta {
-            content_location: Some(format!("{prefix}{}", found.name)),
-            content_type: media_type::content_type_of_name(&found.name).map(str::to_owned),
-            file: found.path.to_str().filter(|_| !is_read).map(str::to_owned),
+            content_location: Some(self.content_location(name)),
+            content_type: media_type::content_type_of_name(name).map(str::to_owned),
+            file: path.to_str().filter(|_| !is_read).map(str::to_owned),
             ..Default::default()
         };
         {

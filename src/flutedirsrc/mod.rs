@@ -7,6 +7,10 @@ use gst::prelude::*;
 
 mod files;
 mod imp;
+mod inotify;
+mod pending;
+mod selection;
+mod watcher;
 
 glib::wrapper! {
     /// The element.

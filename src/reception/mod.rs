@@ -15,7 +15,8 @@ use flute_proto::receiver::{Event, Path};
 
 pub(crate) use session::Session;
 
-use crate::socket::receive::{ReceiveSocket, Waker};
+use crate::socket::receive::ReceiveSocket;
+use crate::waker::Waker;
 
 /// Who is told what the thread hears, on that thread.
 pub(crate) trait Listener: Send + 'static {

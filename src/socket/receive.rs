@@ -5,15 +5,14 @@
 use std::array;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use gio::prelude::*;
 use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::waker::Waker;
 
 /// Reads of the kernel that one system call takes, each of them one datagram, or several that it coalesced.
 const BATCH: usize = quinn_udp::BATCH_SIZE;
@@ -57,36 +56,6 @@ pub(crate) enum ReceiveError {
     Join { group: IpAddr, interface: String, reason: String },
     #[error("setting up the socket: {0}")]
     Socket(#[from] io::Error),
-}
-
-/// Ends the wait of a [`ReceiveSocket`] from another thread.
-#[derive(Clone, Debug)]
-pub(crate) struct Waker {
-    shared: Arc<(OwnedFd, AtomicBool)>,
-}
-
-impl Waker {
-    fn new() -> io::Result<Self> {
-        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { shared: Arc::new((fd, AtomicBool::new(false))) })
-    }
-
-    /// From now on [`ReceiveSocket::wait`] returns at once.
-    pub(crate) fn wake(&self) {
-        self.shared.1.store(true, Ordering::Release);
-        self.nudge();
-    }
-
-    /// The present wait returns at once, or the next.
-    pub(crate) fn nudge(&self) {
-        // An eventfd that cannot be written is at its maximum, and readable.
-        let _ = rustix::io::write(&self.shared.0, &1u64.to_ne_bytes());
-    }
-
-    /// Whether waits have been ended for good.
-    pub(crate) fn is_awake(&self) -> bool {
-        self.shared.1.load(Ordering::Acquire)
-    }
 }
 
 /// A bound UDP socket, and room for what one read brings.
@@ -171,24 +140,7 @@ impl ReceiveSocket {
 
     /// Waits until there may be datagrams, or the time is up, or the waker was used.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
-        if self.waker.is_awake() {
-            return Ok(());
-        }
-        let timeout = timeout.map(|timeout| Timespec {
-            tv_sec: timeout.as_secs().try_into().unwrap_or(i64::MAX),
-            tv_nsec: timeout.subsec_nanos().into(),
-        });
-        let mut fds = [
-            PollFd::new(&self.socket, PollFlags::IN),
-            PollFd::from_borrowed_fd(self.waker.shared.0.as_fd(), PollFlags::IN),
-        ];
-        match poll(&mut fds, timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => (),
-            Err(error) => return Err(error.into()),
-        }
-        // The nudges are counted together, and there may be none.
-        let _ = rustix::io::read(&self.waker.shared.0, &mut [0; 8]);
-        Ok(())
+        self.waker.wait(&self.socket, timeout)
     }
 }
 

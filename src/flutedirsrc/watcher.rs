@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! A folder that is being written: which files are complete, and which are there no more.
+//!
+//! A file is complete when it is closed after writing, or renamed to its name. Where nobody saw that, because the file was
+//! there before, or its folder is new, or the kernel had more to tell than it keeps, a file is complete when it has not
+//! changed for a while.
+//!
+//! What is told follows the order of what happened, so that a manifest that was written after a segment comes after it.
+//! Of a file that changes faster than it is told, only the last version is.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::fs::OFlags;
+
+use super::inotify::{Inotify, Notice};
+use super::pending::{Change, Pending, Settling, below};
+use super::selection::{self, Selection, is_manifest};
+use crate::waker::Waker;
+
+/// How soon after a change another one may leave the same time of change.
+const CLOCK_TICK: Duration = Duration::from_millis(50);
+
+/// How often a folder is looked for that has gone.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What is next.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// A file is complete.
+    File(OpenFile),
+    /// The file of this name is there no more, or not to be sent any more.
+    Gone(String),
+    /// Something is wrong, with one file or the whole folder, and why.
+    Complaint(String),
+    /// Nothing, before this time is up.
+    Wait(Option<Duration>),
+}
+
+/// A file that was complete when it was opened.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    pub(super) path: PathBuf,
+    /// Content-Location, relative to the folder.
+    pub(super) name: String,
+    pub(super) file: File,
+    /// Bytes.
+    pub(super) length: u64,
+    relative: PathBuf,
+    version: Version,
+    /// Opened so soon after its last change that the next one may not be seen by its time.
+    is_fresh: bool,
+}
+
+/// What differs between versions of a file. Other changes, such as of its permissions, do not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Version {
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+}
+
+impl Version {
+    fn of(metadata: &Metadata) -> Self {
+        Self { inode: metadata.ino(), length: metadata.len(), modified: (metadata.mtime(), metadata.mtime_nsec()) }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    version: Version,
+    is_fresh: bool,
+}
+
+/// Watches the files of a selection.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    selection: Selection,
+    settle_time: Duration,
+    inotify: Inotify,
+    /// What was told, and is there still.
+    sent: BTreeMap<PathBuf, Sent>,
+    pending: Pending,
+    /// What may still be written.
+    settling: Settling<Version>,
+    /// Until then there are files that a manifest may name, although they are not known to be complete.
+    hold_manifests: Option<Instant>,
+    complaints: Vec<String>,
+    /// When to look whether the folder is there again.
+    look_again: Option<Instant>,
+}
+
+impl Watcher {
+    /// Begins to watch; the files that are there come first. Those that nobody closes are complete when they have not
+    /// changed for the settle time.
+    pub(super) fn new(selection: Selection, settle_time: Duration) -> io::Result<Self> {
+        let mut watcher = Self {
+            selection,
+            settle_time,
+            inotify: Inotify::new()?,
+            sent: BTreeMap::new(),
+            pending: Pending::default(),
+            settling: Settling::default(),
+            hold_manifests: None,
+            complaints: Vec::new(),
+            look_again: None,
+        };
+        let folder = watcher.selection.folder().to_owned();
+        watcher.inotify.watch(&folder, PathBuf::new())?;
+        watcher.enter(PathBuf::new());
+        Ok(watcher)
+    }
+
+    /// What to tell next. Files that are given out are not told until they are [confirmed](Self::confirm).
+    pub(super) fn next(&mut self) -> io::Result<Next> {
+        self.look()?;
+        loop {
+            if let Some(complaint) = self.complaints.pop() {
+                return Ok(Next::Complaint(complaint));
+            }
+            let Some((relative, change)) = self.pending.pop() else {
+                let due = self.settling.first_due().into_iter().chain(self.look_again).min();
+                return Ok(Next::Wait(due.map(|due| due.saturating_duration_since(Instant::now()))));
+            };
+            let was_sent = self.sent.get(&relative).copied();
+            if change == Change::Complete {
+                match self.open(&relative) {
+                    // Closed again without a change.
+                    Ok(file) if was_sent.is_some_and(|sent| sent.version == file.version && !sent.is_fresh) => continue,
+                    Ok(file) => return Ok(Next::File(file)),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => (),
+                    Err(error) => {
+                        let path = self.selection.folder().join(&relative);
+                        self.complaints.push(format!("{}: {error}", path.display()));
+                    }
+                }
+            }
+            if self.sent.remove(&relative).is_some() {
+                return Ok(Next::Gone(selection::name(&relative)));
+            }
+        }
+    }
+
+    /// Whether what was read of a file is what is to be told now. If not it comes again, when its time has come.
+    pub(super) fn confirm(&mut self, file: &OpenFile) -> io::Result<bool> {
+        let sent = Sent { version: file.version, is_fresh: file.is_fresh };
+        let before = self.sent.insert(file.relative.clone(), sent);
+        self.look()?;
+        let change = self.pending.get(&file.relative);
+        if change.is_none() && Version::of(&file.file.metadata()?) == file.version {
+            return Ok(true);
+        }
+        match before {
+            Some(before) => self.sent.insert(file.relative.clone(), before),
+            None => self.sent.remove(&file.relative),
+        };
+        match change {
+            // Somebody writes into it.
+            None => self.settling.insert(file.relative.clone(), Instant::now() + self.settle_time, file.version),
+            Some(Change::Gone) if before.is_none() => self.pending.remove(&file.relative),
+            Some(_) => (),
+        }
+        Ok(false)
+    }
+
+    /// Waits until there may be something to tell, or the time is up, or the waker is used.
+    pub(super) fn wait(&self, waker: &Waker, timeout: Option<Duration>) -> io::Result<()> {
+        waker.wait(self.inotify.fd(), timeout)
+    }
+
+    /// Takes notice of all that has happened.
+    fn look(&mut self) -> io::Result<()> {
+        loop {
+            let events = self.inotify.read()?;
+            if events.is_empty() {
+                break;
+            }
+            for event in events {
+                match self.inotify.look_up(event) {
+                    Some(Notice::Overflow) => {
+                        // What else was read is not worth looking at.
+                        self.look_at_all()?;
+                        break;
+                    }
+                    Some(notice) => self.notice(notice),
+                    None => (),
+                }
+            }
+        }
+        let now = Instant::now();
+        if self.look_again.is_some_and(|time| time <= now) {
+            self.look_for_folder();
+        }
+        while let Some((relative, version)) = self.settling.pop(now) {
+            match self.version(&relative) {
+                Ok((present, _)) if present != version => {
+                    self.settling.insert(relative, now + self.settle_time, present);
+                }
+                // If it is gone, or cannot be read, that will turn out.
+                _ => self.pending.push(relative, Change::Complete),
+            }
+        }
+        Ok(())
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Complete(relative) if self.selection.takes_file(&relative) => self.complete(relative),
+            // Neither links nor further names of a file are written and closed.
+            Notice::Created(relative) if self.selection.takes_file(&relative) => {
+                let path = self.selection.folder().join(&relative);
+                if path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink() || metadata.nlink() > 1) {
+                    self.complete(relative);
+                }
+            }
+            Notice::Gone(relative) => self.gone(relative),
+            Notice::Folder(relative) if self.selection.takes_folder(&relative) => self.enter(relative),
+            Notice::FolderGone(relative) => {
+                self.inotify.forget(&relative);
+                if relative.as_os_str().is_empty() && self.look_again.is_none() {
+                    let folder = self.selection.folder().display();
+                    self.complaints.push(format!("{folder} is gone; its files are sent when it is there again"));
+                    self.look_again = Some(Instant::now() + LOOK_AGAIN);
+                }
+                self.everything_gone(&relative);
+            }
+            _ => (),
+        }
+    }
+
+    fn complete(&mut self, relative: PathBuf) {
+        self.settling.remove(&relative);
+        if let Some(due) = self.hold_manifests.filter(|&due| is_manifest(&relative) && due > Instant::now())
+            && let Ok((version, _)) = self.version(&relative)
+        {
+            self.settling.insert(relative, due, version);
+        } else {
+            self.pending.push(relative, Change::Complete);
+        }
+    }
+
+    fn gone(&mut self, relative: PathBuf) {
+        self.settling.remove(&relative);
+        if self.sent.contains_key(&relative) {
+            self.pending.push(relative, Change::Gone);
+        } else {
+            self.pending.remove(&relative);
+        }
+    }
+
+    fn everything_gone(&mut self, folder: &Path) {
+        let known = [below(&self.sent, folder), self.pending.below(folder), self.settling.below(folder)];
+        known.into_iter().flatten().for_each(|relative| self.gone(relative));
+    }
+
+    /// Watches a folder and those in it, and takes notice of their files.
+    fn enter(&mut self, folder: PathBuf) {
+        let mut files = Vec::new();
+        let mut folders = vec![folder];
+        while let Some(folder) = folders.pop() {
+            let path = self.selection.folder().join(&folder);
+            // Before it is read, so that nothing comes in between.
+            let entries = self.inotify.watch(&path, folder.clone()).and_then(|()| fs::read_dir(&path));
+            let entries = match entries {
+                Ok(entries) => entries,
+                // That is told too.
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                    continue;
+                }
+                Err(error) => {
+                    self.complaints.push(complaint(&path, &error));
+                    continue;
+                }
+            };
+            for entry in entries.flatten() {
+                let relative = folder.join(entry.file_name());
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() => {
+                        if self.selection.takes_folder(&relative) {
+                            folders.push(relative);
+                        }
+                    }
+                    Ok(_) if self.selection.takes_file(&relative) => files.push(relative),
+                    _ => (),
+                }
+            }
+        }
+        files.sort_by(|a, b| (is_manifest(a), a).cmp(&(is_manifest(b), b)));
+        files.into_iter().for_each(|file| self.found(file));
+    }
+
+    /// A file is there, whose end of writing nobody saw.
+    fn found(&mut self, relative: PathBuf) {
+        let Ok((version, age)) = self.version(&relative) else {
+            // Why, is told when it is opened.
+            return self.pending.push(relative, Change::Complete);
+        };
+        if self.sent.get(&relative).is_some_and(|sent| sent.version == version) {
+            self.settling.remove(&relative);
+            self.pending.remove(&relative);
+        } else if let Some(left) = self.settle_time.checked_sub(age).filter(|left| !left.is_zero()) {
+            self.pending.remove(&relative);
+            let due = Instant::now() + left;
+            self.hold_manifests = self.hold_manifests.max(Some(due));
+            self.settling.insert(relative, due, version);
+        } else if self.pending.get(&relative) != Some(Change::Complete) {
+            self.complete(relative);
+        }
+    }
+
+    /// Compares everything that is known with what is there, after notices were lost.
+    fn look_at_all(&mut self) -> io::Result<()> {
+        let folder = self.selection.folder().to_owned();
+        // What watches there are may be of folders that have moved since.
+        self.inotify = Inotify::new()?;
+        let root = Path::new("");
+        let mut known = HashSet::new();
+        known.extend(below(&self.sent, root));
+        known.extend(self.pending.below(root));
+        known.extend(self.settling.below(root));
+        if self.look_again.is_none() {
+            match self.inotify.watch(&folder, PathBuf::new()) {
+                Ok(()) => self.enter(PathBuf::new()),
+                Err(_) => self.notice(Notice::FolderGone(PathBuf::new())),
+            }
+        }
+        for relative in known {
+            let path = folder.join(&relative);
+            if path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+                self.gone(relative);
+            }
+        }
+        Ok(())
+    }
+
+    fn look_for_folder(&mut self) {
+        let folder = self.selection.folder().to_owned();
+        match self.inotify.watch(&folder, PathBuf::new()) {
+            Ok(()) => {
+                self.look_again = None;
+                self.enter(PathBuf::new());
+            }
+            Err(_) => self.look_again = Some(Instant::now() + LOOK_AGAIN),
+        }
+    }
+
+    /// The version of a file, and how long ago it was written.
+    fn version(&self, relative: &Path) -> io::Result<(Version, Duration)> {
+        let metadata = fs::metadata(self.selection.folder().join(relative))?;
+        Ok((Version::of(&metadata), age(&metadata)))
+    }
+
+    fn open(&self, relative: &Path) -> io::Result<OpenFile> {
+        let folder = self.selection.folder();
+        let path = folder.join(relative);
+        let may_lead_out = self.selection.one_file().is_some() || !path.symlink_metadata()?.is_symlink();
+        if !may_lead_out && !path.canonicalize()?.starts_with(folder.canonicalize()?) {
+            return Err(io::Error::other("the link leads out of the folder"));
+        }
+        // A pipe would be waited for.
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(&path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        Ok(OpenFile {
+            path,
+            name: selection::name(relative),
+            file,
+            length: metadata.len(),
+            relative: relative.to_owned(),
+            version: Version::of(&metadata),
+            is_fresh: age(&metadata) < CLOCK_TICK,
+        })
+    }
+}
+
+/// How long ago a file was written; one from the future was not written just now.
+fn age(metadata: &Metadata) -> Duration {
+    let age = metadata.modified().map(|modified| SystemTime::now().duration_since(modified));
+    age.ok().and_then(Result::ok).unwrap_or(Duration::MAX)
+}
+
+fn complaint(path: &Path, error: &io::Error) -> String {
+    let path = path.display();
+    match error.kind() {
+        io::ErrorKind::StorageFull => {
+            format!("{path} cannot be watched: there are too many watches, raise fs.inotify.max_user_watches")
+        }
+        _ => format!("{path} cannot be watched: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
