@@ -28,6 +28,7 @@ pub mod media_type;
 pub mod object_meta;
 pub mod object_removal;
 mod reception;
+mod registry;
 mod socket;
 mod uri;
 mod waker;

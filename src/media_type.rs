@@ -53,6 +53,10 @@ const TABLE: &[MediaType] = &[
     media_type("image/png", "image/png", &["png"]),
 ];
 
+/// Types that say nothing of what is inside.
+const GENERIC: &[&str] =
+    &["", "application/octet-stream", "binary/octet-stream", "application/xml", "text/xml", "text/plain"];
+
 /// The Content-Type of a stream with these caps: the table's, or the name of the caps, which is a media type by its
 /// looks. `None` for what is not a file: any or empty caps, raw media.
 pub fn content_type_of_caps(caps: &gst::CapsRef) -> Option<String> {
@@ -83,6 +87,15 @@ pub fn caps_of_content_type(content_type: &str) -> Option<gst::Caps> {
         && name.contains('/')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.:+".contains(c));
     (valid && name != "application/octet-stream").then(|| gst::Caps::new_empty_simple(name))
+}
+
+/// The caps of an object with this Content-Type and this name. Where the type says little, or is none that is known here,
+/// the ending of the name says what it is; `None` where that does not either.
+pub fn caps_of_object(content_type: Option<&str>, name: &str) -> Option<gst::Caps> {
+    let said = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
+    let known = |content_type: &str| TABLE.iter().any(|row| row.content_type == content_type);
+    let meant = if known(&said) { Some(said.as_str()) } else { content_type_of_name(name).filter(|name| known(name)) };
+    meant.or((!GENERIC.contains(&said.as_str())).then_some(&said)).and_then(caps_of_content_type)
 }
 
 /// The Content-Type that the ending of a file name, path or URI reference means.
@@ -147,6 +160,20 @@ mod tests {
         assert_eq!(caps_of("nonsense"), None);
         assert_eq!(caps_of("a/b c"), None);
         assert_eq!(caps_of(""), None);
+    }
+
+    #[test]
+    fn caps_of_objects() {
+        gst::init().unwrap();
+        let caps =
+            |content_type: &str, name: &str| caps_of_object(Some(content_type), name).map(|caps| caps.to_string());
+        assert_eq!(caps("application/dash+xml", "a").as_deref(), Some("application/dash+xml"));
+        assert_eq!(caps("text/xml; charset=utf-8", "a/live.mpd").as_deref(), Some("application/dash+xml"));
+        assert_eq!(caps("text/plain", "live.m3u8?a=b").as_deref(), Some("application/x-hls"));
+        assert_eq!(caps("video/mp2t", "strange.mpd").as_deref(), Some("video/mpegts, systemstream=(boolean)true"));
+        assert_eq!(caps("audio/x-strange", "a.unknown").as_deref(), Some("audio/x-strange"));
+        assert_eq!(caps("text/plain", "a.txt"), None);
+        assert_eq!(caps_of_object(None, "a"), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
 //! URIs of FLUTE sessions: `flute://[source@]address:port[/path][?tsi=1&iface=eth0&timeout=5]`. A sender has no use for
-//! source, path and timeout.
+//! source, path and timeout. Where there is a path, further options are those of the object, and say nothing here.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -95,7 +95,8 @@ impl FromStr for FluteUri {
                     let seconds = value.parse().map_err(|_| unusable())?;
                     uri.timeout = Some(gst::ClockTime::try_from_seconds_f64(seconds).map_err(|_| unusable())?);
                 }
-                option => return Err(UriError::Option(option.to_owned())),
+                option if uri.path.is_none() => return Err(UriError::Option(option.to_owned())),
+                _ => (),
             }
         }
         Ok(uri)
@@ -150,6 +151,14 @@ mod tests {
         assert_eq!(uri.interface.as_deref(), Some("eth0"));
         assert_eq!(uri.timeout, Some(gst::ClockTime::from_mseconds(2500)));
         assert_eq!(uri.to_string(), text);
+    }
+
+    #[test]
+    fn paths_are_resolved_and_decoded() {
+        let path = |text: &str| text.parse::<FluteUri>().unwrap().path;
+        assert_eq!(path("flute://239.1.1.1:1/a/./b/../c%2F%C3%BC.ts").as_deref(), Some("a/c/ü.ts"));
+        assert_eq!(path("flute://239.1.1.1:1/seg.ts?token=abc").as_deref(), Some("seg.ts"));
+        assert_eq!(path("flute://239.1.1.1:1/"), None);
     }
 
     #[test]

@@ -266,7 +266,7 @@ impl FluteSrc {
     }
 
     /// Ends the work of the task, and tells why.
-    fn stop_for(&self, error: gst::FlowError) {
+    pub(super) fn stop_for(&self, error: gst::FlowError) {
         match error {
             gst::FlowError::Flushing => gst::debug!(CAT, imp = self, "flushing"),
             gst::FlowError::Eos => self.push_eos(),

@@ -69,10 +69,12 @@ use gst::subclass::prelude::*;
 use super::FluteSrcPad;
 use super::messages;
 use super::network::Enqueue;
+use super::object::OneObject;
 use super::pad::StreamStart;
 use super::queue::{Notice, Queue};
 use super::settings::{self, Settings};
 use crate::reception::{Reception, Session};
+use crate::registry::User;
 use crate::socket::receive::ReceiveSocket;
 use crate::uri;
 
@@ -87,6 +89,8 @@ pub(super) enum Input {
     Pad,
     /// A socket of our own.
     Network { queue: Arc<Queue>, reception: Reception },
+    /// A session of the process, for one object.
+    Registry(Arc<User>),
 }
 
 /// What exists while the element runs.
@@ -117,6 +121,8 @@ pub struct FluteSrc {
     pub(super) pads: Mutex<Pads>,
     pub(super) settings: Mutex<Settings>,
     pub(super) state: Mutex<Option<State>>,
+    /// The one object that the URI names, if it names one.
+    pub(super) object: OneObject,
     /// The statistics of the run before, to be read after the end.
     last_stats: Mutex<ReceiverStats>,
 }
@@ -127,14 +133,16 @@ impl FluteSrc {
         std::iter::once(&self.srcpad).chain(&pads.requested).cloned().collect()
     }
 
-    /// The task pushes what the network brought, or does what is due while no packets come over the pad.
+    /// The task pushes what the network brought, or one object, or does what is due while no packets come over the pad.
     pub(super) fn start_task(&self, queue: Option<Arc<Queue>>) -> Result<(), gst::StateChangeError> {
         let element = self.obj().downgrade();
+        let user = self.user();
         let task = move || {
             let Some(element) = element.upgrade() else { return };
-            match &queue {
-                Some(queue) => element.imp().push_next(queue),
-                None => element.imp().meet_deadline(),
+            match (&queue, &user) {
+                (Some(queue), _) => element.imp().push_next(queue),
+                (None, Some(user)) => element.imp().push_piece(user),
+                (None, None) => element.imp().meet_deadline(),
             }
         };
         self.srcpad.start_task(task).map_err(|error| {
@@ -143,28 +151,18 @@ impl FluteSrc {
         })
     }
 
-    /// READY to PAUSED, first half: everything that can go wrong. Returns whether the element receives by itself.
-    fn prepare(&self) -> Result<bool, gst::ErrorMessage> {
+    /// READY to PAUSED, first half: everything that can go wrong.
+    fn prepare(&self) -> Result<(), gst::ErrorMessage> {
         let settings = self.settings.lock().unwrap().clone();
-        let unusable = |error: settings::SettingsError| gst::error_msg!(gst::ResourceError::Settings, ("{error}"));
         let config = settings.receiver_config().map_err(unusable)?;
-        let session = Arc::new(Session::new(config.clone()));
-        let has_sink = self.pads.lock().unwrap().sink.is_some();
-        let (input, stream_id) = if has_sink {
-            (Input::Pad, self.obj().name().to_string())
+        let (input, session, stream_id) = if self.pads.lock().unwrap().sink.is_some() {
+            (Input::Pad, Arc::new(Session::new(config.clone())), self.obj().name().to_string())
+        } else if let Some(path) = &settings.path {
+            let user = self.open_object(&settings.request().map_err(unusable)?, path)?;
+            let session = user.session().clone();
+            (Input::Registry(user), session, settings.uri().unwrap_or_default())
         } else {
-            let network = settings.receive_config().map_err(unusable)?;
-            let socket = ReceiveSocket::open(&network)
-                .map_err(|error| gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")))?;
-            let (port, granted) = (socket.port(), socket.buffer_size());
-            gst::info!(CAT, imp = self, "listening on {}:{port}, kernel buffer of {granted} bytes", network.address);
-            if granted < network.buffer_size {
-                gst::info!(CAT, imp = self, "{} bytes were asked for: raise net.core.rmem_max", network.buffer_size);
-            }
-            let queue = Arc::new(Queue::new(settings.max_memory));
-            let reception = Reception::start(socket, session.clone(), Enqueue::new(queue.clone(), settings.silence()))
-                .map_err(|error| gst::error_msg!(gst::ResourceError::Failed, ("no thread to receive: {error}")))?;
-            (Input::Network { queue, reception }, format!("{}:{port}", network.address))
+            self.listen(&settings, &config)?
         };
         let mut flows = gst_base::UniqueFlowCombiner::new();
         for pad in self.source_pads() {
@@ -180,24 +178,53 @@ impl FluteSrc {
             closed_by_sender: false,
             ended: false,
         });
-        Ok(!has_sink)
+        Ok(())
+    }
+
+    /// Opens a socket and starts to receive from it.
+    fn listen(
+        &self,
+        settings: &Settings,
+        config: &ReceiverConfig,
+    ) -> Result<(Input, Arc<Session>, String), gst::ErrorMessage> {
+        let network = settings.receive_config().map_err(unusable)?;
+        let socket = ReceiveSocket::open(&network)
+            .map_err(|error| gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")))?;
+        let (port, granted) = (socket.port(), socket.buffer_size());
+        gst::info!(CAT, imp = self, "listening on {}:{port}, kernel buffer of {granted} bytes", network.address);
+        if granted < network.buffer_size {
+            gst::info!(CAT, imp = self, "{} bytes were asked for: raise net.core.rmem_max", network.buffer_size);
+        }
+        let session = Arc::new(Session::new(config.clone()));
+        let queue = Arc::new(Queue::new(settings.max_memory));
+        let reception = Reception::start(socket, session.clone(), Enqueue::new(queue.clone(), settings.silence()))
+            .map_err(|error| gst::error_msg!(gst::ResourceError::Failed, ("no thread to receive: {error}")))?;
+        Ok((Input::Network { queue, reception }, session, format!("{}:{port}", network.address)))
     }
 
     /// The queue of the network, where the element receives by itself.
     pub(super) fn queue(&self) -> Option<Arc<Queue>> {
         match &self.state.lock().unwrap().as_ref()?.input {
             Input::Network { queue, .. } => Some(queue.clone()),
-            Input::Pad => None,
+            Input::Pad | Input::Registry(_) => None,
+        }
+    }
+
+    /// What brings the one object, where there is only one.
+    pub(super) fn user(&self) -> Option<Arc<User>> {
+        match &self.state.lock().unwrap().as_ref()?.input {
+            Input::Registry(user) => Some(user.clone()),
+            Input::Pad | Input::Network { .. } => None,
         }
     }
 
     /// PAUSED to READY, first half: unblocks the task.
     fn unlock(&self) {
-        if let Some(queue) = self.queue() {
-            queue.set_flushing(true);
-        }
-        if let Some(state) = self.state.lock().unwrap().as_ref() {
-            state.session.interrupt();
+        match self.state.lock().unwrap().as_ref() {
+            Some(State { input: Input::Network { queue, .. }, .. }) => queue.set_flushing(true),
+            Some(State { input: Input::Registry(user), .. }) => user.set_interrupted(true),
+            Some(State { input: Input::Pad, session, .. }) => session.interrupt(),
+            None => (),
         }
     }
 
@@ -211,10 +238,15 @@ impl FluteSrc {
             }
             *self.last_stats.lock().unwrap() = state.session.stats();
         }
+        self.object.rewind();
         for pad in self.source_pads() {
             pad.reset();
         }
     }
+}
+
+fn unusable(error: settings::SettingsError) -> gst::ErrorMessage {
+    gst::error_msg!(gst::ResourceError::Settings, ("{error}"))
 }
 
 #[glib::object_subclass]
@@ -231,6 +263,7 @@ impl ObjectSubclass for FluteSrc {
             pads: Mutex::default(),
             settings: Mutex::default(),
             state: Mutex::default(),
+            object: OneObject::default(),
             last_stats: Mutex::default(),
         }
     }
@@ -372,6 +405,7 @@ impl ElementImpl for FluteSrc {
                 self.unlock();
                 self.release();
             }
+            StateChange::ReadyToNull => self.object.leave(),
             _ => (),
         }
         let changed = changed?;
@@ -392,6 +426,9 @@ impl ElementImpl for FluteSrc {
 
     fn send_event(&self, event: gst::Event) -> bool {
         gst::debug!(CAT, imp = self, "{event:?}");
+        if matches!(event.view(), gst::EventView::Seek(_)) && self.is_for_one_object() {
+            return self.seek(&event);
+        }
         let Some(queue) = self.queue() else { return self.parent_send_event(event) };
         match event.view() {
             gst::EventView::Eos(_) => queue.push(Notice::Eos),

@@ -9,6 +9,7 @@ mod delivery;
 mod imp;
 mod messages;
 mod network;
+mod object;
 mod pad;
 mod queue;
 mod settings;

@@ -12,6 +12,7 @@ use flute_proto::receiver::{Filter, Limits, Mode, ReceiverConfig};
 use gst::glib;
 use gst::prelude::*;
 
+use crate::registry::Request;
 use crate::socket::receive::ReceiveConfig;
 use crate::uri::{FluteUri, UriError};
 
@@ -23,6 +24,8 @@ const DEFAULT_LOOP: bool = true;
 const DEFAULT_REUSE: bool = true;
 const DEFAULT_TSI: i64 = -1;
 const DEFAULT_EOS_ON_CLOSE: bool = false;
+
+const DEFAULT_LINGER: u64 = 15_000_000_000;
 
 /// GObject hands over no value of another type than the property has.
 const CHECKED: &str = "the type was checked";
@@ -82,6 +85,7 @@ pub(super) struct Settings {
     pub(super) session_timeout: u64,
     pub(super) spool_directory: Option<String>,
     pub(super) spool_threshold: u64,
+    pub(super) linger: u64,
     /// The path of the URI: the one object to deliver.
     pub(super) path: Option<String>,
 }
@@ -112,6 +116,7 @@ impl Default for Settings {
             session_timeout: u64::try_from(limits.session_timeout.as_nanos()).unwrap_or(u64::MAX),
             spool_directory: None,
             spool_threshold: limits.spool_threshold,
+            linger: DEFAULT_LINGER,
             path: None,
         }
     }
@@ -193,6 +198,16 @@ impl Settings {
         said(&self.source_filter).map(|source| parse_ip("source-filter", source)).transpose()
     }
 
+    /// What is asked of the registry of sessions for one object.
+    pub(super) fn request(&self) -> Result<Request, SettingsError> {
+        Ok(Request {
+            network: self.receive_config()?,
+            receiver: self.receiver_config()?,
+            patience: self.silence(),
+            linger: Duration::from_nanos(self.linger),
+        })
+    }
+
     /// How long no packet comes before that is told.
     pub(super) fn silence(&self) -> Option<Duration> {
         (self.timeout > 0).then(|| Duration::from_nanos(self.timeout))
@@ -250,6 +265,7 @@ impl Settings {
             "max-decoding-work" => self.max_decoding_work = value.get().expect(CHECKED),
             "session-timeout" => self.session_timeout = value.get().expect(CHECKED),
             "spool-directory" => self.spool_directory = value.get().expect(CHECKED),
+            "linger" => self.linger = value.get().expect(CHECKED),
             "spool-threshold" => self.spool_threshold = value.get().expect(CHECKED),
             name => unreachable!("property {name}"),
         }
@@ -280,6 +296,7 @@ impl Settings {
             "max-decoding-work" => self.max_decoding_work.to_value(),
             "session-timeout" => self.session_timeout.to_value(),
             "spool-directory" => self.spool_directory.to_value(),
+            "linger" => self.linger.to_value(),
             "spool-threshold" => self.spool_threshold.to_value(),
             name => unreachable!("property {name}"),
         }
@@ -346,7 +363,8 @@ fn network_properties() -> Vec<glib::ParamSpec> {
         uint64(
             "timeout",
             "Timeout",
-            "Post an element message flute-timeout after so many nanoseconds without a packet (0 = never)",
+            "Post an element message flute-timeout after so many nanoseconds without a packet (0 = never); where the URI has \
+             a path, give up after so many without anything of that object (0 = 15 s)",
             DEFAULT_TIMEOUT,
         ),
         boolean("auto-multicast", "Auto multicast", "Join the group, if the address is one", DEFAULT_AUTO_MULTICAST),
@@ -453,6 +471,12 @@ fn limit_properties() -> Vec<glib::ParamSpec> {
             "Session timeout",
             "A session that is silent for so many nanoseconds is closed",
             defaults.session_timeout,
+        ),
+        uint64(
+            "linger",
+            "Linger",
+            "Where the URI has a path: nanoseconds that the session goes on being received after its last user has gone",
+            DEFAULT_LINGER,
         ),
         string(
             "spool-directory",

@@ -116,6 +116,7 @@ impl FluteSrc {
     pub(super) fn src_event(&self, pad: &FluteSrcPad, event: gst::Event) -> bool {
         gst::log!(CAT, obj = pad, "{event:?}");
         match event.view() {
+            gst::EventView::Seek(_) if self.is_for_one_object() => self.seek(&event),
             // Objects come when they come.
             gst::EventView::Seek(_) => false,
             _ if self.queue().is_some() => true,
@@ -124,6 +125,11 @@ impl FluteSrc {
     }
 
     pub(super) fn src_query(&self, pad: &FluteSrcPad, query: &mut gst::QueryRef) -> bool {
+        if self.is_for_one_object()
+            && let Some(answered) = self.object_query(query)
+        {
+            return answered;
+        }
         match query.view_mut() {
             gst::QueryViewMut::Latency(latency) if self.queue().is_some() => {
                 // An object is pushed when its last packet is there, whenever that is.

@@ -50,6 +50,11 @@ impl Reception {
         })?;
         Ok(Self { waker, thread: Some(thread) })
     }
+
+    /// Leaves the end to the listener.
+    pub(crate) fn detach(mut self) {
+        self.thread = None;
+    }
 }
 
 impl Drop for Reception {

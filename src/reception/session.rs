@@ -138,6 +138,11 @@ impl Session {
         self.sooner.notify_all();
     }
 
+    /// Asks the receiver something, or asks something of it for later.
+    pub(crate) fn with_receiver<R>(&self, ask: impl FnOnce(&mut Receiver) -> R) -> R {
+        ask(&mut self.inner.lock().unwrap().receiver)
+    }
+
     pub(crate) fn stats(&self) -> ReceiverStats {
         self.inner.lock().unwrap().receiver.stats()
     }

@@ -58,7 +58,7 @@ pub use event::{BlockLoss, Content, Event, Failure, Limit, ObjectInfo, Path, Rec
 
 use crate::Time;
 use crate::alc::Packet;
-use crate::lct::Revision;
+use crate::lct::{Revision, Toi};
 use session::{Context, Session};
 
 /// Key of a session in the tables of a receiver: never used again.
@@ -198,6 +198,21 @@ impl Receiver {
             self.forget(serial);
         }
         self.deadlines.clear();
+    }
+
+    /// Whether an object with a Content-Location that is `wanted` may still be completed: one that is described and not
+    /// complete, or one that a session may yet describe, since its sender has neither closed it nor said that no new file
+    /// follows (`Complete`, RFC 6726 §3.4.1). Before the first packet anything may come.
+    pub fn may_bring(&self, wanted: impl Fn(&str) -> bool) -> bool {
+        self.sessions.is_empty() || self.sessions.values().any(|entry| entry.session.may_bring(&wanted))
+    }
+
+    /// Takes an object anew that was completed, should it be repeated: whoever kept its content has it no more.
+    pub fn receive_again(&mut self, session: &SessionId, toi: Toi) {
+        let entry = self.serials.get(session).and_then(|serial| self.sessions.get_mut(serial));
+        if let Some(entry) = entry {
+            entry.session.receive_again(toi);
+        }
     }
 
     /// Counters since the start.

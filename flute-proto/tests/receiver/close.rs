@@ -2,7 +2,7 @@
 
 //! How sessions begin and end.
 
-use flute_proto::lct::{HeaderWidths, Tsi};
+use flute_proto::lct::{HeaderWidths, Toi, Tsi};
 use flute_proto::receiver::{Event, Filter, ReceiverConfig};
 
 use crate::crafted::{Harness, Style, content, file, instance, no_code};
@@ -171,4 +171,37 @@ fn what_is_not_alc_is_counted() {
     }
     assert_eq!(harness.receiver.stats().malformed, 5);
     assert!(harness.events.is_empty());
+}
+
+#[test]
+fn what_a_session_may_bring() {
+    let mut harness = Harness::default();
+    let may_bring = |harness: &Harness, name: &str| harness.receiver.may_bring(|location| location == name);
+    assert!(may_bring(&harness, "a"), "anything before the first packet");
+    harness.push_all(&fdt(0, ""));
+    assert!(may_bring(&harness, "a") && may_bring(&harness, "b"), "more may be described");
+    harness.push_all(&fdt(1, "Complete=\"true\""));
+    assert!(may_bring(&harness, "a") && !may_bring(&harness, "b"), "nothing more will be described");
+    harness.push_all(&packets(&content(SIZE, 1)));
+    assert!(!may_bring(&harness, "a"), "it has come");
+    harness.push(&style().close());
+    assert!(!may_bring(&harness, "b"), "the session is closed");
+}
+
+#[test]
+fn a_completed_object_is_taken_again_if_it_is_wanted() {
+    let object = content(SIZE, 1);
+    let mut harness = Harness::default();
+    harness.push_all(&fdt(0, ""));
+    for wanted in [true, false] {
+        harness.push_all(&packets(&object));
+        assert_eq!(harness.take(), std::slice::from_ref(&object));
+        harness.push_all(&packets(&object));
+        assert!(harness.take().is_empty(), "a repetition");
+        let session = harness.receiver.stats().sessions[0].0;
+        if wanted {
+            harness.receiver.receive_again(&session, Toi::new(1).unwrap());
+        }
+    }
+    assert_eq!(harness.receiver.stats().totals.completed, 2);
 }

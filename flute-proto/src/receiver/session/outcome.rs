@@ -13,7 +13,7 @@ use crate::receiver::early::Key;
 use crate::receiver::event::{Event, Failure, ObjectInfo};
 use crate::receiver::object::Object;
 use crate::receiver::store::Store;
-use crate::receiver::tracked::{Reception, Tracked};
+use crate::receiver::tracked::{Marks, Reception, Tracked};
 
 /// An object whose symbols still arrive does not expire by the clock of a sender that does not tell the time.
 const STILL_ARRIVING: Duration = Duration::from_secs(10);
@@ -197,6 +197,29 @@ impl Session {
         if let Some(description) = tracked.description {
             self.versions.remove(description.info.location(), toi);
         }
+    }
+
+    /// Whether an object with a location that is `wanted` may still be completed.
+    pub(in crate::receiver) fn may_bring(&self, wanted: &impl Fn(&str) -> bool) -> bool {
+        if self.is_closed() {
+            return false;
+        }
+        let is_wanted = |tracked: &Tracked| {
+            tracked.is_open()
+                && tracked.description.as_ref().is_some_and(|description| wanted(description.info.location()))
+        };
+        !self.complete_announced || self.objects.values().any(is_wanted)
+    }
+
+    /// Takes a completed object anew, should it be repeated.
+    pub(in crate::receiver) fn receive_again(&mut self, toi: Toi) {
+        let Some(tracked) = self.objects.get_mut(&toi) else { return };
+        let Reception::Completed(marks) = &tracked.reception else { return };
+        let bytes = marks.as_ref().map_or(0, Marks::memory_use);
+        tracked.charged -= bytes;
+        self.budget.release(bytes);
+        self.begin_again(toi);
+        self.completed.retain(|completed| *completed != toi);
     }
 
     /// Forgets what has been received of a described TOI.

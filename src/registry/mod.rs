@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! Sessions that outlive elements: one socket and one thread for all who want objects of the same channel.
+//!
+//! An adaptive demuxer makes a source for its manifest and others for its segments, one object at a time, and segments
+//! come when they come. So what receives them belongs to the process: it is opened by the first [`User`], keeps what is
+//! completed, and ends some time after the last user has left. The thread that receives sees to that itself, and nothing
+//! is left then: no thread, no socket, no memory.
+
+mod channel;
+mod content;
+mod name;
+mod shelf;
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use flute_proto::receiver::{Mode, ReceiverConfig};
+
+use crate::reception::{Reception, Session};
+use crate::socket::receive::{ReceiveConfig, ReceiveError, ReceiveSocket};
+pub(crate) use channel::Missing;
+use channel::{Channel, Hearing};
+pub(crate) use content::{Piece, Stored};
+pub(crate) use name::Name;
+
+/// Channels of a process at a time.
+const MAX_CHANNELS: usize = 64;
+
+/// What tells channels apart. Whoever leaves an option out takes any channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Options {
+    address: IpAddr,
+    port: u16,
+    source: Option<IpAddr>,
+    tsis: Vec<u64>,
+    interfaces: Vec<String>,
+}
+
+impl Options {
+    fn new(network: &ReceiveConfig, receiver: &ReceiverConfig) -> Self {
+        Self {
+            address: network.address,
+            port: network.port,
+            source: network.source,
+            tsis: receiver.filter.tsis.iter().map(|tsi| tsi.get()).collect(),
+            interfaces: network.interfaces.clone(),
+        }
+    }
+
+    /// Whether a channel with the options `open` does for one who asks for these.
+    fn are_met_by(&self, open: &Self) -> bool {
+        (self.address, self.port) == (open.address, open.port)
+            && (self.source.is_none() || self.source == open.source)
+            && (self.tsis.is_empty() || self.tsis == open.tsis)
+            && (self.interfaces.is_empty() || self.interfaces == open.interfaces)
+    }
+}
+
+/// Why there is no channel.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error(transparent)]
+    Socket(#[from] ReceiveError),
+    #[error("no thread to receive: {0}")]
+    Thread(std::io::Error),
+    #[error("{MAX_CHANNELS} channels are in use at a time, which is all there can be")]
+    Full,
+}
+
+/// What a user asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// The socket, should one have to be opened.
+    pub(crate) network: ReceiveConfig,
+    /// The receiver, should one have to be made. Its mode is not heeded. Its memory is that of incomplete objects, and
+    /// once more that of completed ones.
+    pub(crate) receiver: ReceiverConfig,
+    /// How long an object is waited for of which nothing comes. Whoever says nothing inherits from who opened the channel.
+    pub(crate) patience: Option<Duration>,
+    /// How long the channel stays after its last user.
+    pub(crate) linger: Duration,
+}
+
+/// The channels of a process.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    channels: Mutex<Vec<Arc<Channel>>>,
+}
+
+impl Registry {
+    /// That of this process.
+    pub(crate) fn global() -> &'static Arc<Self> {
+        static REGISTRY: LazyLock<Arc<Registry>> = LazyLock::new(Arc::default);
+        &REGISTRY
+    }
+
+    /// A user of the channel that the request means, which is opened if need be. Where several would do, it is one that
+    /// has an object of this name, of these the one that was used last.
+    pub(crate) fn open(self: &Arc<Self>, request: &Request, name: &Name) -> Result<User, OpenError> {
+        let options = Options::new(&request.network, &request.receiver);
+        let mut channels = self.channels.lock().unwrap();
+        let open = channels
+            .iter()
+            .filter(|channel| options.are_met_by(channel.options()))
+            .max_by_key(|channel| (channel.has(name), channel.last_used()));
+        let channel = match open {
+            Some(channel) => channel.clone(),
+            None => {
+                if channels.len() >= MAX_CHANNELS {
+                    let idle = channels.iter().filter(|channel| !channel.is_used());
+                    let idle = idle.min_by_key(|channel| channel.last_used()).cloned().ok_or(OpenError::Full)?;
+                    idle.end(None);
+                    channels.retain(|channel| !Arc::ptr_eq(channel, &idle));
+                }
+                let channel = self.start(options, request)?;
+                channels.push(channel.clone());
+                channel
+            }
+        };
+        channel.enter();
+        let patience = request.patience.unwrap_or_else(|| channel.patience());
+        Ok(User { channel, patience, linger: request.linger, interrupted: AtomicBool::new(false) })
+    }
+
+    fn start(self: &Arc<Self>, options: Options, request: &Request) -> Result<Arc<Channel>, OpenError> {
+        let socket = ReceiveSocket::open(&request.network)?;
+        let config = ReceiverConfig { mode: Mode::KeepUpdated, ..request.receiver.clone() };
+        let max_memory = config.limits.max_memory;
+        let session = Arc::new(Session::new(config));
+        let channel = Channel::new(options, session.clone(), socket.waker(), max_memory, request.patience);
+        let channel = Arc::new(channel);
+        let hearing = Hearing::new(channel.clone(), self.clone());
+        Reception::start(socket, session, hearing).map_err(OpenError::Thread)?.detach();
+        Ok(channel)
+    }
+
+    /// Takes a channel out of the table. `false` if somebody uses it and `unused` is asked for.
+    fn remove(&self, channel: &Arc<Channel>, unused: bool) -> bool {
+        let mut channels = self.channels.lock().unwrap();
+        if unused && channel.is_used() {
+            return false;
+        }
+        channels.retain(|other| !Arc::ptr_eq(other, channel));
+        true
+    }
+}
+
+/// Somebody who takes objects from a channel, and keeps it open.
+#[derive(Debug)]
+pub(crate) struct User {
+    channel: Arc<Channel>,
+    patience: Duration,
+    linger: Duration,
+    interrupted: AtomicBool,
+}
+
+impl User {
+    /// The newest version of an object with this name, which is waited for.
+    pub(crate) fn object(&self, name: &Name) -> Result<Arc<Stored>, Missing> {
+        self.channel.wait(name, self.patience, &self.interrupted)
+    }
+
+    /// While interrupted nothing is waited for.
+    pub(crate) fn set_interrupted(&self, interrupted: bool) {
+        self.channel.wake_waiting(|| self.interrupted.store(interrupted, Ordering::Release));
+    }
+
+    /// What receives.
+    pub(crate) fn session(&self) -> &Arc<Session> {
+        self.channel.session()
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        self.channel.leave(self.linger);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! Channels over the loopback interface, from their first user to their end.
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::thread;
+use std::time::Instant;
+
+use flute_proto::receiver::Filter;
+use flute_proto::sender::{Batch, FinishPolicy, Object, Poll, Sender, SenderConfig};
+use flute_proto::{Time, lct::Tsi};
+
+use super::*;
+use crate::reception::Listener;
+
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_secs(600);
+
+struct Source {
+    sender: Sender,
+    socket: UdpSocket,
+    port: u16,
+    sent: Vec<Vec<u8>>,
+}
+
+impl Source {
+    fn new(port: u16, tsi: u64) -> Self {
+        let config = SenderConfig { tsi: Tsi::new(tsi).unwrap(), ..SenderConfig::default() };
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self { sender: Sender::new(config, now()).unwrap(), socket, port, sent: Vec::new() }
+    }
+
+    fn send(&mut self, location: &str, content: &[u8]) {
+        self.sender.replace(Object::new(location, content.to_vec()), now()).unwrap();
+        self.drain();
+    }
+
+    /// Says that no more objects come.
+    fn finish(&mut self) {
+        self.sender.finish(FinishPolicy::Stop, now());
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        let (mut batch, first) = (Batch::new(16), self.sent.len());
+        while let Poll::Packets = self.sender.poll(now(), &mut batch) {
+            self.sent.extend(batch.packets().map(<[u8]>::to_vec));
+        }
+        self.transmit(first);
+    }
+
+    /// Sends everything once more.
+    fn repeat(&self) {
+        self.transmit(0);
+    }
+
+    fn transmit(&self, first: usize) {
+        for packet in &self.sent[first..] {
+            self.socket.send_to(packet, (Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        }
+    }
+}
+
+fn now() -> Time {
+    Time::from_unix(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap())
+}
+
+fn free_port() -> u16 {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+fn request(port: u16) -> Request {
+    let network = ReceiveConfig {
+        address: Ipv4Addr::LOCALHOST.into(),
+        port,
+        interfaces: Vec::new(),
+        source: None,
+        buffer_size: 0,
+        auto_multicast: true,
+        reuse: true,
+        multicast_loop: true,
+    };
+    Request { network, receiver: ReceiverConfig::default(), patience: Some(LONG), linger: LONG }
+}
+
+fn request_tsi(port: u16, tsi: u64) -> Request {
+    let filter = Filter { tsis: vec![Tsi::new(tsi).unwrap()], source: None };
+    Request { receiver: ReceiverConfig { filter, ..ReceiverConfig::default() }, ..request(port) }
+}
+
+fn bytes(object: &Arc<Stored>) -> Vec<u8> {
+    match object.piece(0, usize::MAX).unwrap() {
+        Piece::Shared(slice) => slice.as_ref().to_vec(),
+        Piece::Read(bytes) => bytes,
+    }
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "{what}");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn an_object_is_waited_for_and_kept() {
+    let (registry, port) = (Arc::<Registry>::default(), free_port());
+    let name = Name::of_path("live.mpd");
+    let user = registry.open(&request(port), &name).unwrap();
+    let mut source = Source::new(port, 1);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| bytes(&user.object(&name).unwrap()));
+        source.send("http://example.com/live/other.mpd", b"other");
+        source.send("http://example.com/live/live.mpd", b"first");
+        assert_eq!(waiting.join().unwrap(), b"first");
+    });
+    // It is there for those who come later, and for those who know less.
+    let second = registry.open(&request(port), &name).unwrap();
+    assert_eq!(bytes(&second.object(&Name::of_path("live/live.mpd")).unwrap()), b"first");
+    source.send("http://example.com/live/live.mpd", b"second");
+    eventually("the newest version is given out", || bytes(&second.object(&name).unwrap()) == b"second");
+    assert_eq!(registry.channels.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_channel_is_found_by_those_who_leave_options_out() {
+    let (registry, port) = (Arc::<Registry>::default(), free_port());
+    let name = Name::of_path("a");
+    let first = registry.open(&request_tsi(port, 1), &name).unwrap();
+    let second = registry.open(&request_tsi(port, 2), &name).unwrap();
+    assert!(!Arc::ptr_eq(&first.channel, &second.channel));
+    let same = registry.open(&request_tsi(port, 1), &name).unwrap();
+    assert!(Arc::ptr_eq(&first.channel, &same.channel));
+    // The one that has the object, not the one that was used last.
+    let mut source = Source::new(port, 2);
+    source.send("b", b"of the second");
+    let name = Name::of_path("b");
+    assert_eq!(bytes(&second.object(&name).unwrap()), b"of the second");
+    drop(same);
+    let brief = registry.open(&Request { patience: None, ..request(port) }, &name).unwrap();
+    assert!(Arc::ptr_eq(&second.channel, &brief.channel));
+    assert_eq!(brief.patience, LONG, "it is inherited");
+    // Another port is another channel.
+    let other = registry.open(&request(free_port()), &name).unwrap();
+    assert!(!Arc::ptr_eq(&other.channel, &first.channel) && !Arc::ptr_eq(&other.channel, &second.channel));
+}
+
+#[test]
+fn waits_end() {
+    let (registry, port) = (Arc::<Registry>::default(), free_port());
+    let name = Name::of_path("a");
+    let hasty = Request { patience: Some(Duration::from_millis(1)), ..request(port) };
+    let user = registry.open(&hasty, &name).unwrap();
+    assert_eq!(user.object(&name).unwrap_err(), Missing::Late(Duration::from_millis(1)));
+    let user = registry.open(&request(port), &name).unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| user.object(&name).unwrap_err());
+        user.set_interrupted(true);
+        assert_eq!(waiting.join().unwrap(), Missing::Interrupted);
+    });
+    // The sender says that there is no such object.
+    user.set_interrupted(false);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| user.object(&name).unwrap_err());
+        let mut source = Source::new(port, 1);
+        source.send("b", b"another");
+        source.finish();
+        assert_eq!(waiting.join().unwrap(), Missing::Never);
+    });
+    assert_eq!(user.object(&name).unwrap_err(), Missing::Never);
+    assert_eq!(bytes(&user.object(&Name::of_path("b")).unwrap()), b"another");
+}
+
+#[test]
+fn a_channel_ends_after_its_last_user() {
+    let (registry, port) = (Arc::<Registry>::default(), free_port());
+    let name = Name::of_path("a");
+    let first = registry.open(&request(port), &name).unwrap();
+    let channel = Arc::downgrade(&first.channel);
+    let brief = Request { linger: Duration::ZERO, ..request(port) };
+    drop(registry.open(&brief, &name).unwrap());
+    assert_eq!(registry.channels.lock().unwrap().len(), 1, "another uses it");
+    drop(first);
+    assert!(channel.upgrade().is_some(), "it lingers");
+    drop(registry.open(&brief, &name).unwrap());
+    eventually("table, thread and memory are given back", || {
+        registry.channels.lock().unwrap().is_empty() && channel.strong_count() == 0
+    });
+    // The port is free, for those who do not share it.
+    eventually("the socket is closed", || UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
+}
+
+#[test]
+fn a_channel_too_many_takes_the_place_of_one_that_lingers() {
+    let (registry, port) = (Arc::<Registry>::default(), free_port());
+    let name = Name::of_path("a");
+    let open = |tsi| registry.open(&request_tsi(port, tsi), &name);
+    let mut users: Vec<User> = (1..=MAX_CHANNELS as u64).map(|tsi| open(tsi).unwrap()).collect();
+    assert!(matches!(open(1000), Err(OpenError::Full)));
+    let lingering = Arc::downgrade(&users.pop().unwrap().channel);
+    users.push(open(1000).unwrap());
+    eventually("it ends", || lingering.strong_count() == 0);
+    assert_eq!(registry.channels.lock().unwrap().len(), MAX_CHANNELS);
+}
+
+#[test]
+fn what_failed_is_opened_again() {
+    let (registry, port) = (Arc::<Registry>::default(), free_port());
+    let name = Name::of_path("a");
+    let user = registry.open(&request(port), &name).unwrap();
+    Hearing::new(user.channel.clone(), registry.clone()).fail(std::io::Error::other("no network"));
+    assert_eq!(user.object(&name).unwrap_err(), Missing::Failed("no network".to_owned()));
+    let again = registry.open(&request(port), &name).unwrap();
+    assert!(!Arc::ptr_eq(&again.channel, &user.channel));
+    Source::new(port, 1).send("a", b"content");
+    assert_eq!(bytes(&again.object(&name).unwrap()), b"content");
+}
+
+#[test]
+fn what_made_room_is_received_again() {
+    let (registry, port) = (Arc::<Registry>::default(), free_port());
+    let limits = flute_proto::receiver::Limits { max_memory: 100_000, ..Default::default() };
+    let receiver = ReceiverConfig { limits, ..ReceiverConfig::default() };
+    let user = registry.open(&Request { receiver, ..request(port) }, &Name::of_path("a")).unwrap();
+    let mut source = Source::new(port, 1);
+    source.send("a", &[1; 60_000]);
+    source.send("b", &[2; 60_000]);
+    for (name, byte) in [("a", 1), ("b", 2), ("a", 1), ("b", 2)] {
+        let name = Name::of_path(name);
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| bytes(&user.object(&name).unwrap()));
+            while !waiting.is_finished() {
+                source.repeat();
+            }
+            assert_eq!(waiting.join().unwrap(), [byte; 60_000]);
+        });
+    }
+}
