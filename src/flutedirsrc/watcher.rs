@@ -279,14 +279,11 @@ impl Watcher {
             };
             for entry in entries.flatten() {
                 let relative = folder.join(entry.file_name());
-                match entry.file_type() {
-                    Ok(kind) if kind.is_dir() => {
-                        if self.selection.takes_folder(&relative) {
-                            folders.push(relative);
-                        }
-                    }
-                    Ok(_) if self.selection.takes_file(&relative) => files.push(relative),
-                    _ => (),
+                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                if is_folder && self.selection.takes_folder(&relative) {
+                    folders.push(relative);
+                } else if !is_folder && self.selection.takes_file(&relative) {
+                    files.push(relative);
                 }
             }
         }
