@@ -16,7 +16,7 @@ use super::name::Name;
 use super::shelf::Shelf;
 use super::{Options, Registry};
 use crate::reception::{Listener, Session};
-use crate::socket::receive::Waker;
+use crate::waker::Waker;
 
 /// How long an object is waited for of which nothing comes, where nobody says.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(15);
