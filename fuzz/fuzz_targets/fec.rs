@@ -10,21 +10,53 @@ use flute_fec::{ByteOrder, Code, Parameters, Points, Present, RepairSymbol};
 use libfuzzer_sys::fuzz_target;
 
 /// Larger blocks are too slow to be found anything in.
-const MAX_BLOCK: usize = 1 << 14;
+const MAX_BLOCK: usize = 1 << 13;
+
+/// Numbers that are small, as those of a code that can be made are, more often than any.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Number {
+    Small(u8),
+    Medium(u16),
+    Any(u64),
+}
+
+impl Number {
+    fn get(self) -> u64 {
+        match self {
+            Self::Small(number) => number.into(),
+            Self::Medium(number) => number.into(),
+            Self::Any(number) => number,
+        }
+    }
+}
 
 #[derive(Arbitrary, Debug)]
 enum AnyCode {
-    NoCode(u32),
-    ReedSolomon { m: u8, literal: bool, little_endian: bool, max_source_block_length: u32, max_encoding_symbols: u32 },
-    Raptor { source_blocks: u16, sub_blocks: u8, alignment: u8 },
-    RaptorQ { source_blocks: u16, sub_blocks: u16, alignment: u8 },
+    NoCode(Number),
+    ReedSolomon {
+        m: u8,
+        literal: bool,
+        little_endian: bool,
+        max_source_block_length: Number,
+        max_encoding_symbols: Number,
+    },
+    Raptor {
+        source_blocks: Number,
+        sub_blocks: u8,
+        alignment: u8,
+    },
+    RaptorQ {
+        source_blocks: Number,
+        sub_blocks: Number,
+        alignment: u8,
+    },
 }
 
 #[derive(Arbitrary, Debug)]
 struct Input {
     code: AnyCode,
-    transfer_length: u64,
-    symbol_size: u16,
+    transfer_length: Number,
+    symbol_size: Number,
     block: u32,
     repair: u8,
     lost: Vec<u16>,
@@ -34,30 +66,34 @@ struct Input {
 fuzz_target!(|bytes: &[u8]| {
     let Ok(input) = Input::arbitrary(&mut Unstructured::new(bytes)) else { return };
     let code = match input.code {
-        AnyCode::NoCode(max_source_block_length) => Code::NoCode { max_source_block_length },
+        AnyCode::NoCode(max_source_block_length) => {
+            Code::NoCode { max_source_block_length: max_source_block_length.get() as u32 }
+        }
         AnyCode::ReedSolomon { m, literal, little_endian, max_source_block_length, max_encoding_symbols } => {
             Code::ReedSolomon {
                 m,
                 points: if literal { Points::Literal } else { Points::Rizzo },
                 byte_order: if little_endian { ByteOrder::LittleEndian } else { ByteOrder::BigEndian },
-                max_source_block_length,
-                max_encoding_symbols,
+                max_source_block_length: max_source_block_length.get() as u32,
+                max_encoding_symbols: max_encoding_symbols.get() as u32,
             }
         }
         AnyCode::Raptor { source_blocks, sub_blocks, alignment } => {
-            Code::Raptor { source_blocks, sub_blocks, alignment }
+            Code::Raptor { source_blocks: source_blocks.get() as u16, sub_blocks, alignment }
         }
         AnyCode::RaptorQ { source_blocks, sub_blocks, alignment } => {
+            let (source_blocks, sub_blocks) = (source_blocks.get() as u16, sub_blocks.get() as u16);
             Code::RaptorQ { source_blocks, sub_blocks, alignment }
         }
     };
-    let parameters = Parameters { code, transfer_length: input.transfer_length, symbol_size: input.symbol_size };
+    let (transfer_length, symbol_size) = (input.transfer_length.get(), input.symbol_size.get() as u16);
+    let parameters = Parameters { code, transfer_length, symbol_size };
     let Ok(codec) = parameters.codec() else { return };
     let Some(block) = codec.block(input.block % codec.block_count().max(1)) else { return };
     for run in codec.runs(&block, block.symbols - 1) {
-        assert!(run.length == 0 || run.object_offset + u64::from(run.length) <= input.transfer_length);
+        assert!(run.length == 0 || run.object_offset + u64::from(run.length) <= transfer_length);
     }
-    let (k, size) = (block.symbols as usize, usize::from(input.symbol_size));
+    let (k, size) = (block.symbols as usize, usize::from(symbol_size));
     if k * size > MAX_BLOCK {
         return;
     }
