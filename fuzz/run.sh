@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
-# Runs every fuzz target for a while, each from what earlier runs have found.
+# Runs every fuzz target for a while, each from the inputs of seeds.py and from what earlier runs have found.
 #
 #   fuzz/run.sh [SECONDS PER TARGET]      10 by default
 set -euo pipefail
@@ -11,6 +11,7 @@ command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz
 # The sanitizers are unstable options, which the stable compiler takes where it is told so.
 export RUSTC_BOOTSTRAP=1
 
+fuzz/seeds.py
 for target in $(cargo fuzz list); do
     echo "fuzzing $target for $seconds s"
     log=$(mktemp)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Captures of other senders, through `filesrc ! pcapparse ! flutesrc ! flutedirsink`, whole and with packets taken out.
+//! Captures of other senders, through `filesrc ! pcapparse ! flutesrc ! flutedirsink`: whole, with packets taken out, and
+//! as a bad network would have left them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +13,8 @@ use gst::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::init;
+use super::mangled::Mangling;
+use super::reckoning::{Reckoning, Verdict};
 
 /// The folder with the captures, if it is there.
 fn captures() -> Option<PathBuf> {
@@ -33,12 +36,17 @@ fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What came out of a port of a capture: for every Content-Location the digests of its versions, in order, and how the
-/// last of them was written to a file.
+/// TSI, TOI, Content-Location and SHA-256 of an object.
+type Object = (u64, u128, String, String);
+
+/// What came out of a port of a capture: every object, in order; and how the last of each Content-Location was written to
+/// a file.
 #[derive(Default)]
 struct Received {
-    versions: Vec<(String, u64, String)>,
+    objects: Vec<Object>,
     files: BTreeMap<String, PathBuf>,
+    /// TSIs and TOIs of which it was told that they are lost.
+    lost: BTreeSet<(u64, u128)>,
 }
 
 fn receive(capture: &Path, port: u64, target: &Path, properties: &str, is_lossy: bool) -> Received {
@@ -48,14 +56,15 @@ fn receive(capture: &Path, port: u64, target: &Path, properties: &str, is_lossy:
         target.display(),
     );
     let pipeline = gst::parse::launch(&description).unwrap().downcast::<gst::Pipeline>().unwrap();
-    let versions = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let objects = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let pad = pipeline.by_name("flute").unwrap().static_pad("src").unwrap();
-    let collected = versions.clone();
+    let collected = objects.clone();
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         let buffer = info.buffer().unwrap();
         let meta = gstflute::object_meta::ObjectMeta::of(buffer).unwrap();
         let digest = sha256(&buffer.map_readable().unwrap());
-        collected.lock().unwrap().push((meta.content_location.unwrap(), meta.tsi.unwrap(), digest));
+        let (tsi, toi) = (meta.tsi.unwrap(), meta.toi.unwrap().get());
+        collected.lock().unwrap().push((tsi, toi, meta.content_location.unwrap(), digest));
         gst::PadProbeReturn::Ok
     });
     if is_lossy {
@@ -70,18 +79,24 @@ fn receive(capture: &Path, port: u64, target: &Path, properties: &str, is_lossy:
             gst::MessageView::Eos(_) => break,
             gst::MessageView::Error(error) => panic!("{error:?}"),
             gst::MessageView::Element(element) => {
-                let Some(structure) = element.structure().filter(|structure| structure.name() == "flute-file-written")
-                else {
-                    continue;
-                };
-                let location = structure.get::<String>("content-location").unwrap();
-                received.files.insert(location, structure.get::<String>("path").unwrap().into());
+                let structure = element.structure().unwrap();
+                let text = |field| structure.get::<String>(field).unwrap();
+                match structure.name().as_str() {
+                    "flute-file-written" => {
+                        received.files.insert(text("content-location"), text("path").into());
+                    }
+                    "flute-object-lost" => {
+                        let number = |field| structure.get::<u64>(field).unwrap();
+                        received.lost.insert((number("tsi"), number("toi").into()));
+                    }
+                    _ => (),
+                }
             }
             _ => (),
         }
     }
     pipeline.set_state(gst::State::Null).unwrap();
-    received.versions = std::mem::take(&mut versions.lock().unwrap());
+    received.objects = std::mem::take(&mut objects.lock().unwrap());
     received
 }
 
@@ -96,6 +111,20 @@ fn lose(pad: &gst::Pad) {
     });
 }
 
+/// What a capture has, by port.
+fn expected(folder: &Path, name: &str) -> BTreeMap<u64, Vec<Object>> {
+    let expected: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("expected.json")).unwrap()).unwrap();
+    let mut ports: BTreeMap<u64, Vec<Object>> = BTreeMap::new();
+    for object in expected[name].as_array().unwrap() {
+        let text = |field: &str| object[field].as_str().unwrap().to_owned();
+        let number = |field: &str| object[field].as_u64().unwrap();
+        let entry = (number("tsi"), number("toi").into(), text("location"), text("sha256"));
+        ports.entry(number("port")).or_default().push(entry);
+    }
+    ports.values_mut().for_each(|objects| objects.sort());
+    ports
+}
+
 fn check(name: &str, properties: &str) {
     check_over(name, properties, false);
 }
@@ -103,34 +132,76 @@ fn check(name: &str, properties: &str) {
 fn check_over(name: &str, properties: &str, is_lossy: bool) {
     init();
     let Some(folder) = captures() else { return };
-    let expected: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("expected.json")).unwrap()).unwrap();
-    let mut ports: BTreeMap<u64, Vec<(String, u64, String)>> = BTreeMap::new();
-    for object in expected[name].as_array().unwrap() {
-        let text = |field: &str| object[field].as_str().unwrap().to_owned();
-        ports.entry(object["port"].as_u64().unwrap()).or_default().push((
-            text("location"),
-            object["tsi"].as_u64().unwrap(),
-            text("sha256"),
-        ));
-    }
-    for (port, expected) in ports {
+    for (port, expected) in expected(&folder, name) {
         let target = tempfile::tempdir().unwrap();
         let received = receive(&folder.join(format!("{name}.pcap")), port, target.path(), properties, is_lossy);
-        let sorted = |mut objects: Vec<_>| {
-            objects.sort();
-            objects
-        };
-        assert_eq!(sorted(received.versions.clone()), sorted(expected), "{name}, port {port}");
-        let last: BTreeMap<_, _> =
-            received.versions.into_iter().map(|(location, _, digest)| (location, digest)).collect();
-        assert_eq!(received.files.len(), last.len());
-        for (location, digest) in last {
-            let path = &received.files[&location];
-            assert!(path.starts_with(target.path()));
-            assert_eq!(sha256(&fs::read(path).unwrap()), digest, "{}", path.display());
-        }
+        let mut objects = received.objects.clone();
+        objects.sort();
+        assert_eq!(objects, expected, "{name}, port {port}");
+        check_files(&received, target.path());
     }
 }
+
+/// The last version of every Content-Location is a file.
+fn check_files(received: &Received, target: &Path) {
+    let last: BTreeMap<_, _> = received.objects.iter().map(|(_, _, location, digest)| (location, digest)).collect();
+    assert_eq!(received.files.len(), last.len());
+    for (location, digest) in last {
+        let path = &received.files[location];
+        assert!(path.starts_with(target));
+        assert_eq!(sha256(&fs::read(path).unwrap()), *digest, "{}", path.display());
+    }
+}
+
+/// Of a capture that a bad network mangled, everything comes out, once, that the packets which are left make up, and
+/// nothing else; what is described and began to arrive, and is not complete, is told to be lost. Returns how many objects
+/// came out, and how many there are.
+fn check_mangled(name: &str, mangling: Mangling) -> (usize, usize) {
+    init();
+    let Some(folder) = captures() else { return (0, 0) };
+    let (mut came, mut all) = (0, 0);
+    for (port, expected) in expected(&folder, name) {
+        let target = tempfile::tempdir().unwrap();
+        let capture = target.path().join("mangled.pcap");
+        let (sent, arrived) = mangling.mangle(&folder.join(format!("{name}.pcap")), &capture, port as u16);
+        let (sent, arrived) = (Reckoning::of(&sent), Reckoning::of(&arrived));
+        let received = receive(&capture, port, &target.path().join("files"), "", false);
+
+        let what = format!("{name}, port {port}, {mangling:?}");
+        let objects: BTreeSet<_> = received.objects.iter().cloned().collect();
+        assert_eq!(objects.len(), received.objects.len(), "an object came twice: {what}");
+        assert!(objects.is_subset(&expected.iter().cloned().collect()), "{what}: {objects:?}");
+        let verdicts = arrived.verdicts(&sent);
+        for (tsi, toi, location, _) in &expected {
+            let verdict = verdicts.get(&(*tsi, *toi, location.clone()));
+            let has_come = objects.iter().any(|object| (object.0, object.1) == (*tsi, *toi));
+            let is_lost = received.lost.contains(&(*tsi, *toi));
+            let what = format!("{location}, TOI {toi}, {verdict:?}: {what}");
+            assert!(!(has_come && is_lost), "it came, and was told to be lost: {what}");
+            match verdict {
+                Some(Verdict::Complete) => assert!(has_come, "it did not come: {what}"),
+                Some(Verdict::Open) => (),
+                Some(Verdict::Incomplete) => assert!(is_lost && !has_come, "nothing was told: {what}"),
+                Some(Verdict::Absent) | None => assert!(!has_come, "it cannot have come: {what}"),
+            }
+        }
+        check_files(&received, &target.path().join("files"));
+        came += objects.len();
+        all += expected.len();
+    }
+    (came, all)
+}
+
+/// The captures by name, and whether their sender added repair symbols.
+const CAPTURES: [(&str, bool); 7] = [
+    ("gpac-mabr-dash-flute", false),
+    ("mad-nocode", false),
+    ("mad-nocode-z1", false),
+    ("rt-libflute-nocode", false),
+    ("ypo-no-code", false),
+    ("ypo-raptorq", true),
+    ("ypo-reed-solomon", true),
+];
 
 #[test]
 fn test_flutesrc_capture_gpac_mabr_dash() {
@@ -177,4 +248,40 @@ fn test_flutesrc_capture_flute_crate_with_loss() {
 fn test_flutesrc_capture_through_spool_files() {
     let spool = tempfile::tempdir().unwrap();
     check("ypo-no-code", &format!("spool-threshold=10000 spool-directory={}", spool.path().display()));
+}
+
+#[test]
+fn test_flutesrc_capture_duplicated_and_reordered() {
+    for (name, _) in CAPTURES {
+        for (duplicated, reordered_within) in [(10, 0), (0, 50), (10, 50)] {
+            let mangling = Mangling { duplicated, reordered_within, ..Mangling::default() };
+            let (came, all) = check_mangled(name, mangling);
+            assert_eq!(came, all, "{name}: no packet was lost, {mangling:?}");
+        }
+    }
+}
+
+#[test]
+fn test_flutesrc_capture_truncated() {
+    for (name, _) in CAPTURES {
+        for seed in 0..2 {
+            check_mangled(name, Mangling { truncated: 10, seed, ..Mangling::default() });
+            check_mangled(
+                name,
+                Mangling { duplicated: 10, reordered_within: 50, truncated: 10, seed, ..Mangling::default() },
+            );
+        }
+    }
+}
+
+#[test]
+fn test_flutesrc_capture_three_percent_lost() {
+    for (name, has_repair) in CAPTURES {
+        let (mut came, mut all) = (0, 0);
+        for seed in 0..if has_repair { 6 } else { 1 } {
+            let some = check_mangled(name, Mangling { lost: 3, seed, ..Mangling::default() });
+            (came, all) = (came + some.0, all + some.1);
+        }
+        assert!(!has_repair || all == 0 || came > 0, "{name}: nothing was ever repaired");
+    }
 }

@@ -6,8 +6,11 @@ mod captures;
 mod element;
 mod ipv6;
 mod leaks;
+mod mangled;
 mod modes;
 mod network;
+#[path = "../reckoning/mod.rs"]
+mod reckoning;
 mod sender;
 
 use std::sync::Once;
