@@ -79,7 +79,7 @@ pub fn content_type_of_caps(caps: &gst::CapsRef) -> Option<String> {
 /// The caps of an object with this Content-Type: the table's, or caps of the same name. `None` where it is no name that
 /// caps can have, and for `application/octet-stream`, which says nothing.
 pub fn caps_of_content_type(content_type: &str) -> Option<gst::Caps> {
-    let name = content_type.split(';').next()?.trim().to_ascii_lowercase();
+    let name = essence(content_type);
     if let Some(row) = TABLE.iter().find(|row| row.content_type == name) {
         return Some(row.caps.parse().expect("the table has valid caps"));
     }
@@ -92,10 +92,31 @@ pub fn caps_of_content_type(content_type: &str) -> Option<gst::Caps> {
 /// The caps of an object with this Content-Type and this name. Where the type says little, or is none that is known here,
 /// the ending of the name says what it is; `None` where that does not either.
 pub fn caps_of_object(content_type: Option<&str>, name: &str) -> Option<gst::Caps> {
-    let said = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
+    let said = content_type.map(essence).unwrap_or_default();
     let known = |content_type: &str| TABLE.iter().any(|row| row.content_type == content_type);
     let meant = if known(&said) { Some(said.as_str()) } else { content_type_of_name(name).filter(|name| known(name)) };
     meant.or((!GENERIC.contains(&said.as_str())).then_some(&said)).and_then(caps_of_content_type)
+}
+
+/// Whether this Content-Type is that of a manifest: an MPD, or a playlist of HLS.
+pub fn is_manifest(content_type: &str) -> bool {
+    has_caps(content_type, &["application/dash+xml", "application/x-hls"])
+}
+
+/// Whether this Content-Type is one of MP4.
+pub fn is_mp4(content_type: &str) -> bool {
+    has_caps(content_type, &["video/quicktime", "audio/x-m4a"])
+}
+
+fn has_caps(content_type: &str, names: &[&str]) -> bool {
+    let content_type = essence(content_type);
+    let row = TABLE.iter().find(|row| row.content_type == content_type);
+    row.and_then(|row| row.caps.split(',').next()).is_some_and(|name| names.contains(&name))
+}
+
+/// A media type without its parameters.
+fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// The Content-Type that the ending of a file name, path or URI reference means.
@@ -133,6 +154,19 @@ mod tests {
         assert_eq!(type_of_caps("audio/x-m4a").as_deref(), Some("audio/mp4"));
         assert_eq!(type_of_caps("application/dash+xml").as_deref(), Some("application/dash+xml"));
         assert_eq!(type_of_caps("application/x-whatever, a=1").as_deref(), Some("application/x-whatever"));
+    }
+
+    #[test]
+    fn manifests_and_mp4() {
+        for manifest in
+            ["application/dash+xml", "application/vnd.apple.mpegurl", "Application/X-MPEGURL; charset=utf-8"]
+        {
+            assert!(is_manifest(manifest) && !is_mp4(manifest), "{manifest}");
+        }
+        for mp4 in ["video/mp4", "audio/mp4; codecs=\"mp4a.40.2\"", "video/iso.segment"] {
+            assert!(is_mp4(mp4) && !is_manifest(mp4), "{mp4}");
+        }
+        assert!(!is_manifest("application/xml") && !is_mp4("video/mp2t") && !is_mp4(""));
     }
 
     #[test]

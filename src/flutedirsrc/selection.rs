@@ -127,7 +127,7 @@ pub(super) fn name(path: &Path) -> String {
 /// Whether a file names others that must be there before it.
 pub(super) fn is_manifest(path: &Path) -> bool {
     let content_type = path.file_name().and_then(OsStr::to_str).and_then(media_type::content_type_of_name);
-    matches!(content_type, Some("application/dash+xml" | "application/vnd.apple.mpegurl"))
+    content_type.is_some_and(media_type::is_manifest)
 }
 
 fn is_pattern(location: &str) -> bool {

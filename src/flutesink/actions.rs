@@ -14,7 +14,7 @@ use gst::subclass::prelude::*;
 use super::CAT;
 use super::imp::FluteSink;
 use super::messages;
-use super::objects::{self, Names};
+use super::objects::{self, Origin};
 use super::pad::PadSettings;
 use crate::object_meta::ObjectMeta;
 
@@ -95,7 +95,6 @@ impl FluteSink {
             return false;
         };
         let settings = self.settings.lock().unwrap().clone();
-        let names = Names { upstream: None, caps: None };
         if let Some(meta) = meta {
             ObjectMeta::from_structure(&meta).put_on(buffer.make_mut());
         }
@@ -105,7 +104,9 @@ impl FluteSink {
                 index: self.next_added_object(),
                 ..Default::default()
             };
-            let object = collected.into_object(&names, &mut schedule, &settings).map_err(|error| error.to_string())?;
+            let object = collected
+                .into_object(&Origin::default(), &mut schedule, &settings)
+                .map_err(|error| error.to_string())?;
             session.with_sender(|sender, now| sender.replace(object, now)).map_err(|error| error.to_string())
         });
         match result {

@@ -195,6 +195,22 @@ impl From<FluteEosPolicy> for FinishPolicy {
     }
 }
 
+/// Which objects are repeated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstFluteCarousel")]
+pub enum FluteCarousel {
+    /// What receivers need before anything else.
+    #[default]
+    #[enum_value(name = "Manifests (MPD, M3U8) and initialisations of MP4, every second", nick = "auto")]
+    Auto,
+    /// None.
+    #[enum_value(name = "None", nick = "off")]
+    Off,
+    /// All.
+    #[enum_value(name = "All, one transfer after the other", nick = "all")]
+    All,
+}
+
 /// What becomes an object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstFluteNextObject")]

@@ -3,20 +3,24 @@
 //! Fragmented MP4 (ISO/IEC 14496-12, CMAF) cut into its initialisation and its fragments.
 //!
 //! The top-level boxes tell where a fragment begins, and the flags of the muxers when it ends: the last buffer carries
-//! MARKER (but mp4mux marks every sample, so only a mark at the end of a box counts), and a later chunk of the same
-//! fragment begins with HEADER and DELTA_UNIT.
+//! MARKER (but mp4mux marks every sample, so only a mark at the end of a box counts). cmafmux marks the end of each chunk
+//! (CMAF low latency), begins a fragment with HEADER, and a further chunk of it with HEADER and DELTA_UNIT. So where
+//! fragments begin with HEADER the first one is over when the next begins; from then on it is known whether there are
+//! chunks.
 
 use std::io;
 
+use super::boxes::BoxScanner;
 use super::source::Spool;
+use super::timing::Span;
 
 /// What was cut off.
 #[derive(Debug)]
 pub(super) enum Part {
     /// `ftyp`, `moov` …
     Initialisation(Spool),
-    /// `moof`, `mdat`, and what stands in front of them.
-    Fragment(Spool),
+    /// `moof`, `mdat`, and what stands in front of them, and the time that they cover.
+    Fragment(Spool, Option<gst::ClockTime>),
 }
 
 /// Cuts a stream of buffers.
@@ -27,7 +31,35 @@ pub(super) struct Fragmenter {
     begun: Option<gst::Buffer>,
     spool: Spool,
     content: Content,
-    is_chunked: bool,
+    chunks: Chunks,
+    span: Span,
+}
+
+/// Whether fragments come in several chunks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Chunks {
+    /// The muxer does not say where a fragment begins, so it does not make chunks either.
+    #[default]
+    NotTold,
+    /// The muxer says it, and the first fragment is not over.
+    MayCome,
+    /// The first fragment had one chunk.
+    One,
+    /// A fragment had several.
+    Several,
+}
+
+impl Chunks {
+    /// What is known when a buffer with these flags has come, in which a chunk begins or not.
+    fn after(self, flags: gst::BufferFlags, begins_fragment: bool) -> Self {
+        let is_header = flags.contains(gst::BufferFlags::HEADER);
+        match self {
+            _ if is_header && flags.contains(gst::BufferFlags::DELTA_UNIT) => Self::Several,
+            Self::NotTold if begins_fragment && is_header => Self::MayCome,
+            Self::MayCome if begins_fragment => Self::One,
+            known => known,
+        }
+    }
 }
 
 /// What has been collected.
@@ -79,7 +111,8 @@ impl Fragmenter {
     pub(super) fn push(&mut self, buffer: gst::Buffer) -> io::Result<Vec<Part>> {
         let flags = buffer.flags();
         let is_chunk = flags.contains(gst::BufferFlags::HEADER | gst::BufferFlags::DELTA_UNIT);
-        self.is_chunked |= is_chunk;
+        let span = Span::of(&buffer);
+        let mut begins_fragment = false;
         let mut buffer = buffer;
         if let Some(mut begun) = self.begun.take() {
             begun.append(buffer);
@@ -92,6 +125,7 @@ impl Fragmenter {
             let map = buffer.map_readable().map_err(|_| io::Error::other("the buffer cannot be mapped"))?;
             self.boxes.scan(&map, |kind, start| {
                 let next = content.followed_by(kind);
+                begins_fragment |= next == Content::FragmentHead;
                 if content.ends_before(next) && !(is_chunk && next == Content::FragmentHead) {
                     cuts.push((start, content));
                 }
@@ -99,6 +133,7 @@ impl Fragmenter {
             })?
         };
         self.content = content;
+        self.chunks = self.chunks.after(flags, begins_fragment);
         let mut parts = Vec::new();
         let mut start = 0;
         for (cut, before) in cuts {
@@ -108,14 +143,17 @@ impl Fragmenter {
             parts.extend(self.take(before));
             start = cut;
         }
+        // A buffer belongs to the part that it ends in: muxers begin one with a new buffer.
+        self.span.add(span);
         if understood < buffer.size() {
             self.begun = Some(region(&buffer, understood..buffer.size())?);
         }
         if start < understood {
             self.spool.push(region(&buffer, start..understood)?)?;
         }
-        let is_end = content == Content::Fragment && self.boxes.rest == 0 && !self.is_chunked;
-        if is_end && flags.contains(gst::BufferFlags::MARKER) {
+        let may_go_on = matches!(self.chunks, Chunks::MayCome | Chunks::Several);
+        let is_end = content == Content::Fragment && self.boxes.is_between_boxes();
+        if is_end && !may_go_on && flags.contains(gst::BufferFlags::MARKER) {
             parts.extend(self.finish()?);
         }
         Ok(parts)
@@ -132,63 +170,14 @@ impl Fragmenter {
 
     fn take(&mut self, content: Content) -> Option<Part> {
         let spool = self.spool.take();
+        let span = std::mem::take(&mut self.span);
         match content {
             Content::Initialisation => Some(Part::Initialisation(spool)),
-            Content::Fragment => Some(Part::Fragment(spool)),
+            Content::Fragment => Some(Part::Fragment(spool, span.duration())),
             // Such as the index that a muxer writes at its end.
             Content::Nothing | Content::Front | Content::FragmentHead => None,
         }
     }
-}
-
-/// Follows top-level boxes (ISO/IEC 14496-12 §4.2) over the borders of buffers.
-#[derive(Debug, Default)]
-struct BoxScanner {
-    /// Bytes of the present box that are still to come.
-    rest: u64,
-}
-
-impl BoxScanner {
-    /// Goes on with these bytes, and tells every box that begins in them and where. What it answers is how many bytes it
-    /// understood: the rest is the beginning of a header, and must be there again the next time.
-    fn scan(&mut self, bytes: &[u8], mut found: impl FnMut([u8; 4], usize)) -> io::Result<usize> {
-        let mut position = 0;
-        loop {
-            let skip = (bytes.len() - position).min(usize::try_from(self.rest).unwrap_or(usize::MAX));
-            self.rest -= skip as u64;
-            position += skip;
-            match read_header(&bytes[position..])? {
-                Some((kind, size)) if self.rest == 0 => {
-                    found(kind, position);
-                    self.rest = size;
-                }
-                _ => return Ok(position),
-            }
-        }
-    }
-}
-
-/// Type and size of a box, header included; `None` if its header is not complete.
-fn read_header(bytes: &[u8]) -> io::Result<Option<([u8; 4], u64)>> {
-    let number = |bytes: &[u8]| bytes.iter().fold(0u64, |number, &byte| number << 8 | u64::from(byte));
-    let [a, b, c, d, kind @ ..] = bytes.first_chunk::<8>().copied().unwrap_or_default();
-    if bytes.len() < 8 {
-        return Ok(None);
-    }
-    if !kind.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
-        return Err(io::Error::other("this is no MP4: set next-object to what it is"));
-    }
-    let (size, header) = match (number(&[a, b, c, d]), bytes.get(8..16)) {
-        // It lasts to the end of the stream.
-        (0, _) => (u64::MAX, 8),
-        (1, None) => return Ok(None),
-        (1, Some(long)) => (number(long), 16),
-        (size, _) => (size, 8),
-    };
-    if size < header {
-        return Err(io::Error::other("a box of this MP4 is shorter than its own header"));
-    }
-    Ok(Some((kind, size)))
 }
 
 #[cfg(test)]
@@ -215,38 +204,70 @@ mod tests {
     fn described(part: Part) -> String {
         match part {
             Part::Initialisation(spool) => format!("init {}", spool.len()),
-            Part::Fragment(spool) => format!("fragment {}", spool.len()),
+            Part::Fragment(spool, _) => format!("fragment {}", spool.len()),
         }
     }
 
-    /// What cmafmux pushes: the header, and per fragment a header and its samples, the last one marked.
-    #[test]
-    fn flags_of_cmafmux() {
+    fn init(fragmenter: &mut Fragmenter) {
         gst::init().unwrap();
-        let mut fragmenter = Fragmenter::default();
         let init = [a_box(b"ftyp", 8), a_box(b"moov", 100)].concat();
-        assert!(push(&mut fragmenter, init, HEADER | gst::BufferFlags::DISCONT).is_empty());
-        for fragment in 0..3 {
-            let mut head = [a_box(b"styp", 8), a_box(b"moof", 50)].concat();
-            head.extend_from_slice(&a_box(b"mdat", 20)[..8]);
-            let done = push(&mut fragmenter, head, HEADER);
-            assert_eq!(done, if fragment == 0 { vec!["init 124"] } else { vec![] });
-            assert!(push(&mut fragmenter, vec![0; 15], DELTA).is_empty());
-            assert_eq!(push(&mut fragmenter, vec![0; 5], DELTA | MARKER), ["fragment 102"]);
-        }
+        assert!(push(fragmenter, init, HEADER | gst::BufferFlags::DISCONT).is_empty());
+    }
+
+    /// Pushes a chunk as cmafmux does: the boxes up to the header of the `mdat`, and two samples, the last one marked.
+    fn push_chunk(fragmenter: &mut Fragmenter, flags: gst::BufferFlags) -> Vec<String> {
+        let head = [a_box(b"moof", 50), a_box(b"mdat", 20)[..8].to_vec()].concat();
+        let mut parts = push(fragmenter, head, flags);
+        parts.extend(push(fragmenter, vec![0; 15], DELTA));
+        parts.extend(push(fragmenter, vec![0; 5], DELTA | MARKER));
+        parts
+    }
+
+    /// Only the beginning of the second fragment tells that the first one has no more chunks; then nothing waits any more.
+    #[test]
+    fn fragments_of_cmafmux() {
+        let mut fragmenter = Fragmenter::default();
+        init(&mut fragmenter);
+        assert_eq!(push_chunk(&mut fragmenter, HEADER), ["init 124"]);
+        assert_eq!(push_chunk(&mut fragmenter, HEADER), ["fragment 86", "fragment 86"]);
+        assert_eq!(push_chunk(&mut fragmenter, HEADER), ["fragment 86"]);
         assert!(fragmenter.finish().unwrap().is_none());
     }
 
-    /// Chunks of one fragment belong together, once it has been seen that there are chunks.
     #[test]
     fn chunks_of_cmafmux() {
-        gst::init().unwrap();
-        let mut fragmenter = Fragmenter { is_chunked: true, ..Default::default() };
-        let chunk = || [a_box(b"moof", 50), a_box(b"mdat", 20)].concat();
-        assert!(push(&mut fragmenter, chunk(), HEADER | MARKER).is_empty());
-        assert!(push(&mut fragmenter, chunk(), HEADER | DELTA | MARKER).is_empty());
-        assert_eq!(push(&mut fragmenter, chunk(), HEADER | MARKER), ["fragment 172"]);
-        assert_eq!(fragmenter.finish().unwrap().map(described).as_deref(), Some("fragment 86"));
+        let mut fragmenter = Fragmenter::default();
+        init(&mut fragmenter);
+        assert_eq!(push_chunk(&mut fragmenter, HEADER), ["init 124"]);
+        assert!(push_chunk(&mut fragmenter, HEADER | DELTA).is_empty());
+        for _ in 0..2 {
+            assert_eq!(push_chunk(&mut fragmenter, HEADER), ["fragment 172"]);
+            assert!(push_chunk(&mut fragmenter, HEADER | DELTA).is_empty());
+        }
+        assert_eq!(fragmenter.finish().unwrap().map(described).as_deref(), Some("fragment 172"));
+    }
+
+    #[test]
+    fn the_time_that_a_fragment_covers() {
+        let mut fragmenter = Fragmenter::default();
+        init(&mut fragmenter);
+        let mut durations = Vec::new();
+        // Frames in the order of decoding, after an hour.
+        for (fragment, pts) in (0..3).flat_map(|fragment| [0, 120, 40, 80].map(|pts| (fragment, pts))) {
+            let bytes = if pts == 0 { [a_box(b"moof", 50), a_box(b"mdat", 9)].concat() } else { a_box(b"mdat", 9) };
+            let mut buffer = gst::Buffer::from_slice(bytes);
+            {
+                let buffer = buffer.get_mut().unwrap();
+                buffer.set_pts(gst::ClockTime::from_mseconds(3_600_000 + fragment * 160 + pts));
+                buffer.set_duration(gst::ClockTime::from_mseconds(40));
+                buffer.set_flags(if pts == 0 { HEADER } else { DELTA });
+            }
+            durations.extend(fragmenter.push(buffer).unwrap().into_iter().filter_map(|part| match part {
+                Part::Fragment(_, duration) => Some(duration),
+                Part::Initialisation(_) => None,
+            }));
+        }
+        assert_eq!(durations, [Some(gst::ClockTime::from_mseconds(160)); 2]);
     }
 
     /// mp4mux flags no header and marks every sample.
@@ -279,33 +300,5 @@ mod tests {
             parts.extend(fragmenter.finish().unwrap().map(described));
             assert_eq!(parts, ["init 124", "fragment 98", "fragment 98", "fragment 98"], "blocks of {block}");
         }
-    }
-
-    #[test]
-    fn headers_over_the_borders_of_buffers_and_long_sizes() {
-        let mut scanner = BoxScanner::default();
-        let mut long = vec![0, 0, 0, 1];
-        long.extend_from_slice(b"mdat");
-        long.extend_from_slice(&20u64.to_be_bytes());
-        long.extend_from_slice(&[0; 4]);
-        let stream =
-            [a_box(b"free", 3), long, a_box(b"moof", 0), vec![0, 0, 0, 0], b"mdat".to_vec(), vec![7; 9]].concat();
-        let mut kinds = Vec::new();
-        let mut begun = Vec::new();
-        for byte in stream {
-            begun.push(byte);
-            let understood = scanner.scan(&begun, |kind, _| kinds.push(kind)).unwrap();
-            begun.drain(..understood);
-        }
-        assert_eq!(kinds, [b"free", b"mdat", b"moof", b"mdat"].map(|kind| *kind));
-        assert!(scanner.rest > 0, "a box of size 0 lasts to the end");
-    }
-
-    #[test]
-    fn what_is_no_mp4_is_refused() {
-        let mut scanner = BoxScanner::default();
-        assert!(scanner.scan(&[0x47, 0x40, 0, 0x10, 0, 0, 0xb0, 0x0d], |_, _| ()).is_err());
-        let mut scanner = BoxScanner::default();
-        assert!(scanner.scan(b"\0\0\0\x07moov", |_, _| ()).is_err(), "a box is not shorter than its header");
     }
 }

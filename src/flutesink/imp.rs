@@ -13,6 +13,13 @@
  * If the `src` pad is requested, packets go there as `application/x-flute`, for udpsink or anything else. If not,
  * flutesink sends them itself to `address` and `port`.
  *
+ * Manifests (MPD, M3U8) and initialisations of MP4 go out again every second, so that a receiver can begin at any time;
+ * everything else goes out once. A pad's `carousel` changes that, its `repeat-count`, `repeat-delay` and
+ * `repeat-interval` say it in numbers, and the fields of the same names in the meta of a buffer for one object.
+ *
+ * What a live source brings with its duration, such as the fragments of a live encoder, is spread over that duration,
+ * repair symbols included: a segment of two seconds takes two seconds. A pad's `deadline` sets another time.
+ *
  * With a `bitrate`, or a pad's `deadline`, packets leave at their time, in lists of about a millisecond, and carry that
  * time as their PTS. A sink that synchronises agrees with it; one that does not still gets them at that time.
  *
@@ -37,8 +44,8 @@
  * ]| Send a folder with a fifth of repair symbols through udpsink.
  * |[
  * gst-launch-1.0 videotestsrc is-live=true ! x264enc tune=zerolatency key-int-max=60 ! mp4mux fragment-duration=2000 \
- *     streamable=true ! flutesink address=239.1.1.1 sink_0::location=video/seg_%05d.m4s sink_0::deadline=2000000000
- * ]| Send live fragments, each spread over its two seconds.
+ *     streamable=true ! flutesink address=239.1.1.1 sink_0::location=video/seg_%05d.m4s
+ * ]| Send live fragments, each spread over its two seconds, and the initialisation every second.
  *
  * Since: plugins-rs-0.1
  */

@@ -8,6 +8,7 @@ use gst::glib;
 use gst::prelude::*;
 
 mod actions;
+mod boxes;
 mod clock;
 mod enums;
 mod fragment;
@@ -23,6 +24,7 @@ mod session;
 mod settings;
 mod source;
 mod streaming;
+mod timing;
 
 /// Caps of FLUTE packets.
 const PACKET_CAPS: &str = "application/x-flute";
@@ -50,6 +52,7 @@ pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
         enums::FlutePacketOverhead::static_type(),
         enums::FluteEosPolicy::static_type(),
         enums::FluteNextObject::static_type(),
+        enums::FluteCarousel::static_type(),
     ] {
         choice.mark_as_plugin_api(gst::PluginAPIFlags::empty());
     }

@@ -3,18 +3,18 @@
 //! From buffers to objects: what belongs together, what it is called, how it is sent.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
-use flute_proto::Time;
 use flute_proto::content::ContentEncoding;
-use flute_proto::sender::{Carousel, Deadline, FileSource, GrowingWriter, Interval, Object, Source};
+use flute_proto::sender::{FileSource, GrowingWriter, Object, Source};
 
+use super::boxes;
 use super::enums::FluteNextObject;
 use super::fragment::{Fragmenter, Part};
 use super::naming::Pattern;
 use super::pad::PadSettings;
 use super::settings::{Settings, SettingsError};
 use super::source::Spool;
+use super::timing::{self, Span};
 use crate::fd_memory;
 use crate::media_type;
 use crate::object_meta::ObjectMeta;
@@ -25,7 +25,7 @@ pub(super) enum Collector {
     /// Every buffer is an object.
     Buffer,
     /// All buffers are one.
-    Stream(Spool, Option<Box<ObjectMeta>>),
+    Stream(Spool, Span, Option<Box<ObjectMeta>>),
     /// All buffers are one that is being sent already.
     Growing(GrowingWriter),
     /// Fragmented MP4.
@@ -37,6 +37,8 @@ pub(super) enum Collector {
 pub(super) struct Collected {
     pub(super) source: Box<dyn Source>,
     pub(super) kind: Kind,
+    /// The time that they cover, if they are media that say so.
+    pub(super) duration: Option<gst::ClockTime>,
     pub(super) meta: Option<Box<ObjectMeta>>,
 }
 
@@ -56,7 +58,7 @@ impl Collector {
     pub(super) fn new(next_object: FluteNextObject, spool: Spool) -> Self {
         match next_object {
             FluteNextObject::Auto | FluteNextObject::Buffer => Self::Buffer,
-            FluteNextObject::Stream => Self::Stream(spool, None),
+            FluteNextObject::Stream => Self::Stream(spool, Span::default(), None),
             FluteNextObject::Fragment => Self::Fragment(Box::new(Fragmenter::new(spool))),
         }
     }
@@ -65,7 +67,8 @@ impl Collector {
     pub(super) fn push(&mut self, buffer: gst::Buffer) -> io::Result<Vec<Collected>> {
         match self {
             Self::Buffer => one_buffer(buffer).map(|collected| vec![collected]),
-            Self::Stream(spool, meta) => {
+            Self::Stream(spool, span, meta) => {
+                span.add(Span::of(&buffer));
                 if meta.is_none() {
                     *meta = ObjectMeta::of(&buffer).map(Box::new);
                 }
@@ -89,8 +92,11 @@ impl Collector {
         match self {
             // One that is too short fails, and that is told.
             Self::Buffer | Self::Growing(_) => Ok(None),
-            Self::Stream(spool, _) if spool.len() == 0 => Ok(None),
-            Self::Stream(spool, meta) => Ok(Some(Collected { source: spool.into_source(), kind: Kind::Whole, meta })),
+            Self::Stream(spool, ..) if spool.len() == 0 => Ok(None),
+            Self::Stream(spool, span, meta) => {
+                let (source, duration) = (spool.into_source(), span.duration());
+                Ok(Some(Collected { source, kind: Kind::Whole, duration, meta }))
+            }
             Self::Fragment(mut fragmenter) => Ok(fragmenter.finish()?.map(Collected::from)),
         }
     }
@@ -98,20 +104,22 @@ impl Collector {
 
 impl From<Part> for Collected {
     fn from(part: Part) -> Self {
-        match part {
-            Part::Initialisation(spool) => Self { source: spool.into_source(), kind: Kind::Initialisation, meta: None },
-            Part::Fragment(spool) => Self { source: spool.into_source(), kind: Kind::Part, meta: None },
-        }
+        let (spool, kind, duration) = match part {
+            Part::Initialisation(spool) => (spool, Kind::Initialisation, None),
+            Part::Fragment(spool, duration) => (spool, Kind::Part, duration),
+        };
+        Self { source: spool.into_source(), kind, duration, meta: None }
     }
 }
 
 /// A buffer, or the file that it stands for.
 pub(super) fn one_buffer(buffer: gst::Buffer) -> io::Result<Collected> {
     let meta = ObjectMeta::of(&buffer).map(Box::new);
+    let (kind, duration) = (Kind::Part, buffer.duration());
     if let Some(path) = meta.as_ref().and_then(|meta| meta.file.as_ref()) {
         let file = FileSource::open(path);
         match file {
-            Ok(file) => return Ok(Collected { source: Box::new(file), kind: Kind::Part, meta }),
+            Ok(file) => return Ok(Collected { source: Box::new(file), kind, duration, meta }),
             // The bytes are all that is left of it, if they are there.
             Err(error) if buffer.size() == 0 => {
                 return Err(io::Error::new(error.kind(), format!("opening {path}: {error}")));
@@ -127,16 +135,18 @@ pub(super) fn one_buffer(buffer: gst::Buffer) -> io::Result<Collected> {
             spool.into_source()
         }
     };
-    Ok(Collected { source, kind: Kind::Part, meta })
+    Ok(Collected { source, kind, duration, meta })
 }
 
-/// What names an object, beside its meta.
-#[derive(Debug)]
-pub(super) struct Names {
+/// What is known of the stream that brings an object, beside its meta.
+#[derive(Debug, Default)]
+pub(super) struct Origin {
     /// The name of what an upstream element reads.
-    pub(super) upstream: Option<String>,
+    pub(super) name: Option<String>,
     /// The caps of the stream.
     pub(super) caps: Option<gst::Caps>,
+    /// Media come as they happen.
+    pub(super) is_live: bool,
 }
 
 impl Collected {
@@ -144,24 +154,32 @@ impl Collected {
     /// took it.
     pub(super) fn into_object(
         self,
-        names: &Names,
+        origin: &Origin,
         pad: &mut PadSettings,
         session: &Settings,
     ) -> Result<Object, SettingsError> {
-        let meta = self.meta.map(|meta| *meta).unwrap_or_default();
-        let location = match meta.content_location {
+        let mut meta = self.meta.map(|meta| *meta).unwrap_or_default();
+        let location = match meta.content_location.take() {
             Some(location) => location,
-            None => name(self.kind, names, pad),
+            None => name(self.kind, origin, pad),
         };
         let content_type = meta
             .content_type
+            .take()
             .or_else(|| pad.content_type.clone())
-            .or_else(|| names.caps.as_deref().and_then(media_type::content_type_of_caps))
+            .or_else(|| origin.caps.as_deref().and_then(media_type::content_type_of_caps))
             .or_else(|| media_type::content_type_of_name(&location).map(str::to_owned));
-        let transfers = meta.repeat_count.unwrap_or(pad.repeat_count);
-        let delay = meta.repeat_delay.map_or(pad.repeat_delay, gst::ClockTime::nseconds);
-        let interval = meta.repeat_interval.map_or(pad.repeat_interval, gst::ClockTime::nseconds);
-        let spread = meta.deadline.map_or(pad.deadline, gst::ClockTime::nseconds);
+        // The caps may know less than the name does.
+        let by_name = media_type::content_type_of_name(&location);
+        let is = |kind: fn(&str) -> bool| content_type.as_deref().is_some_and(kind) || by_name.is_some_and(kind);
+        let is_manifest = is(media_type::is_manifest);
+        let is_vital = || {
+            let is_initialisation = || is(media_type::is_mp4) && boxes::is_initialisation(&*self.source);
+            is_manifest || self.kind == Kind::Initialisation || is_initialisation()
+        };
+        let carousel = timing::carousel(&meta, pad, is_vital);
+        let live = self.duration.filter(|_| origin.is_live && !is_manifest);
+        let deadline = timing::deadline(&meta, pad, live);
 
         let mut object = Object::new(location, Vec::new());
         object.source = self.source;
@@ -178,29 +196,15 @@ impl Collected {
         object.toi = meta.toi;
         object.fec = session.own_fec(pad.own_fec())?;
         object.priority = meta.priority.unwrap_or(pad.priority);
-        object.carousel = Carousel {
-            transfers: (transfers > 0).then_some(transfers.into()),
-            interval: match interval {
-                0 => Interval::Delay(Duration::from_nanos(delay)),
-                interval => Interval::Start(Duration::from_nanos(interval)),
-            },
-        };
-        object.start = meta.start_time.map(utc);
-        object.deadline = match meta.deadline_time {
-            Some(time) => Some(Deadline::At(utc(time))),
-            None => (spread > 0).then(|| Deadline::Within(Duration::from_nanos(spread))),
-        };
+        object.carousel = carousel;
+        object.start = meta.start_time.map(timing::utc);
+        object.deadline = deadline;
         Ok(object)
     }
 }
 
-/// A point in time of the meta.
-fn utc(since_epoch: gst::ClockTime) -> Time {
-    Time::from_unix(since_epoch.into())
-}
-
-fn name(kind: Kind, names: &Names, pad: &mut PadSettings) -> String {
-    let upstream = names.upstream.as_deref().map(Pattern::new);
+fn name(kind: Kind, origin: &Origin, pad: &mut PadSettings) -> String {
+    let upstream = origin.name.as_deref().map(Pattern::new);
     // The name of one file is not that of many objects.
     let upstream = upstream.filter(|pattern| kind == Kind::Whole || pattern.is_counted());
     let pattern = match (&pad.location, upstream) {
@@ -231,28 +235,33 @@ fn encoding_of_name(name: &str) -> Option<ContentEncoding> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use flute_proto::Time;
+    use flute_proto::sender::Deadline;
+
     use super::*;
 
     fn part(kind: Kind, meta: Option<ObjectMeta>) -> Collected {
-        Collected { source: Box::new(vec![1u8, 2, 3]), kind, meta: meta.map(Box::new) }
+        Collected { source: Box::new(vec![1u8, 2, 3]), kind, duration: None, meta: meta.map(Box::new) }
     }
 
-    fn names(upstream: Option<&str>, caps: Option<&str>) -> Names {
+    fn origin(name: Option<&str>, caps: Option<&str>) -> Origin {
         gst::init().unwrap();
-        Names { upstream: upstream.map(str::to_owned), caps: caps.map(|caps| caps.parse().unwrap()) }
+        Origin { name: name.map(str::to_owned), caps: caps.map(|caps| caps.parse().unwrap()), is_live: false }
     }
 
-    fn location(part: Collected, names: &Names, pad: &mut PadSettings) -> String {
-        part.into_object(names, pad, &Settings::default()).unwrap().location
+    fn location(part: Collected, origin: &Origin, pad: &mut PadSettings) -> String {
+        part.into_object(origin, pad, &Settings::default()).unwrap().location
     }
 
     #[test]
     fn the_first_name_that_is_set() {
         let mut pad = PadSettings::default();
-        let upstream = names(Some("movie.mp4"), None);
+        let upstream = origin(Some("movie.mp4"), None);
         assert_eq!(location(part(Kind::Whole, None), &upstream, &mut pad), "movie.mp4");
         assert_eq!(location(part(Kind::Part, None), &upstream, &mut pad), "object-00000");
-        let counted = names(Some("f%02d.ts"), None);
+        let counted = origin(Some("f%02d.ts"), None);
         assert_eq!(location(part(Kind::Part, None), &counted, &mut pad), "f01.ts");
         pad.location = Some("seg_%05d.m4s".into());
         assert_eq!(location(part(Kind::Whole, None), &upstream, &mut pad), "seg_00002.m4s");
@@ -267,7 +276,7 @@ mod tests {
     #[test]
     fn the_first_content_type_that_is_known() {
         let content_type = |part: Collected, caps: Option<&str>, pad: &mut PadSettings| {
-            part.into_object(&names(Some("movie.webm"), caps), pad, &Settings::default()).unwrap().content_type
+            part.into_object(&origin(Some("movie.webm"), caps), pad, &Settings::default()).unwrap().content_type
         };
         let mut pad = PadSettings::default();
         let whole = || part(Kind::Whole, None);
@@ -281,29 +290,51 @@ mod tests {
 
     #[test]
     fn the_meta_goes_before_the_pad() {
-        let mut pad = PadSettings { repeat_count: 0, priority: 1, repeat_interval: 5, ..Default::default() };
-        let object = part(Kind::Part, None).into_object(&names(None, None), &mut pad, &Settings::default()).unwrap();
-        assert_eq!(object.carousel, Carousel { transfers: None, interval: Interval::Start(Duration::from_nanos(5)) });
-        assert_eq!(object.priority, 1);
+        let mut pad = PadSettings { priority: 1, ..Default::default() };
+        let mut object =
+            |meta| part(Kind::Part, meta).into_object(&origin(None, None), &mut pad, &Settings::default()).unwrap();
+        assert_eq!(object(None).priority, 1);
         let meta = ObjectMeta {
-            repeat_count: Some(3),
             priority: Some(9),
-            deadline: Some(gst::ClockTime::SECOND),
             start_time: Some(gst::ClockTime::from_seconds(4_000_000_000)),
             content_encoding: Some("gzip".into()),
             ..Default::default()
         };
-        let object =
-            part(Kind::Part, Some(meta)).into_object(&names(None, None), &mut pad, &Settings::default()).unwrap();
-        assert_eq!(object.carousel.transfers, Some(3));
+        let object = object(Some(meta));
         assert_eq!(object.priority, 9);
-        assert_eq!(object.deadline, Some(Deadline::Within(Duration::from_secs(1))));
         assert_eq!(object.start, Some(Time::from_unix(Duration::from_secs(4_000_000_000))));
         assert_eq!(object.content_encoding, Some(ContentEncoding::Gzip));
-        let meta = ObjectMeta { deadline_time: Some(gst::ClockTime::from_seconds(5)), ..Default::default() };
-        let object =
-            part(Kind::Part, Some(meta)).into_object(&names(None, None), &mut pad, &Settings::default()).unwrap();
-        assert_eq!(object.deadline, Some(Deadline::At(Time::from_unix(Duration::from_secs(5)))));
+    }
+
+    #[test]
+    fn what_receivers_need_first_is_repeated_and_media_are_spread() {
+        let object = |kind, name: &str, bytes: &[u8], is_live| {
+            let collected = Collected {
+                source: Box::new(bytes.to_vec()),
+                duration: Some(gst::ClockTime::from_seconds(2)),
+                ..part(kind, None)
+            };
+            let mut pad = PadSettings { location: Some(name.into()), init_location: None, ..Default::default() };
+            let origin = Origin { is_live, ..origin(None, None) };
+            collected.into_object(&origin, &mut pad, &Settings::default()).unwrap()
+        };
+        let init = b"\0\0\0\x08ftyp\0\0\0\x0amoovxx";
+        let media = b"\0\0\0\x08moof\0\0\0\x0amdatxx";
+        let is_repeated = |object: &Object| object.carousel.transfers.is_none();
+        for (kind, name, bytes) in [
+            (Kind::Part, "live.mpd", &b"<MPD/>"[..]),
+            (Kind::Whole, "hls/live.m3u8", b"#EXTM3U"),
+            (Kind::Part, "video/init.mp4", init),
+            (Kind::Initialisation, "anything", init),
+        ] {
+            assert!(is_repeated(&object(kind, name, bytes, true)), "{name}");
+        }
+        assert!(!is_repeated(&object(Kind::Part, "file.bin", init, true)), "it is not said to be MP4");
+        let within = Some(Deadline::Within(Duration::from_secs(2)));
+        let segment = object(Kind::Part, "seg_1.m4s", media, true);
+        assert_eq!((is_repeated(&segment), segment.deadline), (false, within));
+        assert_eq!(object(Kind::Part, "seg_1.m4s", media, false).deadline, None, "nobody waits for a file");
+        assert_eq!(object(Kind::Part, "live.mpd", b"<MPD/>", true).deadline, None);
     }
 
     #[test]

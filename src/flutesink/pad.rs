@@ -10,10 +10,13 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::enums::{FluteContentEncoding, FluteFec, FluteNextObject};
+use super::enums::{FluteCarousel, FluteContentEncoding, FluteFec, FluteNextObject};
 use super::objects::Collector;
 use super::settings::{OwnFec, SettingsError};
 use crate::object_meta::parse_cache_control;
+
+/// Media of a live source are spread over their duration.
+const DEFAULT_DEADLINE: i64 = -1;
 
 /// What the user sets on a pad.
 #[derive(Clone, Debug)]
@@ -25,10 +28,12 @@ pub(super) struct PadSettings {
     pub(super) next_object: FluteNextObject,
     pub(super) progressive: bool,
     pub(super) priority: u32,
-    pub(super) repeat_count: u32,
+    pub(super) carousel: FluteCarousel,
+    /// `None`: nobody said it.
+    pub(super) repeat_count: Option<u32>,
     pub(super) repeat_delay: u64,
     pub(super) repeat_interval: u64,
-    pub(super) deadline: u64,
+    pub(super) deadline: i64,
     pub(super) group: Option<String>,
     pub(super) cache_control: Option<String>,
     pub(super) fec: FluteFec,
@@ -50,10 +55,11 @@ impl Default for PadSettings {
             next_object: FluteNextObject::default(),
             progressive: false,
             priority: 0,
-            repeat_count: 1,
+            carousel: FluteCarousel::default(),
+            repeat_count: None,
             repeat_delay: 0,
             repeat_interval: 0,
-            deadline: 0,
+            deadline: DEFAULT_DEADLINE,
             group: None,
             cache_control: None,
             fec: FluteFec::Inherit,
@@ -123,15 +129,20 @@ pub struct FluteSinkPad {
         mutable_ready)]
     #[property(name = "priority", nick = "Priority", type = u32, get, set, member = priority,
         blurb = "Queue of the objects: those of a higher one always go first", mutable_playing)]
-    #[property(name = "repeat-count", nick = "Repeat count", type = u32, get, set, member = repeat_count, default = 1,
-        blurb = "How often each object is transferred (0: for ever)", mutable_playing)]
+    #[property(name = "carousel", nick = "Carousel", type = FluteCarousel, get, set, member = carousel,
+        blurb = "Which objects are repeated for ever; a repeat-count that was set holds for all of them", mutable_playing, builder(FluteCarousel::default()))]
+    #[property(name = "repeat-count", nick = "Repeat count", type = u32, get = Self::repeat_count,
+        set = Self::set_repeat_count, default = 1,
+        blurb = "How often each object is transferred (0: for ever), whatever carousel says", mutable_playing)]
     #[property(name = "repeat-delay", nick = "Repeat delay", type = u64, get, set, member = repeat_delay,
         blurb = "Nanoseconds from the end of a transfer to the start of the next", mutable_playing)]
     #[property(name = "repeat-interval", nick = "Repeat interval", type = u64, get, set, member = repeat_interval,
-        blurb = "Nanoseconds from start to start of the transfers, instead of a delay (0: use repeat-delay)",
+        blurb = "Nanoseconds from start to start of the transfers, instead of a delay (0: use repeat-delay; if that is 0 too, a second for carousel=auto)",
         mutable_playing)]
-    #[property(name = "deadline", nick = "Deadline", type = u64, get, set, member = deadline,
-        blurb = "Nanoseconds over which each transfer is spread, repair symbols included (0: as fast as the session)",
+    #[property(name = "deadline", nick = "Deadline", type = i64, get, set, member = deadline, minimum = -1,
+        default = DEFAULT_DEADLINE,
+        blurb = "Nanoseconds over which each transfer is spread, repair symbols included (0: as fast as the session, -1: \
+                 the duration of what a live source brings, 0 for all else)",
         mutable_playing)]
     #[property(name = "group", nick = "Group", type = Option<String>, get, set, nullable, member = group,
         blurb = "Group that the objects belong to, in the FDT (3GPP)", mutable_playing)]
@@ -166,6 +177,14 @@ pub struct FluteSinkPad {
 }
 
 impl FluteSinkPad {
+    fn repeat_count(&self) -> u32 {
+        self.settings.lock().unwrap().repeat_count.unwrap_or(1)
+    }
+
+    fn set_repeat_count(&self, count: u32) {
+        self.settings.lock().unwrap().repeat_count = Some(count);
+    }
+
     /// Forgets what was streamed.
     pub(super) fn reset(&self) {
         *self.state.lock().unwrap() = PadState::default();

@@ -13,7 +13,7 @@ use gst::subclass::prelude::*;
 use super::enums::FluteNextObject;
 use super::imp::FluteSink;
 use super::naming;
-use super::objects::{Collected, Collector, Kind, Names};
+use super::objects::{Collected, Collector, Kind, Origin};
 use super::session::{Refusal, Session};
 use super::source::Spool;
 use super::{CAT, FluteSinkPad};
@@ -149,8 +149,12 @@ impl FluteSink {
     /// Hands an object over; no lock is held while that waits.
     fn add(&self, session: &Arc<Session>, pad: &FluteSinkPad, collected: Collected) -> Result<(), gst::FlowError> {
         let settings = self.settings.lock().unwrap().clone();
-        let names = Names { upstream: naming::upstream_name(pad), caps: pad.imp().state.lock().unwrap().caps.clone() };
-        let object = collected.into_object(&names, &mut pad.imp().settings.lock().unwrap(), &settings);
+        let origin = Origin {
+            name: naming::upstream_name(pad),
+            caps: pad.imp().state.lock().unwrap().caps.clone(),
+            is_live: collected.duration.is_some() && is_live(pad),
+        };
+        let object = collected.into_object(&origin, &mut pad.imp().settings.lock().unwrap(), &settings);
         let object = object.map_err(|error| {
             gst::element_imp_error!(self, gst::ResourceError::Settings, ("{}: {error}", pad.name()));
             gst::FlowError::Error
@@ -190,7 +194,7 @@ impl FluteSink {
         {
             let (source, writer) = GrowingSource::new(length);
             let meta = ObjectMeta::of(buffer).map(Box::new);
-            self.add(session, pad, Collected { source: Box::new(source), kind: Kind::Whole, meta })?;
+            self.add(session, pad, Collected { source: Box::new(source), kind: Kind::Whole, duration: None, meta })?;
             return Ok(Collector::Growing(writer));
         }
         let directory = self.settings.lock().unwrap().spool_directory.as_ref().map(PathBuf::from);
@@ -239,11 +243,7 @@ impl FluteSink {
         match query.view_mut() {
             gst::QueryViewMut::Latency(latency) => {
                 // Packets are stamped with the time at which they are made, so that nothing upstream adds to it.
-                let is_live = self.sink_pads().iter().any(|sink| {
-                    let mut upstream = gst::query::Latency::new();
-                    sink.peer_query(&mut upstream) && upstream.result().0
-                });
-                latency.set(is_live, gst::ClockTime::ZERO, gst::ClockTime::NONE);
+                latency.set(self.sink_pads().iter().any(is_live), gst::ClockTime::ZERO, gst::ClockTime::NONE);
                 true
             }
             gst::QueryViewMut::Seeking(seeking) => {
@@ -286,6 +286,12 @@ fn is_fragmented(caps: &gst::CapsRef) -> bool {
 fn announced_length(pad: &FluteSinkPad, buffer: &gst::BufferRef) -> Option<u64> {
     let described = ObjectMeta::of(buffer).and_then(|meta| meta.content_length);
     described.or_else(|| pad.peer_query_duration::<gst::format::Bytes>().map(u64::from))
+}
+
+/// Whether what comes in is captured, or made, as it is streamed.
+fn is_live(pad: &FluteSinkPad) -> bool {
+    let mut query = gst::query::Latency::new();
+    pad.peer_query(&mut query) && query.result().0
 }
 
 fn is_seekable(pad: &FluteSinkPad) -> bool {

@@ -7,6 +7,7 @@ mod description;
 mod errors;
 mod fec;
 mod inspect;
+mod live;
 mod manners;
 mod network;
 mod objects;
