@@ -9,7 +9,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::DecodeJob;
+use crate::{DecodeJob, Progress, Work};
 
 /// Makes the repair symbols of a source block of a certain number of symbols.
 ///
@@ -43,6 +43,12 @@ pub trait BlockEncoder: Send + Sync {
         first_repair: u32,
         repair: &mut [u8],
     ) -> Result<(), EncodeError>;
+
+    /// Does what has to be done once, before the first call of [`encode`](Self::encode), which otherwise does it itself:
+    /// until it is done, or `work` is spent. Of a block of many symbols that can take long.
+    fn prepare(&self, _work: &mut Work) -> Progress {
+        Progress::Done
+    }
 }
 
 /// Rebuilds the missing source symbols of a block.

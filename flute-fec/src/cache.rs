@@ -24,24 +24,33 @@ impl<K: PartialEq, V: Clone> Cache<K, V> {
 
     /// The value of a key, made along with its size in bytes if it is not there.
     pub(crate) fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> (V, usize)) -> V {
-        let entry = match self.entries.iter().position(|entry| entry.key == key) {
-            Some(index) => self.entries.remove(index),
-            None => {
-                let (value, bytes) = make();
-                let mut room = self.max_bytes.saturating_sub(bytes);
-                let kept = self.entries.iter().rev().take_while(|entry| {
-                    let fits = entry.bytes <= room;
-                    room = room.saturating_sub(entry.bytes);
-                    fits
-                });
-                let gone = self.entries.len() - kept.count();
-                self.entries.drain(..gone);
-                Entry { key, value, bytes }
-            }
-        };
-        let value = entry.value.clone();
-        self.entries.push(entry);
+        if let Some(value) = self.get(&key) {
+            return value;
+        }
+        let (value, bytes) = make();
+        self.insert(key, value.clone(), bytes);
         value
+    }
+
+    /// The value of a key, if it is there.
+    pub(crate) fn get(&mut self, key: &K) -> Option<V> {
+        let index = self.entries.iter().position(|entry| entry.key == *key)?;
+        self.entries[index..].rotate_left(1);
+        self.entries.last().map(|entry| entry.value.clone())
+    }
+
+    /// Keeps a value of so many bytes.
+    pub(crate) fn insert(&mut self, key: K, value: V, bytes: usize) {
+        self.entries.retain(|entry| entry.key != key);
+        let mut room = self.max_bytes.saturating_sub(bytes);
+        let kept = self.entries.iter().rev().take_while(|entry| {
+            let fits = entry.bytes <= room;
+            room = room.saturating_sub(entry.bytes);
+            fits
+        });
+        let gone = self.entries.len() - kept.count();
+        self.entries.drain(..gone);
+        self.entries.push(Entry { key, value, bytes });
     }
 }
 

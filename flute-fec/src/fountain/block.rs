@@ -1,48 +1,64 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Encoding and decoding a source block.
+//! Encoder and decoder of a source block.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::decode::Job;
-use super::plan::{Equations, Plan};
-use super::replay::{Symbols, replay};
+use super::lane::{Instructions, LINE, Sum};
+use super::plan::Plan;
+use super::plans::EncodingPlan;
+use super::replay::{Inputs, Outputs, Wanted, replay};
 use super::{FountainCode, Rows};
 use crate::block::{check_data, check_encode, check_symbols};
-use crate::cache::{Cache, lock};
+use crate::cache::lock;
 use crate::layout::BlockLayout;
-use crate::{BlockDecoder, BlockEncoder, DecodeError, DecodeJob, EncodeError, Present, RepairSymbol, Scheme, Work};
+use crate::{BlockDecoder, BlockEncoder, DecodeError, DecodeJob, EncodeError, Present, Progress, RepairSymbol, Work};
 
 /// Encoder and decoder of source blocks of one layout.
 #[derive(Debug)]
 pub(crate) struct FountainBlock<C> {
     code: C,
     layout: BlockLayout,
+    /// The making of the plan for encoding, while it lasts.
+    plan: Mutex<EncodingPlan<C>>,
+    /// The repair symbols that were made last: mostly they are the same for the next strip and the next block.
+    repair: Mutex<Arc<Repair>>,
 }
 
-/// Bytes of all encoding plans that are kept for the next block: a few of the largest.
-const CACHED_BYTES: usize = 32 << 20;
-
-/// Encoding plans by the number of source symbols.
-static PLANS: Mutex<Cache<(Scheme, u32), Arc<Plan>>> = Mutex::new(Cache::new(CACHED_BYTES));
+/// Repair symbols, as sums of intermediate symbols.
+#[derive(Debug, Default)]
+struct Repair {
+    esis: Range<u32>,
+    sums: Rows,
+}
 
 impl<C: FountainCode> FountainBlock<C> {
     pub(crate) fn new(code: C, layout: BlockLayout) -> Self {
-        Self { code, layout }
+        Self { code, layout, plan: Mutex::new(EncodingPlan::new(code)), repair: Mutex::default() }
     }
 
-    /// How to find the intermediate symbols when all source symbols are there.
-    fn encoding_plan(&self) -> Arc<Plan> {
-        let symbols = self.code.source_symbols();
-        lock(&PLANS).get_or_insert_with((self.code.scheme(), symbols), || {
-            let precode = self.code.precode();
-            let mut equations = Equations::new(&precode);
-            (0..symbols).for_each(|esi| equations.push(self.code.encoding_symbol(esi), esi));
-            let plan = Plan::new(&precode, &equations).expect("systematic indices make source symbols independent");
-            let bytes = plan.bytes();
-            (Arc::new(plan), bytes)
-        })
+    /// The plan for encoding, if it is there or can be made with the `work` that is left.
+    fn plan(&self, work: &mut Work) -> Option<Arc<Plan>> {
+        lock(&self.plan).step(work)
+    }
+
+    /// Checks the symbols and begins to decode.
+    fn job(&self, present: &Present, repair: &[u32]) -> Result<Job<C>, DecodeError> {
+        check_symbols(self.layout.symbols as usize, present, repair, self.code.max_encoding_symbols())?;
+        Job::new(self.code, self.layout, present, repair.to_vec())
+    }
+
+    /// Repair symbols as sums.
+    fn repair(&self, esis: Range<u32>) -> Arc<Repair> {
+        let mut repair = lock(&self.repair);
+        if repair.esis != esis {
+            let mut sums = Rows::default();
+            esis.clone().for_each(|esi| sums.push(self.code.encoding_symbol(esi)));
+            *repair = Arc::new(Repair { esis, sums });
+        }
+        Arc::clone(&repair)
     }
 }
 
@@ -71,13 +87,21 @@ impl<C: FountainCode> BlockEncoder for FountainBlock<C> {
             return Ok(());
         }
         let first = self.layout.symbols + first_repair;
-        let mut outputs = Rows::default();
-        (first..)
-            .take(repair.len() / BlockEncoder::symbol_size(self))
-            .for_each(|esi| outputs.push(self.code.encoding_symbol(esi)));
+        let count = repair.len() / usize::from(self.layout.symbol_size);
+        let sums = self.repair(first..first + count as u32);
+        let (mut columns, mut work) = (columns, Work::unlimited());
         let mut symbols = Encoding { layout: &self.layout, source, repair };
-        replay(&self.encoding_plan(), &mut symbols, &outputs, columns);
+        if let Some(plan) = self.plan(&mut work) {
+            replay(&plan, &mut symbols, Wanted::Sums(&sums.sums), &mut columns, &mut work);
+        }
         Ok(())
+    }
+
+    fn prepare(&self, work: &mut Work) -> Progress {
+        match self.plan(work) {
+            Some(_) => Progress::Done,
+            None => Progress::More,
+        }
     }
 }
 
@@ -91,17 +115,13 @@ impl<C: FountainCode> BlockDecoder for FountainBlock<C> {
     }
 
     fn decode(&self, block: &mut [u8], present: &Present, repair: &[RepairSymbol<'_>]) -> Result<(), DecodeError> {
-        let symbols = self.layout.symbols as usize;
-        check_data(symbols, self.layout.symbol_size.into(), block, repair)?;
+        check_data(self.layout.symbols as usize, self.layout.symbol_size.into(), block, repair)?;
         let esis: Vec<u32> = repair.iter().map(|symbol| symbol.esi).collect();
-        check_symbols(symbols, present, &esis, self.code.max_encoding_symbols())?;
-        let mut job = Job::new(self.code, self.layout, present, esis);
-        job.step(block, repair, &mut Work::unlimited()).map(|_| ())
+        self.job(present, &esis)?.step(block, repair, &mut Work::unlimited()).map(|_| ())
     }
 
     fn begin(self: Arc<Self>, present: &Present, repair: &[u32]) -> Result<Box<dyn DecodeJob>, DecodeError> {
-        check_symbols(self.layout.symbols as usize, present, repair, self.code.max_encoding_symbols())?;
-        Ok(Box::new(Job::new(self.code, self.layout, present, repair.to_vec())))
+        Ok(Box::new(self.job(present, repair)?))
     }
 }
 
@@ -112,35 +132,36 @@ struct Encoding<'a> {
     repair: &'a mut [u8],
 }
 
-impl Symbols for Encoding<'_> {
+impl Inputs for Encoding<'_> {
     #[inline(always)]
-    fn load<const B: usize>(&self, input: u32, columns: Range<usize>, lane: &mut [u8; B]) {
-        load_source(self.layout, self.source, input, columns, lane);
-    }
-
-    #[inline(always)]
-    fn store(&mut self, output: usize, columns: Range<usize>, lane: &[u8]) {
-        let start = output * usize::from(self.layout.symbol_size);
-        self.repair[start + columns.start..start + columns.end].copy_from_slice(lane);
+    fn load<I: Instructions, const P: usize>(&self, input: u32, columns: &Range<usize>) -> Sum<I, P> {
+        load_source(self.layout, self.source, input, columns)
     }
 }
 
-/// Loads columns of a source symbol, with a copy of known length where that is possible: it is what takes time.
+impl Outputs for Encoding<'_> {
+    #[inline(always)]
+    fn store<I: Instructions, const P: usize>(&mut self, output: usize, columns: &Range<usize>, sum: Sum<I, P>) {
+        let start = output * usize::from(self.layout.symbol_size);
+        sum.store_bytes(&mut self.repair[start + columns.start..start + columns.end]);
+    }
+}
+
+/// Loads columns of a source symbol, right from its place where that is possible: it is what takes time.
 #[inline(always)]
-pub(super) fn load_source<const B: usize>(
+pub(super) fn load_source<I: Instructions, const P: usize>(
     layout: &BlockLayout,
     source: &[u8],
     esi: u32,
-    columns: Range<usize>,
-    lane: &mut [u8; B],
-) {
-    if columns.len() == B && layout.sub_symbols.count() == 1 {
-        let start = esi as usize * usize::from(layout.symbol_size) + columns.start;
-        if let Some(data) = source.get(start..).and_then(|data| data.first_chunk()) {
-            *lane = *data;
-            return;
+    columns: &Range<usize>,
+) -> Sum<I, P> {
+    if layout.sub_symbols.count() == 1 {
+        let start = esi as usize * usize::from(layout.symbol_size);
+        if let Some(data) = source.get(start + columns.start..start + columns.end) {
+            return Sum::of_bytes(data);
         }
     }
-    let width = columns.len();
-    layout.read(source, esi, columns, &mut lane[..width]);
+    let mut bytes = [[0; LINE]; P];
+    layout.read(source, esi, columns.clone(), &mut bytes.as_flattened_mut()[..columns.len()]);
+    Sum::of_bytes(bytes.as_flattened())
 }

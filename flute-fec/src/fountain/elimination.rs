@@ -1,142 +1,168 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The dense part of solving: what the inactive symbols are (RFC 5053 §5.5.2.3, RFC 6330 §5.4.2.3).
+//! The dense part of solving: what unknowns are that occur in too many equations to be peeled (RFC 5053 §5.5.2.3,
+//! RFC 6330 §5.4.2.3).
 //!
-//! What peeling leaves are equations of inactive symbols alone: many binary ones, and H from the running sums, over
-//! GF(2^8) or binary too. Binary equations are cheap, so they come first: each yields one inactive symbol in terms of a
-//! few *free* ones. The equations of the running sums then yield the free ones.
+//! There are many binary equations of these unknowns, and the H of the running sums, over GF(2^8) or binary too. Binary
+//! equations are cheap, so they come first: each yields one unknown, *bound* then, in terms of a few *free* ones. The
+//! equations of the running sums then yield the free ones.
 
 use super::Rows;
+use super::bits::{self, BitMatrix, WORD, ones, set_bit};
 use super::octet::{add_multiple, inverse};
+use crate::{Progress, Work};
 
-/// A matrix over GF(2), its rows in words.
-#[derive(Clone, Debug)]
-pub(super) struct BitMatrix {
-    words: Vec<u64>,
-    stride: usize,
-}
+/// The bits of an octet, each the factor of a power of α.
+pub(super) const POWERS: usize = 8;
 
-impl BitMatrix {
-    /// A matrix of zeros.
-    pub(super) fn new(rows: usize, columns: usize) -> Self {
-        let stride = columns.div_ceil(64);
-        Self { words: vec![0; rows * stride], stride }
-    }
-
-    pub(super) fn row(&self, row: usize) -> &[u64] {
-        &self.words[row * self.stride..][..self.stride]
-    }
-
-    pub(super) fn row_mut(&mut self, row: usize) -> &mut [u64] {
-        &mut self.words[row * self.stride..][..self.stride]
-    }
-
-    pub(super) fn get(&self, row: usize, column: usize) -> bool {
-        bit(self.row(row), column)
-    }
-
-    /// Adds row `from` to row `to`, which is another.
-    fn add_row(&mut self, from: usize, to: usize) {
-        let [from, to] = [from, to].map(|row| row * self.stride..(row + 1) * self.stride);
-        if let Ok([from, to]) = self.words.get_disjoint_mut([from, to]) {
-            to.iter_mut().zip(from).for_each(|(to, from)| *to ^= *from);
-        }
-    }
-}
-
-fn bit(words: &[u64], index: usize) -> bool {
-    words[index / 64] >> (index % 64) & 1 != 0
-}
-
-fn ones(words: &[u64]) -> impl Iterator<Item = usize> + '_ {
-    words.iter().enumerate().flat_map(|(index, &word)| {
-        std::iter::successors(Some(word), |&word| Some(word & word.wrapping_sub(1)))
-            .take_while(|&word| word != 0)
-            .map(move |word| index * 64 + word.trailing_zeros() as usize)
-    })
-}
-
-/// How to find u unknowns from their equations. Unknowns and equations go by their number.
-#[derive(Clone, Debug, Default)]
+/// The solving of equations, in steps.
+#[derive(Debug)]
 pub(super) struct Elimination {
+    /// The binary equations.
+    matrix: BitMatrix,
+    rows: usize,
+    /// The others.
+    dense: Vec<Vec<u8>>,
+    unknowns: usize,
+    /// Sums of equations, each of which has an unknown, its pivot, that no other sum has; behind the unknowns, in words
+    /// of their own, which of the `used` equations it is the sum of.
+    sums: BitMatrix,
+    /// The sum of which each unknown is the pivot.
+    sum_of: Vec<Option<u32>>,
+    used: Vec<u32>,
+    bound: Vec<u32>,
+    /// The next equation.
+    next: usize,
+}
+
+/// How to find the unknowns. Unknowns and equations go by their number.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Solution {
     /// The binary equations that are used.
-    pub(super) equations: Vec<usize>,
+    pub(super) used: Vec<u32>,
     /// The unknowns that they yield.
     pub(super) bound: Vec<u32>,
-    /// For each of these, the sum of `equations` (by their place there) that has it and no other of them.
-    pub(super) combinations: Rows,
+    /// For each of these, which of the `used` equations add up to it and some free unknowns.
+    pub(super) combinations: BitMatrix,
     /// For each of these, the free unknowns that this sum has too.
     pub(super) spread: Rows,
+    /// Number of dense equations.
+    pub(super) dense: usize,
+    /// For each dense equation, and each power of α from the highest down, the `used` equations that are to be added to
+    /// it with this factor, so that no bound unknown is in it.
+    pub(super) dense_combinations: BitMatrix,
     /// The other unknowns.
     pub(super) free: Vec<u32>,
-    /// For each dense equation, its factors of the `bound` unknowns.
-    pub(super) bound_factors: Vec<Vec<u8>>,
     /// For each free unknown, the factors of the dense equations whose sum is it.
     pub(super) free_factors: Vec<Vec<u8>>,
 }
 
-/// Solves `rows` of a binary matrix and `dense` rows over GF(2^8) for as many unknowns as they have columns. `None` if
-/// their rank is less.
-pub(super) fn eliminate(matrix: &BitMatrix, rows: usize, dense: &[Vec<u8>], unknowns: usize) -> Option<Elimination> {
-    // Sums of rows, each of which has a one in a column, its pivot, where no other sum has; and of which rows it is.
-    let mut sums = BitMatrix::new(unknowns + 1, unknowns);
-    let mut parts = BitMatrix::new(unknowns + 1, unknowns + 1);
-    let mut result = Elimination::default();
-    let mut pivot_of = vec![None; unknowns];
-    for row in 0..rows {
-        let rank = result.bound.len();
-        if rank == unknowns {
-            break;
+impl Elimination {
+    /// Begins with `rows` of a binary matrix and `dense` rows over GF(2^8), of as many unknowns as they have columns.
+    pub(super) fn new(matrix: BitMatrix, rows: usize, dense: Vec<Vec<u8>>, unknowns: usize) -> Self {
+        Self {
+            matrix,
+            rows,
+            dense,
+            unknowns,
+            sums: BitMatrix::new(unknowns, 2 * unknowns.next_multiple_of(WORD)),
+            sum_of: vec![None; unknowns],
+            used: Vec::new(),
+            bound: Vec::new(),
+            next: 0,
         }
-        sums.row_mut(rank).copy_from_slice(matrix.row(row));
-        parts.row_mut(rank).fill(0);
-        parts.row_mut(rank)[rank / 64] |= 1 << (rank % 64);
-        for column in ones(matrix.row(row)) {
-            if let Some(sum) = pivot_of[column] {
-                sums.add_row(sum, rank);
-                parts.add_row(sum, rank);
+    }
+
+    /// Takes binary equations in, until all are or `work` is spent.
+    pub(super) fn step(&mut self, work: &mut Work) -> Progress {
+        while self.next < self.rows && self.bound.len() < self.unknowns {
+            if work.is_spent() {
+                return Progress::More;
+            }
+            let words = self.matrix.row(self.next).len();
+            let additions = self.take(self.next);
+            self.next += 1;
+            work.spend((additions * words.div_ceil(4) + words) as u64);
+        }
+        Progress::Done
+    }
+
+    /// Takes an equation in. Returns how many rows were added to others.
+    fn take(&mut self, equation: usize) -> usize {
+        let rank = self.bound.len();
+        let mut additions = 0;
+        let row = self.matrix.row(equation);
+        let (symbols, parts) = self.sums.row_mut(rank).split_at_mut(row.len());
+        symbols.copy_from_slice(row);
+        parts.fill(0);
+        set_bit(parts, rank);
+        for unknown in ones(row) {
+            if let Some(sum) = self.sum_of[unknown] {
+                self.sums.add_row(sum as usize, rank);
+                additions += 1;
             }
         }
-        let Some(pivot) = ones(sums.row(rank)).next() else { continue };
+        let Some(pivot) = ones(&self.sums.row(rank)[..row.len()]).next() else { return additions };
         for sum in 0..rank {
-            if sums.get(sum, pivot) {
-                sums.add_row(rank, sum);
-                parts.add_row(rank, sum);
+            if bits::bit(self.sums.row(sum), pivot) {
+                self.sums.add_row(rank, sum);
+                additions += 1;
             }
         }
-        pivot_of[pivot] = Some(rank);
-        result.bound.push(pivot as u32);
-        result.equations.push(row);
+        self.sum_of[pivot] = Some(rank as u32);
+        self.bound.push(pivot as u32);
+        self.used.push(equation as u32);
+        additions
     }
-    let free: Vec<usize> = (0..unknowns).filter(|&column| pivot_of[column].is_none()).collect();
-    for sum in 0..result.bound.len() {
-        result.combinations.push(ones(parts.row(sum)).map(|part| part as u32));
-        result.spread.push(free.iter().filter(|&&column| sums.get(sum, column)).map(|&column| column as u32));
-    }
-    let mut system = Vec::new();
-    for (index, row) in dense.iter().enumerate() {
-        let factors: Vec<u8> = result.bound.iter().map(|&column| row[column as usize]).collect();
-        let mut equation: Vec<u8> = free.iter().map(|&column| row[column]).collect();
-        for (factor, spread) in factors.iter().zip(result.spread.iter()).filter(|(factor, _)| **factor != 0) {
-            for column in spread {
-                if let Ok(place) = free.binary_search(&(*column as usize)) {
+
+    /// The solution, once all equations are taken in. `None` if their rank is less than the number of unknowns.
+    pub(super) fn finish(self) -> Option<Solution> {
+        let Self { dense, unknowns, sums, sum_of, used, bound, .. } = self;
+        let free: Vec<u32> = (0..unknowns as u32).filter(|&unknown| sum_of[unknown as usize].is_none()).collect();
+        if free.len() > dense.len() {
+            return None;
+        }
+        let words = unknowns.div_ceil(WORD);
+        let mut spread = Rows::default();
+        let mut combinations = BitMatrix::new(bound.len(), unknowns);
+        for sum in 0..bound.len() {
+            let (symbols, parts) = sums.row(sum).split_at(words);
+            spread.push(free.iter().copied().filter(|&unknown| bits::bit(symbols, unknown as usize)));
+            combinations.row_mut(sum).copy_from_slice(parts);
+        }
+        let mut dense_combinations = BitMatrix::new(dense.len() * POWERS, unknowns);
+        let mut system = Vec::new();
+        for (index, row) in dense.iter().enumerate() {
+            let mut equation: Vec<u8> = free.iter().map(|&unknown| row[unknown as usize]).collect();
+            for (sum, &unknown) in bound.iter().enumerate() {
+                let factor = row[unknown as usize];
+                for place in spread.row(sum).iter().filter_map(|unknown| free.binary_search(unknown).ok()) {
                     equation[place] ^= factor;
                 }
+                for power in (0..POWERS).filter(|power| factor >> power & 1 != 0) {
+                    let weighted = dense_combinations.row_mut(index * POWERS + POWERS - 1 - power);
+                    bits::add(weighted, combinations.row(sum));
+                }
             }
+            equation.resize(free.len() + dense.len(), 0);
+            equation[free.len() + index] = 1;
+            system.push(equation);
         }
-        equation.resize(free.len() + dense.len(), 0);
-        equation[free.len() + index] = 1;
-        system.push(equation);
-        result.bound_factors.push(factors);
+        let free_factors = solve(system, free.len())?;
+        let dense = dense.len();
+        Some(Solution { used, bound, combinations, spread, dense, dense_combinations, free, free_factors })
     }
-    result.free_factors = solve(system, free.len())?;
-    result.free = free.into_iter().map(|column| column as u32).collect();
-    Some(result)
+
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        let dense: usize = self.dense.iter().map(Vec::len).sum();
+        self.matrix.bytes() + self.sums.bytes() + dense + self.unknowns * size_of::<[u32; 4]>()
+    }
 }
 
 /// For each of `unknowns`, the factors of the equations whose sum is it. The equations have the factors of the unknowns,
 /// then those of themselves: a row of the identity.
-pub(super) fn solve(mut equations: Vec<Vec<u8>>, unknowns: usize) -> Option<Vec<Vec<u8>>> {
+fn solve(mut equations: Vec<Vec<u8>>, unknowns: usize) -> Option<Vec<Vec<u8>>> {
     for unknown in 0..unknowns {
         let pivot = (unknown..equations.len()).find(|&row| equations[row][unknown] != 0)?;
         equations.swap(unknown, pivot);
@@ -158,7 +184,7 @@ pub(super) fn solve(mut equations: Vec<Vec<u8>>, unknowns: usize) -> Option<Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fountain::octet::product;
+    use crate::fountain::octet::{double, product};
 
     #[test]
     fn solves_what_has_full_rank() {
@@ -169,32 +195,36 @@ mod tests {
         for (row, bits) in bits.iter().enumerate() {
             matrix.row_mut(row)[0] = bits.iter().enumerate().map(|(column, bit)| bit << column).sum();
         }
-        let elimination = eliminate(&matrix, 3, &dense, 4).unwrap();
-        assert_eq!(elimination.equations, [0, 2]);
+        let eliminate = |dense: &[Vec<u8>]| {
+            let mut elimination = Elimination::new(matrix.clone(), 3, dense.to_vec(), 4);
+            while elimination.step(&mut Work::new(1)) == Progress::More {}
+            elimination.finish()
+        };
+        let solution = eliminate(&dense).unwrap();
+        assert_eq!(solution.used, [0, 2]);
         let unknowns = [0x17_u8, 0xA0, 0x33, 0xFE];
         let dot = |factors: &[u8], values: &[u8]| {
             factors.iter().zip(values).fold(0, |sum, (&factor, &value)| sum ^ product(factor, value))
         };
         let binary: Vec<u8> =
-            elimination.equations.iter().map(|&row| dot(&bits[row].map(|bit| bit as u8), &unknowns)).collect();
-        let reduced: Vec<u8> = elimination
-            .combinations
-            .iter()
-            .map(|parts| parts.iter().fold(0, |sum, &part| sum ^ binary[part as usize]))
-            .collect();
+            solution.used.iter().map(|&row| dot(&bits[row as usize].map(|bit| bit as u8), &unknowns)).collect();
+        let sum = |row: &[u64]| ones(row).fold(0, |sum, part| sum ^ binary[part]);
+        let reduced: Vec<u8> = (0..solution.bound.len()).map(|index| sum(solution.combinations.row(index))).collect();
         let right: Vec<u8> = dense
             .iter()
-            .zip(&elimination.bound_factors)
-            .map(|(row, factors)| dot(row, &unknowns) ^ dot(factors, &reduced))
+            .enumerate()
+            .map(|(index, row)| {
+                let powers = (0..POWERS).map(|power| sum(solution.dense_combinations.row(index * POWERS + power)));
+                dot(row, &unknowns) ^ powers.fold(0, |sum, part| double(sum) ^ part)
+            })
             .collect();
-        for (&free, factors) in elimination.free.iter().zip(&elimination.free_factors) {
+        for (&free, factors) in solution.free.iter().zip(&solution.free_factors) {
             assert_eq!(dot(factors, &right), unknowns[free as usize]);
         }
-        for (index, &bound) in elimination.bound.iter().enumerate() {
-            let spread = elimination.spread.row(index).iter().fold(0, |sum, &free| sum ^ unknowns[free as usize]);
+        for (index, &bound) in solution.bound.iter().enumerate() {
+            let spread = solution.spread.row(index).iter().fold(0, |sum, &free| sum ^ unknowns[free as usize]);
             assert_eq!(reduced[index] ^ spread, unknowns[bound as usize]);
         }
-        assert!(eliminate(&matrix, 3, &dense[..1], 4).is_none());
-        assert!(eliminate(&matrix, 3, &[vec![3, 0, 7, 1], vec![3, 0, 7, 1]], 4).is_none());
+        assert!(eliminate(&dense[..1]).is_none());
     }
 }

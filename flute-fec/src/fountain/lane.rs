@@ -2,50 +2,172 @@
 
 //! A few columns of a symbol, and the widest instructions to add them.
 
-use super::octet;
-
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-/// `B` neighbouring bytes of a symbol.
+/// Bytes of a [`Line`]: those of a line of the processor's cache.
+pub(super) const LINE: usize = 64;
+
+/// Neighbouring bytes of a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
-pub(super) struct Lane<const B: usize>(pub(super) [u8; B]);
+pub(super) struct Line(pub(super) [u8; LINE]);
 
-impl<const B: usize> Lane<B> {
-    pub(super) const ZERO: Self = Self([0; B]);
+impl Line {
+    pub(super) const ZERO: Self = Self([0; LINE]);
+}
 
-    /// Adds another.
+/// `P` lines that are next to each other in their symbol.
+pub(super) type Lane<const P: usize> = [Line; P];
+
+/// How lines are added, which is where the time goes.
+pub(super) trait Instructions: Copy {
+    /// What holds a line.
+    type Register: Copy;
+
+    fn zero() -> Self::Register;
+    /// Loads a line, wherever it lies.
+    fn load(line: &[u8; LINE]) -> Self::Register;
+    fn store(register: Self::Register, line: &mut [u8; LINE]);
+    fn add(a: Self::Register, b: Self::Register) -> Self::Register;
+    /// Multiplies every byte with α.
+    fn double(register: Self::Register) -> Self::Register;
+}
+
+/// What the compiler knows of every processor.
+#[derive(Clone, Copy)]
+pub(super) struct Portable;
+
+impl Instructions for Portable {
+    type Register = [u64; LINE / 8];
+
+    #[inline(always)]
+    fn zero() -> Self::Register {
+        [0; LINE / 8]
+    }
+
+    #[inline(always)]
+    fn load(line: &[u8; LINE]) -> Self::Register {
+        let mut register = Self::zero();
+        for (word, bytes) in register.iter_mut().zip(line.as_chunks().0) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        register
+    }
+
+    #[inline(always)]
+    fn store(register: Self::Register, line: &mut [u8; LINE]) {
+        for (word, bytes) in register.iter().zip(line.as_chunks_mut().0) {
+            *bytes = word.to_le_bytes();
+        }
+    }
+
+    #[inline(always)]
+    fn add(mut a: Self::Register, b: Self::Register) -> Self::Register {
+        for (a, b) in a.iter_mut().zip(b) {
+            *a ^= b;
+        }
+        a
+    }
+
+    #[inline(always)]
+    fn double(mut register: Self::Register) -> Self::Register {
+        const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+        for word in &mut register {
+            let carries = *word >> 7 & LOW_BITS;
+            *word = ((*word & (LOW_BITS * 0x7F)) << 1) ^ (carries * 0x1D);
+        }
+        register
+    }
+}
+
+/// A sum of lanes in the making, in registers.
+#[derive(Clone, Copy)]
+pub(super) struct Sum<I: Instructions, const P: usize>([I::Register; P]);
+
+impl<I: Instructions, const P: usize> Sum<I, P> {
+    #[inline(always)]
+    pub(super) fn zero() -> Self {
+        Self([I::zero(); P])
+    }
+
+    #[inline(always)]
+    pub(super) fn of(lane: &Lane<P>) -> Self {
+        let mut sum = Self::zero();
+        for (register, line) in sum.0.iter_mut().zip(lane) {
+            *register = I::load(&line.0);
+        }
+        sum
+    }
+
+    /// Bytes of a symbol, padded with zeros if they are less than a lane.
+    #[inline(always)]
+    pub(super) fn of_bytes(bytes: &[u8]) -> Self {
+        let (lines, _) = bytes.as_chunks();
+        if lines.len() == P {
+            let mut sum = Self::zero();
+            for (register, line) in sum.0.iter_mut().zip(lines) {
+                *register = I::load(line);
+            }
+            return sum;
+        }
+        let mut lane = [Line::ZERO; P];
+        for (line, bytes) in lane.iter_mut().zip(bytes.chunks(LINE)) {
+            line.0[..bytes.len()].copy_from_slice(bytes);
+        }
+        Self::of(&lane)
+    }
+
     #[inline(always)]
     pub(super) fn add(&mut self, other: &Self) {
-        for (byte, &other) in self.0.iter_mut().zip(&other.0) {
-            *byte ^= other;
+        for (register, &other) in self.0.iter_mut().zip(&other.0) {
+            *register = I::add(*register, other);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn add_lane(&mut self, lane: &Lane<P>) {
+        for (register, line) in self.0.iter_mut().zip(lane) {
+            *register = I::add(*register, I::load(&line.0));
+        }
+    }
+
+    /// Adds the lanes that `sources` names.
+    #[inline(always)]
+    pub(super) fn add_all(&mut self, lanes: &[Lane<P>], sources: &[u32]) {
+        for &source in sources {
+            self.add_lane(&lanes[source as usize]);
         }
     }
 
     /// Multiplies every byte with α.
     #[inline(always)]
     pub(super) fn double(&mut self) {
-        for byte in &mut self.0 {
-            *byte = octet::double(*byte);
+        for register in &mut self.0 {
+            *register = I::double(*register);
         }
     }
-}
 
-/// How sums of many lanes are taken, which is where the time goes.
-pub(super) trait Instructions {
-    /// Adds the lanes that `sources` names.
-    fn add_all<const B: usize>(sum: &mut Lane<B>, lanes: &[Lane<B>], sources: &[u32]);
-}
-
-/// What the compiler knows of every processor.
-pub(super) struct Portable;
-
-impl Instructions for Portable {
     #[inline(always)]
-    fn add_all<const B: usize>(sum: &mut Lane<B>, lanes: &[Lane<B>], sources: &[u32]) {
-        for &source in sources {
-            sum.add(&lanes[source as usize]);
+    pub(super) fn store(self, lane: &mut Lane<P>) {
+        for (register, line) in self.0.into_iter().zip(lane) {
+            I::store(register, &mut line.0);
+        }
+    }
+
+    /// Stores as many bytes as there is room for.
+    #[inline(always)]
+    pub(super) fn store_bytes(self, bytes: &mut [u8]) {
+        if bytes.len() == P * LINE {
+            for (register, line) in self.0.into_iter().zip(bytes.as_chunks_mut().0) {
+                I::store(register, line);
+            }
+            return;
+        }
+        let mut lane = [Line::ZERO; P];
+        self.store(&mut lane);
+        for (bytes, line) in bytes.chunks_mut(LINE).zip(&lane) {
+            bytes.copy_from_slice(&line.0[..bytes.len()]);
         }
     }
 }
@@ -75,56 +197,71 @@ pub(super) fn run_widest(work: impl Work) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fountain::octet;
 
-    struct Sums<'a, const B: usize> {
-        lanes: &'a mut [Lane<B>],
+    struct Sums<'a, const P: usize> {
+        lanes: &'a mut [Lane<P>],
+        bytes: &'a mut [u8],
     }
 
-    impl<const B: usize> Work for Sums<'_, B> {
+    impl<const P: usize> Work for Sums<'_, P> {
         #[inline(always)]
         fn run<I: Instructions>(self) {
-            let (sum, lanes) = self.lanes.split_first_mut().unwrap();
+            let (result, lanes) = self.lanes.split_first_mut().unwrap();
+            let mut sum = Sum::<I, P>::of(result);
             for sources in [&[0, 1, 2][..], &[2], &[], &[1, 0, 3]] {
                 sum.double();
-                I::add_all(sum, lanes, sources);
+                sum.add_all(lanes, sources);
             }
+            sum.add(&Sum::of_bytes(self.bytes));
+            sum.store(result);
+            sum.store_bytes(self.bytes);
         }
     }
 
-    fn all_instructions<const B: usize>() {
-        let lanes: [_; 5] =
-            std::array::from_fn(|lane| Lane::<B>(std::array::from_fn(|at| (lane * 83 + at * 29 + at / 7) as u8)));
-        let mut expected = lanes;
-        Sums { lanes: &mut expected }.run::<Portable>();
-        for at in 0..B {
-            let byte = |lane: usize| lanes[lane].0[at];
+    fn all_instructions<const P: usize>(bytes: usize) {
+        let lanes: [Lane<P>; 5] = std::array::from_fn(|lane| {
+            std::array::from_fn(|line| {
+                Line(std::array::from_fn(|at| (lane * 83 + (line * 64 + at) * 29 + at / 7) as u8))
+            })
+        });
+        let bytes: Vec<u8> = (0..bytes).map(|at| (at * 7 + 1) as u8).collect();
+        let run = |run: &dyn Fn(Sums<'_, P>)| {
+            let (mut lanes, mut bytes) = (lanes, bytes.clone());
+            run(Sums { lanes: &mut lanes, bytes: &mut bytes });
+            (lanes, bytes)
+        };
+        let expected = run(&|sums| sums.run::<Portable>());
+        for at in 0..P * LINE {
+            let byte = |lane: usize| lanes[lane][at / LINE].0[at % LINE];
             let sums = [byte(1) ^ byte(2) ^ byte(3), byte(3), 0, byte(2) ^ byte(1) ^ byte(4)];
             let sum = sums.iter().fold(byte(0), |sum, other| octet::double(sum) ^ other);
-            assert_eq!(expected[0].0[at], sum);
+            let sum = sum ^ bytes.get(at).copied().unwrap_or(0);
+            assert_eq!(expected.0[0][at / LINE].0[at % LINE], sum);
+            assert!(expected.1.get(at).is_none_or(|&byte| byte == sum));
         }
-        let mut widest = lanes;
-        run_widest(Sums { lanes: &mut widest });
-        assert_eq!(widest, expected);
+        assert_eq!(run(&|sums| run_widest(sums)), expected);
         #[cfg(target_arch = "x86_64")]
         {
-            let mut avx2 = lanes;
             if x86::has_avx2() {
                 // SAFETY: the processor has the instructions.
-                unsafe { x86::run_avx2(Sums { lanes: &mut avx2 }) };
-                assert_eq!(avx2, expected);
+                assert_eq!(run(&|sums| unsafe { x86::run_avx2(sums) }), expected);
             }
-            let mut avx512 = lanes;
             if x86::has_avx512() {
                 // SAFETY: the processor has the instructions.
-                unsafe { x86::run_avx512(Sums { lanes: &mut avx512 }) };
-                assert_eq!(avx512, expected);
+                assert_eq!(run(&|sums| unsafe { x86::run_avx512(sums) }), expected);
             }
         }
     }
 
     #[test]
     fn all_instructions_agree() {
-        all_instructions::<64>();
-        all_instructions::<256>();
+        for bytes in 0..=64 {
+            all_instructions::<1>(bytes);
+        }
+        all_instructions::<2>(128);
+        for bytes in [0, 1, 64, 100, 128, 200, 255, 256] {
+            all_instructions::<4>(bytes);
+        }
     }
 }

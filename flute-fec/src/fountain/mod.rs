@@ -7,21 +7,29 @@
 //! and decoding to find those that belong to the symbols that came; the rest follows from them.
 //!
 //! Which equation is used to find which intermediate symbol depends on encoding symbol IDs only, never on data. So the
-//! system is solved once, by inactivation ([`peeling`]) and elimination ([`elimination`]), into a [`Plan`]: a list
-//! of sums. The plan of the source symbols is kept and replayed for every block of as many symbols, in strips of columns
-//! that are narrow enough for all L symbols to stay in the cache of the processor.
+//! system is solved once ([`solver`]), by inactivation ([`peeling`]) and elimination ([`elimination`]), into a
+//! [`plan`]: a list of sums. The plan of the source symbols is kept and replayed ([`replay`]) for every block of as many
+//! symbols, in strips of columns that are narrow enough for all L symbols to stay in the cache of the processor.
+//!
+//! A decoder that lacks few source symbols uses the same plan, and solves for these alone ([`decode`]).
 
+mod bits;
 mod block;
+mod coefficients;
 mod decode;
+mod dense;
 mod elimination;
 mod lane;
 mod octet;
 mod peeling;
 mod plan;
+mod plans;
 mod precode;
 pub(crate) mod random;
 mod replay;
 mod rows;
+mod scratch;
+mod solver;
 
 pub(crate) use block::FountainBlock;
 pub(crate) use octet::double;

@@ -6,15 +6,42 @@
 //! count as known from then on, and what they are is found out by elimination in the end. Few are needed if they are
 //! chosen well.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use super::Rows;
+use crate::{Progress, Work};
+
+/// Equations of so many unknowns and more are not told apart where those of few come first.
+const LENGTHS: usize = 40;
+
+/// Inactive unknowns, at most. Encoding symbol IDs in a row need a few hundred at the most; an adversary could choose
+/// IDs that need nearly all unknowns, and elimination takes the cube of that.
+const MAX_INACTIVE: usize = 2048;
+
+/// The peeling of equations, in steps.
+#[derive(Debug)]
+pub(super) struct Peeling {
+    rows: Rows,
+    rows_of_column: Rows,
+    /// Whether a column is neither pivot nor inactive.
+    is_active: Vec<bool>,
+    /// Active columns of each row, and the sum of their numbers modulo 2^32: the number itself when only one is left.
+    active: Vec<(u32, u32)>,
+    is_pivot: Vec<bool>,
+    /// Rows with one active column by their length: those of few columns come first, since every column costs an
+    /// addition per symbol.
+    ready: Vec<Vec<u32>>,
+    /// Rows that have, or had, two active columns.
+    pairs: Vec<u32>,
+    pivots: Vec<(u32, u32)>,
+    inactive: Vec<u32>,
+}
 
 /// The outcome.
 #[derive(Clone, Debug)]
-pub(super) struct Peeling {
+pub(super) struct Peeled {
+    /// The equations.
+    pub(super) rows: Rows,
     /// Equation and unknown, in an order in which the equation has only unknowns of earlier ones and inactive ones.
     pub(super) pivots: Vec<(u32, u32)>,
     /// The unknowns that are inactive.
@@ -23,69 +50,64 @@ pub(super) struct Peeling {
     pub(super) rest: Vec<u32>,
 }
 
-struct State<'a> {
-    rows: &'a Rows,
-    rows_of_column: Rows,
-    /// Whether a column is neither pivot nor inactive.
-    is_active: Vec<bool>,
-    /// Active columns of each row.
-    active: Vec<u32>,
-    /// The sum of the numbers of these columns, modulo 2^32: the number itself when only one is left.
-    active_sum: Vec<u32>,
-    is_pivot: Vec<bool>,
-    /// Rows with one active column, those of few columns first: every column costs an addition per symbol.
-    ready: BinaryHeap<Reverse<(u32, u32)>>,
-    /// Rows that have, or had, two active columns.
-    pairs: Vec<u32>,
-    peeling: Peeling,
-}
+impl Peeling {
+    /// Begins with equations of `columns` unknowns, of which some are inactive from the start.
+    pub(super) fn new(rows: Rows, columns: usize, inactive: Range<u32>) -> Self {
+        let sum = |row: &[u32]| row.iter().fold(0, |sum: u32, &column| sum.wrapping_add(column));
+        let mut peeling = Self {
+            rows_of_column: rows.transposed(columns),
+            is_active: vec![true; columns],
+            active: rows.iter().map(|row| (row.len() as u32, sum(row))).collect(),
+            is_pivot: vec![false; rows.len()],
+            ready: vec![Vec::new(); LENGTHS],
+            pairs: Vec::new(),
+            pivots: Vec::with_capacity(columns),
+            inactive: Vec::new(),
+            rows,
+        };
+        for row in 0..peeling.rows.len() {
+            peeling.sort(row as u32);
+        }
+        inactive.for_each(|column| peeling.inactivate(column));
+        peeling
+    }
 
-/// Peels equations of `columns` unknowns, of which some are inactive from the start. `None` if more than
-/// `max_inactive` would be.
-pub(super) fn peel(rows: &Rows, columns: usize, inactive: Range<u32>, max_inactive: usize) -> Option<Peeling> {
-    let mut state = State {
-        rows,
-        rows_of_column: rows.transposed(columns),
-        is_active: vec![true; columns],
-        active: rows.iter().map(|row| row.len() as u32).collect(),
-        active_sum: rows.iter().map(|row| row.iter().fold(0, |sum: u32, &column| sum.wrapping_add(column))).collect(),
-        is_pivot: vec![false; rows.len()],
-        ready: BinaryHeap::new(),
-        pairs: Vec::new(),
-        peeling: Peeling { pivots: Vec::with_capacity(columns), inactive: Vec::new(), rest: Vec::new() },
-    };
-    for row in 0..rows.len() {
-        state.sort(row as u32);
-    }
-    for column in inactive {
-        state.inactivate(column);
-    }
-    loop {
-        while let Some(Reverse((_, row))) = state.ready.pop() {
-            if state.active[row as usize] == 1 {
-                let column = state.active_sum[row as usize];
-                state.is_pivot[row as usize] = true;
-                state.peeling.pivots.push((row, column));
-                state.remove(column);
+    /// Peels until all unknowns are found or `work` is spent. `None` if too many would be inactive.
+    pub(super) fn step(&mut self, work: &mut Work) -> Option<Progress> {
+        loop {
+            while let Some(row) = self.ready.iter_mut().find_map(Vec::pop) {
+                let (active, column) = self.active[row as usize];
+                if active == 1 {
+                    self.is_pivot[row as usize] = true;
+                    self.pivots.push((row, column));
+                    self.remove(column);
+                    work.spend(4 + self.rows_of_column.row(column as usize).len() as u64);
+                }
+                if work.is_spent() {
+                    return Some(Progress::More);
+                }
+            }
+            if self.pivots.len() + self.inactive.len() == self.is_active.len() {
+                return Some(Progress::Done);
+            }
+            work.spend(((self.is_active.len() + self.rows.len()) / 8 + self.pairs.len()) as u64);
+            self.choose_inactive();
+            if self.inactive.len() > MAX_INACTIVE {
+                return None;
             }
         }
-        if state.peeling.pivots.len() + state.peeling.inactive.len() == columns {
-            break;
-        }
-        state.choose_inactive();
-        if state.peeling.inactive.len() > max_inactive {
-            return None;
-        }
     }
-    let mut peeling = state.peeling;
-    peeling.rest = (0..rows.len() as u32).filter(|&row| !state.is_pivot[row as usize]).collect();
-    Some(peeling)
-}
 
-impl State<'_> {
+    /// What came out of it.
+    pub(super) fn finish(self) -> Peeled {
+        let Self { rows, pivots, inactive, is_pivot, .. } = self;
+        let rest = (0..rows.len() as u32).filter(|&row| !is_pivot[row as usize]).collect();
+        Peeled { rows, pivots, inactive, rest }
+    }
+
     fn sort(&mut self, row: u32) {
-        match self.active[row as usize] {
-            1 => self.ready.push(Reverse((self.rows.row(row as usize).len() as u32, row))),
+        match self.active[row as usize].0 {
+            1 => self.ready[self.rows.row(row as usize).len().min(LENGTHS - 1)].push(row),
             2 => self.pairs.push(row),
             _ => {}
         }
@@ -96,30 +118,31 @@ impl State<'_> {
         self.is_active[column as usize] = false;
         for index in 0..self.rows_of_column.row(column as usize).len() {
             let row = self.rows_of_column.row(column as usize)[index];
-            self.active[row as usize] -= 1;
-            self.active_sum[row as usize] = self.active_sum[row as usize].wrapping_sub(column);
+            let (active, sum) = &mut self.active[row as usize];
+            *active -= 1;
+            *sum = sum.wrapping_sub(column);
             self.sort(row);
         }
     }
 
     fn inactivate(&mut self, column: u32) {
-        self.peeling.inactive.push(column);
+        self.inactive.push(column);
         self.remove(column);
     }
 
     /// No row has one active column: makes columns inactive until one has.
     fn choose_inactive(&mut self) {
-        self.pairs.retain(|&row| self.active[row as usize] == 2);
+        self.pairs.retain(|&row| self.active[row as usize].0 == 2);
         if !self.pairs.is_empty() {
             let column = self.column_of_largest_component();
             self.inactivate(column);
             return;
         }
-        let columns: Vec<u32> =
-            match (0..self.rows.len()).filter(|&row| self.active[row] > 0).min_by_key(|&row| self.active[row]) {
-                Some(row) => self.active_columns(row as u32).skip(1).collect(),
-                None => (0..self.is_active.len() as u32).filter(|&column| self.is_active[column as usize]).collect(),
-            };
+        let rows = (0..self.rows.len()).filter(|&row| self.active[row].0 > 0);
+        let columns: Vec<u32> = match rows.min_by_key(|&row| self.active[row].0) {
+            Some(row) => self.active_columns(row as u32).skip(1).collect(),
+            None => (0..self.is_active.len() as u32).filter(|&column| self.is_active[column as usize]).collect(),
+        };
         for column in columns {
             self.inactivate(column);
         }
@@ -153,5 +176,11 @@ impl State<'_> {
             largest = largest.max((size[root as usize], root));
         }
         largest.1
+    }
+
+    /// Bytes of memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        let rows = self.rows.bytes() + self.rows_of_column.bytes();
+        rows + self.rows.len() * size_of::<[u32; 4]>() + self.is_active.len() * size_of::<[u32; 2]>()
     }
 }

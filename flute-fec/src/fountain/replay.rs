@@ -5,229 +5,291 @@
 use std::ops::Range;
 
 use super::Rows;
-use super::elimination::BitMatrix;
-use super::lane::{Instructions, Lane, Work, run_widest};
-use super::plan::{Plan, Steps, WeightedSum};
+use super::dense::Dense;
+use super::elimination::POWERS;
+use super::lane::{Instructions, LINE, Lane, Line, Sum, Work, run_widest};
+use super::plan::{Plan, Sparse, Steps};
+use super::scratch::with_lanes;
 
-/// Columns of a narrow strip: a cache line.
-const NARROW: usize = 64;
-/// Columns of a wide strip: of a few thousand symbols, so much is in the second-level cache, and it is enough to make up
-/// for what a step takes whatever its width.
-const WIDE: usize = 256;
+/// Lines of a strip, at most: of a few thousand symbols, so much is in the second-level cache, and it is enough to make
+/// up for what a sum takes whatever its width.
+const MAX_LINES: usize = 4;
 
-/// Where symbols come from and go to.
-pub(super) trait Symbols {
-    /// Fills the front of `lane` with `columns` of an input; the rest of it is zero and stays so.
-    fn load<const B: usize>(&self, input: u32, columns: Range<usize>, lane: &mut [u8; B]);
+/// Where symbols come from.
+pub(super) trait Inputs {
+    /// `columns` of an input, at most `P` lines; what follows them is zero.
+    fn load<I: Instructions, const P: usize>(&self, input: u32, columns: &Range<usize>) -> Sum<I, P>;
+}
 
+/// Where symbols go to.
+pub(super) trait Outputs {
     /// Takes `columns` of an output.
-    fn store(&mut self, output: usize, columns: Range<usize>, lane: &[u8]);
+    fn store<I: Instructions, const P: usize>(&mut self, output: usize, columns: &Range<usize>, sum: Sum<I, P>);
 }
 
-/// Columns of a strip that is worked on at a time, of symbols of `columns`.
-pub(super) fn strip_columns(columns: usize) -> usize {
-    if columns > NARROW { WIDE } else { NARROW }
+/// What is wanted of the intermediate symbols.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wanted<'a> {
+    /// Sums of them.
+    Sums(&'a Rows),
+    /// What makes up the difference to symbols that came.
+    Correction(&'a Correction),
 }
 
-/// Finds the intermediate symbols by `plan`, and stores the outputs, which are sums of them.
-pub(super) fn replay(plan: &Plan, symbols: &mut impl Symbols, outputs: &Rows, columns: Range<usize>) {
-    if strip_columns(columns.len()) == WIDE {
-        run_widest(Replay::<WIDE, _> { plan, symbols, outputs, columns, lanes: Lanes::new(plan) });
-    } else {
-        run_widest(Replay::<NARROW, _> { plan, symbols, outputs, columns, lanes: Lanes::new(plan) });
+/// How to find the inputs that a plan lacked, from symbols that should be sums of what it found.
+#[derive(Clone, Debug)]
+pub(super) struct Correction {
+    /// The intermediate symbols that should add up to each symbol that is used, and its input.
+    pub(super) sums: Rows,
+    pub(super) inputs: Vec<u32>,
+    /// How their differences make up the lacking inputs. All lanes follow those of the intermediate symbols.
+    pub(super) dense: Dense,
+    /// The lanes of the lacking inputs.
+    pub(super) lacking: Range<u32>,
+}
+
+impl Correction {
+    /// Bytes of memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.sums.bytes() + size_of_val(&*self.inputs) + self.dense.bytes()
     }
 }
 
-struct Replay<'a, const B: usize, S> {
+impl Wanted<'_> {
+    /// Lanes that are used.
+    fn lanes(&self) -> usize {
+        match self {
+            Self::Sums(_) => 0,
+            Self::Correction(correction) => correction.dense.lanes(),
+        }
+    }
+
+    /// What a line of it costs.
+    fn work(&self) -> u64 {
+        match self {
+            Self::Sums(sums) => (sums.entries() + sums.len()) as u64,
+            Self::Correction(correction) => {
+                (correction.sums.entries() + correction.dense.additions() + 2 * correction.sums.len()) as u64
+            }
+        }
+    }
+}
+
+/// Finds the intermediate symbols by `plan`, and stores what is wanted of them: strip by strip, until `columns` are done
+/// or `work` is spent. What is done is taken off both.
+pub(super) fn replay(
+    plan: &Plan,
+    symbols: &mut (impl Inputs + Outputs),
+    wanted: Wanted<'_>,
+    columns: &mut Range<usize>,
+    work: &mut crate::Work,
+) {
+    let line = plan.work() + wanted.work();
+    while columns.start < columns.end && !work.is_spent() {
+        let lines = columns.len().div_ceil(LINE).min(MAX_LINES).min((work.left() / line) as usize);
+        let strip = |lines: usize| columns.start..columns.end.min(columns.start + lines * LINE);
+        let (strip, lines) = match lines {
+            0 | 1 => (strip(1), 1),
+            2 => (strip(2), 2),
+            _ => (strip(4), 4),
+        };
+        let replay = Replay { plan, symbols: &mut *symbols, wanted, strip: strip.clone() };
+        match lines {
+            1 => run_strip::<1, _>(replay),
+            2 => run_strip::<2, _>(replay),
+            _ => run_strip::<4, _>(replay),
+        }
+        columns.start = strip.end;
+        work.spend(line * lines as u64);
+    }
+}
+
+fn run_strip<const P: usize, S: Inputs + Outputs>(replay: Replay<'_, S>) {
+    let count = replay.plan.dense.lanes().max(replay.wanted.lanes());
+    with_lanes::<P, _>(count, |lanes| run_widest(Strip { replay, lanes }));
+}
+
+struct Replay<'a, S> {
     plan: &'a Plan,
     symbols: &'a mut S,
-    outputs: &'a Rows,
-    columns: Range<usize>,
-    lanes: Lanes<B>,
+    wanted: Wanted<'a>,
+    strip: Range<usize>,
 }
 
-impl<const B: usize, S: Symbols> Work for Replay<'_, B, S> {
+struct Strip<'a, 'b, S, const P: usize> {
+    replay: Replay<'a, S>,
+    lanes: &'b mut [Lane<P>],
+}
+
+impl<S: Inputs + Outputs, const P: usize> Work for Strip<'_, '_, S, P> {
     #[inline(always)]
     fn run<I: Instructions>(self) {
-        let Self { plan, symbols, outputs, columns, mut lanes } = self;
-        for start in columns.clone().step_by(B) {
-            let strip = start..columns.end.min(start + B);
-            lanes.find_intermediate::<I>(plan, symbols, &strip);
-            for (output, sources) in outputs.iter().enumerate() {
-                let mut lane = Lane::ZERO;
-                I::add_all(&mut lane, &lanes.symbols, sources);
-                symbols.store(output, strip.clone(), &lane.0[..strip.len()]);
-            }
-        }
-    }
-}
-
-/// What is worked on: one strip of everything.
-struct Lanes<const B: usize> {
-    /// Intermediate symbols.
-    symbols: Vec<Lane<B>>,
-    /// Equations that are not pivots.
-    rest: Vec<Lane<B>>,
-    /// Running sums.
-    sums: Vec<Lane<B>>,
-}
-
-impl<const B: usize> Lanes<B> {
-    fn new(plan: &Plan) -> Self {
-        Self {
-            symbols: vec![Lane::ZERO; plan.symbols],
-            rest: vec![Lane::ZERO; plan.rest.steps.len()],
-            sums: vec![Lane::ZERO; plan.running_sums.last.len()],
-        }
-    }
-
-    #[inline(always)]
-    fn find_intermediate<I: Instructions>(&mut self, plan: &Plan, inputs: &impl Symbols, strip: &Range<usize>) {
-        for &symbol in &plan.inactive {
-            self.symbols[symbol as usize] = Lane::ZERO;
-        }
-        // What the pivots are apart from inactive symbols, and what that makes of the other equations.
-        for (index, step) in plan.pivots.steps.iter().enumerate() {
-            self.symbols[step.target as usize] = self.sum::<I>(&plan.pivots, index, inputs, strip, false);
-        }
-        for index in 0..plan.rest.steps.len() {
-            self.rest[index] = self.sum::<I>(&plan.rest, index, inputs, strip, false);
-        }
-        self.add_up(plan);
-        // The inactive symbols.
-        for (&symbol, sources) in plan.bound.iter().zip(plan.combinations.iter()) {
-            let mut lane = Lane::ZERO;
-            I::add_all(&mut lane, &self.rest, sources);
-            self.symbols[symbol as usize] = lane;
-        }
-        for (sum, terms) in self.sums.iter_mut().zip(&plan.bound_sums) {
-            sum.add(&weighted::<I, B>(terms, &self.symbols));
-        }
-        for (&symbol, terms) in plan.free.iter().zip(&plan.free_sums) {
-            self.symbols[symbol as usize] = weighted::<I, B>(terms, &self.sums);
-        }
-        for (&symbol, sources) in plan.bound.iter().zip(plan.spread.iter()) {
-            let mut lane = self.symbols[symbol as usize];
-            I::add_all(&mut lane, &self.symbols, sources);
-            self.symbols[symbol as usize] = lane;
-        }
-        // What the pivots really are.
-        for (index, step) in plan.pivots.steps.iter().enumerate() {
-            self.symbols[step.target as usize] = self.sum::<I>(&plan.pivots, index, inputs, strip, true);
-        }
-    }
-
-    #[inline(always)]
-    fn sum<I: Instructions>(
-        &self,
-        steps: &Steps,
-        index: usize,
-        inputs: &impl Symbols,
-        strip: &Range<usize>,
-        inactive: bool,
-    ) -> Lane<B> {
-        let mut lane = Lane::ZERO;
-        if let Some(input) = steps.steps[index].input {
-            inputs.load(input, strip.clone(), &mut lane.0);
-        }
-        I::add_all(&mut lane, &self.symbols, steps.found.row(index));
-        if inactive {
-            I::add_all(&mut lane, &self.symbols, steps.inactive.row(index));
-        }
-        lane
-    }
-
-    /// The dense equations: `sums` becomes what they add up to.
-    #[inline(always)]
-    fn add_up(&mut self, plan: &Plan) {
-        let running_sums = &plan.running_sums;
-        let (symbols, dense) = self.symbols.split_at(running_sums.taps.len() + 1);
-        self.sums.copy_from_slice(dense);
-        let mut running = Lane::ZERO;
-        let mut taps = running_sums.taps.iter();
-        for symbol in symbols {
-            if running_sums.multiply {
-                running.double();
-            }
-            running.add(symbol);
-            if let Some(&[a, b]) = taps.next() {
-                self.sums[usize::from(a)].add(&running);
-                self.sums[usize::from(b)].add(&running);
-            }
-        }
-        for (sum, &factor) in self.sums.iter_mut().zip(&running_sums.last) {
-            let mut product = Lane::ZERO;
-            for power in (0..8).rev() {
-                product.double();
-                if factor >> power & 1 != 0 {
-                    product.add(&running);
+        let Self { replay: Replay { plan, symbols, wanted, strip }, lanes } = self;
+        let Plan { sparse, dense } = plan;
+        apart_from_inactive::<I, P>(sparse, dense.first_equation, symbols, &strip, lanes);
+        add_up::<I, P>(sparse, dense.first_sum, lanes);
+        bind::<I, P>(dense, lanes);
+        spread::<I, P>(dense, lanes);
+        with_inactive::<I, P>(sparse, symbols, &strip, lanes);
+        match wanted {
+            Wanted::Sums(sums) => {
+                for (output, sources) in sums.iter().enumerate() {
+                    let mut sum = Sum::<I, P>::zero();
+                    sum.add_all(lanes, sources);
+                    symbols.store(output, &strip, sum);
                 }
             }
-            sum.add(&product);
+            Wanted::Correction(Correction { sums, inputs, dense, lacking }) => {
+                for ((lane, sources), &input) in (dense.first_equation as usize..).zip(sums.iter()).zip(inputs) {
+                    let mut sum: Sum<I, P> = symbols.load(input, &strip);
+                    sum.add_all(lanes, sources);
+                    sum.store(&mut lanes[lane]);
+                }
+                lanes[dense.first_sum as usize..dense.first_partial as usize].fill([Line::ZERO; P]);
+                bind::<I, P>(dense, lanes);
+                spread::<I, P>(dense, lanes);
+                for (output, lane) in lacking.clone().enumerate() {
+                    symbols.store(output, &strip, Sum::<I, P>::of(&lanes[lane as usize]));
+                }
+            }
         }
+    }
+}
+
+/// What the pivots are apart from inactive symbols, and what that makes of the other equations.
+#[inline(always)]
+pub(super) fn apart_from_inactive<I: Instructions, const P: usize>(
+    sparse: &Sparse,
+    first_equation: u32,
+    inputs: &impl Inputs,
+    strip: &Range<usize>,
+    lanes: &mut [Lane<P>],
+) {
+    for &symbol in &sparse.inactive {
+        lanes[symbol as usize] = [Line::ZERO; P];
+    }
+    for (index, step) in sparse.pivots.steps.iter().enumerate() {
+        found::<I, P>(&sparse.pivots, index, inputs, strip, lanes).store(&mut lanes[step.target as usize]);
+    }
+    for index in 0..sparse.rest.steps.len() {
+        found::<I, P>(&sparse.rest, index, inputs, strip, lanes).store(&mut lanes[first_equation as usize + index]);
+    }
+}
+
+/// What the pivots are once inactive symbols are known.
+#[inline(always)]
+pub(super) fn with_inactive<I: Instructions, const P: usize>(
+    sparse: &Sparse,
+    inputs: &impl Inputs,
+    strip: &Range<usize>,
+    lanes: &mut [Lane<P>],
+) {
+    for (index, step) in sparse.pivots.steps.iter().enumerate() {
+        let mut sum = found::<I, P>(&sparse.pivots, index, inputs, strip, lanes);
+        sum.add_all(lanes, sparse.pivots.inactive.row(index));
+        sum.store(&mut lanes[step.target as usize]);
     }
 }
 
 #[inline(always)]
-fn weighted<I: Instructions, const B: usize>(terms: &WeightedSum, lanes: &[Lane<B>]) -> Lane<B> {
-    let mut sum = Lane::ZERO;
-    for sources in &terms.powers {
-        sum.double();
-        I::add_all(&mut sum, lanes, sources);
-    }
+fn found<I: Instructions, const P: usize>(
+    steps: &Steps,
+    index: usize,
+    inputs: &impl Inputs,
+    strip: &Range<usize>,
+    lanes: &[Lane<P>],
+) -> Sum<I, P> {
+    let mut sum = match steps.steps[index].input {
+        Some(input) => inputs.load(input, strip),
+        None => Sum::zero(),
+    };
+    sum.add_all(lanes, steps.found.row(index));
     sum
 }
 
-/// Finds the coefficients that inactive symbols have in the equations that are not pivots, and in the running sums: the
-/// same work as with data, where the inactive symbols are unit vectors and all inputs zero.
-pub(super) struct Coefficients<'a> {
-    plan: &'a Plan,
-    binary: &'a mut BitMatrix,
-    dense: &'a mut [Vec<u8>],
-    lanes: Lanes<NARROW>,
-}
-
-impl<'a> Coefficients<'a> {
-    pub(super) fn of(plan: &'a Plan, binary: &'a mut BitMatrix, dense: &'a mut [Vec<u8>]) {
-        run_widest(Self { plan, binary, dense, lanes: Lanes::new(plan) });
-    }
-}
-
-impl Work for Coefficients<'_> {
-    #[inline(always)]
-    fn run<I: Instructions>(self) {
-        let Self { plan, binary, dense, mut lanes } = self;
-        for (strip, units) in plan.inactive.chunks(NARROW).enumerate() {
-            for &symbol in &plan.inactive {
-                lanes.symbols[symbol as usize] = Lane::ZERO;
-            }
-            for (column, &symbol) in units.iter().enumerate() {
-                lanes.symbols[symbol as usize].0[column] = 1;
-            }
-            for (index, step) in plan.pivots.steps.iter().enumerate() {
-                lanes.symbols[step.target as usize] = lanes.sum::<I>(&plan.pivots, index, &NoInput, &(0..0), true);
-            }
-            for index in 0..plan.rest.steps.len() {
-                let lane = lanes.sum::<I>(&plan.rest, index, &NoInput, &(0..0), true);
-                binary.row_mut(index)[strip] =
-                    lane.0.iter().rev().fold(0, |word, &coefficient| word << 1 | u64::from(coefficient));
-            }
-            lanes.add_up(plan);
-            for (row, lane) in dense.iter_mut().zip(&lanes.sums) {
-                let start = strip * NARROW;
-                row[start..start + units.len()].copy_from_slice(&lane.0[..units.len()]);
+/// The running sums: what they add up to, from `first_sum` on.
+#[inline(always)]
+fn add_up<I: Instructions, const P: usize>(sparse: &Sparse, first_sum: u32, lanes: &mut [Lane<P>]) {
+    let running_sums = &sparse.running_sums;
+    let (symbols, rest) = lanes.split_at_mut(sparse.symbols);
+    let (symbols, own) = symbols.split_at(running_sums.taps.len() + 1);
+    let sums = &mut rest[first_sum as usize - sparse.symbols..][..own.len()];
+    sums.copy_from_slice(own);
+    let mut running = Sum::<I, P>::zero();
+    let mut taps = running_sums.taps.iter();
+    for symbol in symbols {
+        if running_sums.multiply {
+            running.double();
+        }
+        running.add_lane(symbol);
+        if let Some(taps) = taps.next() {
+            for tap in taps {
+                let tapped = &mut sums[usize::from(*tap)];
+                let mut sum = running;
+                sum.add_lane(tapped);
+                sum.store(tapped);
             }
         }
     }
+    for (lane, &factor) in sums.iter_mut().zip(&running_sums.last) {
+        let mut product = Sum::<I, P>::zero();
+        for power in (0..POWERS).rev() {
+            product.double();
+            if factor >> power & 1 != 0 {
+                product.add(&running);
+            }
+        }
+        product.add_lane(lane);
+        product.store(lane);
+    }
 }
 
-/// All inputs are zero.
-struct NoInput;
+/// The bound unknowns as far as equations tell.
+#[inline(always)]
+pub(super) fn bind<I: Instructions, const P: usize>(dense: &Dense, lanes: &mut [Lane<P>]) {
+    for (lane, [a, b]) in (dense.first_partial as usize..).zip(&dense.partials) {
+        let mut sum = Sum::<I, P>::of(&lanes[*a as usize]);
+        sum.add_lane(&lanes[*b as usize]);
+        sum.store(&mut lanes[lane]);
+    }
+    for (&symbol, sources) in dense.bound.iter().zip(dense.combinations.iter()) {
+        let mut sum = Sum::<I, P>::zero();
+        sum.add_all(lanes, sources);
+        sum.store(&mut lanes[symbol as usize]);
+    }
+}
 
-impl Symbols for NoInput {
-    #[inline(always)]
-    fn load<const B: usize>(&self, _: u32, _: Range<usize>, _: &mut [u8; B]) {}
+/// The free unknowns, and the bound ones with these in them.
+#[inline(always)]
+fn spread<I: Instructions, const P: usize>(dense: &Dense, lanes: &mut [Lane<P>]) {
+    for (index, lane) in (dense.first_sum as usize..dense.first_partial as usize).enumerate() {
+        let mut sum = weighted::<I, P>(&dense.contributions, index, lanes);
+        sum.add_lane(&lanes[lane]);
+        sum.store(&mut lanes[lane]);
+    }
+    for (index, &symbol) in dense.free.iter().enumerate() {
+        weighted::<I, P>(&dense.free_sums, index, lanes).store(&mut lanes[symbol as usize]);
+    }
+    spread_free::<I, P>(dense, lanes);
+}
 
-    #[inline(always)]
-    fn store(&mut self, _: usize, _: Range<usize>, _: &[u8]) {}
+/// Adds the free unknowns to the bound ones.
+#[inline(always)]
+pub(super) fn spread_free<I: Instructions, const P: usize>(dense: &Dense, lanes: &mut [Lane<P>]) {
+    for (&symbol, sources) in dense.bound.iter().zip(dense.spread.iter()) {
+        let mut sum = Sum::<I, P>::of(&lanes[symbol as usize]);
+        sum.add_all(lanes, sources);
+        sum.store(&mut lanes[symbol as usize]);
+    }
+}
+
+/// A sum of lanes with factors, told by a row for each power of α, the highest first.
+#[inline(always)]
+fn weighted<I: Instructions, const P: usize>(rows: &Rows, index: usize, lanes: &[Lane<P>]) -> Sum<I, P> {
+    let mut sum = Sum::zero();
+    for row in index * POWERS..(index + 1) * POWERS {
+        sum.double();
+        sum.add_all(lanes, rows.row(row));
+    }
+    sum
 }

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! AVX2 and AVX-512. The compiler makes good use of them by itself, but for sums that it does not keep in registers.
+//! AVX2 and AVX-512.
 
-use std::arch::x86_64::{__m256i, __m512i};
-use std::arch::x86_64::{_mm256_load_si256, _mm256_store_si256, _mm256_xor_si256};
-use std::arch::x86_64::{_mm512_load_si512, _mm512_store_si512, _mm512_xor_si512};
+use std::arch::x86_64::*;
 
-use super::{Instructions, Lane, Work};
+use super::{Instructions, LINE, Work};
 
 pub(in super::super) fn has_avx2() -> bool {
     is_x86_feature_detected!("avx2")
@@ -27,46 +25,96 @@ pub(in super::super) fn run_avx2(work: impl Work) {
 }
 
 /// Is named by [`run_avx512`] alone, so the processor has it.
+#[derive(Clone, Copy)]
 struct Avx512;
 
 /// Is named by [`run_avx2`] alone, so the processor has it.
+#[derive(Clone, Copy)]
 struct Avx2;
 
-/// Adds lanes in parts of up to four registers.
-macro_rules! add_all {
-    ($register:ty, $load:ident, $store:ident, $xor:ident) => {
-        #[inline(always)]
-        fn add_all<const B: usize>(sum: &mut Lane<B>, lanes: &[Lane<B>], sources: &[u32]) {
-            const SIZE: usize = size_of::<$register>();
-            const { assert!(B.is_multiple_of(SIZE) && align_of::<Lane<B>>().is_multiple_of(SIZE)) };
-            for part in (0..B).step_by(4 * SIZE) {
-                let parts = part..B.min(part + 4 * SIZE);
-                // SAFETY: the processor has the instructions; `parts` is in the lane, in whole registers, and a lane is
-                // aligned to them.
-                unsafe {
-                    let mut registers = [$load(sum.0.as_ptr().add(part).cast()); 4];
-                    for (register, at) in registers.iter_mut().zip(parts.clone().step_by(SIZE)) {
-                        *register = $load(sum.0.as_ptr().add(at).cast());
-                    }
-                    for &source in sources {
-                        let lane = &lanes[source as usize].0;
-                        for (register, at) in registers.iter_mut().zip(parts.clone().step_by(SIZE)) {
-                            *register = $xor(*register, $load(lane.as_ptr().add(at).cast()));
-                        }
-                    }
-                    for (register, at) in registers.iter().zip(parts.step_by(SIZE)) {
-                        $store(sum.0.as_mut_ptr().add(at).cast(), *register);
-                    }
-                }
-            }
-        }
-    };
-}
-
 impl Instructions for Avx512 {
-    add_all!(__m512i, _mm512_load_si512, _mm512_store_si512, _mm512_xor_si512);
+    type Register = __m512i;
+
+    #[inline(always)]
+    fn zero() -> Self::Register {
+        // SAFETY: the processor has the instructions.
+        unsafe { _mm512_setzero_si512() }
+    }
+
+    #[inline(always)]
+    fn load(line: &[u8; LINE]) -> Self::Register {
+        // SAFETY: the processor has the instructions, and a line is as long as a register.
+        unsafe { _mm512_loadu_si512(line.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn store(register: Self::Register, line: &mut [u8; LINE]) {
+        // SAFETY: the processor has the instructions, and a line is as long as a register.
+        unsafe { _mm512_storeu_si512(line.as_mut_ptr().cast(), register) }
+    }
+
+    #[inline(always)]
+    fn add(a: Self::Register, b: Self::Register) -> Self::Register {
+        // SAFETY: the processor has the instructions.
+        unsafe { _mm512_xor_si512(a, b) }
+    }
+
+    #[inline(always)]
+    fn double(register: Self::Register) -> Self::Register {
+        // SAFETY: the processor has the instructions.
+        unsafe {
+            let reduction = _mm512_maskz_set1_epi8(_mm512_movepi8_mask(register), 0x1D);
+            _mm512_xor_si512(_mm512_add_epi8(register, register), reduction)
+        }
+    }
 }
 
 impl Instructions for Avx2 {
-    add_all!(__m256i, _mm256_load_si256, _mm256_store_si256, _mm256_xor_si256);
+    type Register = [__m256i; 2];
+
+    #[inline(always)]
+    fn zero() -> Self::Register {
+        // SAFETY: the processor has the instructions.
+        unsafe { [_mm256_setzero_si256(); 2] }
+    }
+
+    #[inline(always)]
+    fn load(line: &[u8; LINE]) -> Self::Register {
+        let line: *const __m256i = line.as_ptr().cast();
+        // SAFETY: the processor has the instructions, and a line is as long as two registers.
+        unsafe { [_mm256_loadu_si256(line), _mm256_loadu_si256(line.add(1))] }
+    }
+
+    #[inline(always)]
+    fn store(register: Self::Register, line: &mut [u8; LINE]) {
+        let line: *mut __m256i = line.as_mut_ptr().cast();
+        // SAFETY: the processor has the instructions, and a line is as long as two registers.
+        unsafe {
+            _mm256_storeu_si256(line, register[0]);
+            _mm256_storeu_si256(line.add(1), register[1]);
+        }
+    }
+
+    #[inline(always)]
+    fn add(a: Self::Register, b: Self::Register) -> Self::Register {
+        // SAFETY: the processor has the instructions.
+        unsafe { [_mm256_xor_si256(a[0], b[0]), _mm256_xor_si256(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn double([low, high]: Self::Register) -> Self::Register {
+        // SAFETY: the processor has the instructions.
+        unsafe {
+            let zero = _mm256_setzero_si256();
+            let reduction = _mm256_set1_epi8(0x1D);
+            let [low_reduction, high_reduction] = [
+                _mm256_and_si256(_mm256_cmpgt_epi8(zero, low), reduction),
+                _mm256_and_si256(_mm256_cmpgt_epi8(zero, high), reduction),
+            ];
+            [
+                _mm256_xor_si256(_mm256_add_epi8(low, low), low_reduction),
+                _mm256_xor_si256(_mm256_add_epi8(high, high), high_reduction),
+            ]
+        }
+    }
 }
