@@ -22,6 +22,7 @@ pub mod receiver;
 pub mod requirements {}
 pub mod sender;
 mod time;
+mod work;
 
 pub use time::Time;
 

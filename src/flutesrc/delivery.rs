@@ -38,6 +38,7 @@ fn limit_text(limit: Limit) -> String {
         Limit::Sessions => "there are max-sessions sessions".to_owned(),
         Limit::Objects => "there are max-objects objects".to_owned(),
         Limit::ObjectSize => "an object is longer than max-object-size".to_owned(),
+        Limit::Expansion => "content decoding makes more than max-expansion times as much of something".to_owned(),
         Limit::FdtInstances => "there are too many FDT Instances".to_owned(),
         Limit::FdtSize => "an FDT Instance is too long".to_owned(),
         Limit::DecodingWork => "decoding takes too much work".to_owned(),

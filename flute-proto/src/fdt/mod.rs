@@ -6,11 +6,13 @@
 //! sender that keeps the XML of each [`File`] ([`File::render`]) and puts tables together from them
 //! ([`FdtInstance::assemble`]) pays for what changed, not for the whole table.
 
+mod memory;
 mod read;
 mod schema;
 mod value;
 mod write;
 
+pub(crate) use read::InstanceReader;
 pub use read::{FdtError, FileError, Parsed, ReadLimits, Rejected};
 pub use schema::Schema;
 pub use write::WriteError;

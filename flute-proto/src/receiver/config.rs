@@ -57,6 +57,9 @@ pub struct Limits {
     pub max_fdt_size: u64,
     /// Bytes of an object after content decoding; 0 for no other bound than `max_memory`.
     pub max_object_size: u64,
+    /// Bytes that content decoding may make of a byte, of an FDT Instance or an object, beyond a mebibyte that any may
+    /// become. Text and tables hardly reach 50, DEFLATE ends at 1032.
+    pub max_expansion: u32,
     /// Objects longer than this go to a spool file, where there is a folder for it.
     pub spool_threshold: u64,
     /// Elements of the matrix that one source block of a Reed-Solomon code may take to solve: source symbols that are
@@ -75,6 +78,7 @@ impl Default for Limits {
             max_fdt_instances: 4096,
             max_fdt_size: 16 << 20,
             max_object_size: 0,
+            max_expansion: 250,
             spool_threshold: 16 << 20,
             max_decoding_work: 1 << 23,
             session_timeout: Duration::from_secs(300),

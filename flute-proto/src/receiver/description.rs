@@ -11,6 +11,9 @@ use crate::content::{ContentEncoding, UnknownEncoding};
 use crate::fdt::{FdtInstance, File};
 use crate::oti::{Oti, OtiError};
 
+/// What an allocator adds to the two allocations of a description, about, and the counters of one of them.
+const ALLOCATIONS: usize = 48;
+
 /// The description of an object by one or more FDT Instances.
 #[derive(Debug)]
 pub(super) struct Description {
@@ -108,18 +111,8 @@ impl Description {
         }
     }
 
-    /// Bytes of memory, about.
+    /// Bytes of memory: itself, what is known of the object, and what that holds.
     pub(super) fn memory_use(&self) -> u64 {
-        let file = &self.info.file;
-        let texts = [&file.content_type, &file.content_encoding, &file.etag, &file.decryption_key_uri];
-        let mut bytes = size_of::<Self>() + size_of::<ObjectInfo>() + file.content_location.len();
-        bytes += texts.into_iter().flatten().map(String::len).sum::<usize>();
-        bytes += file.groups.iter().map(|group| size_of::<String>() + group.len()).sum::<usize>();
-        let alternatives = file.alternate_content_location_1.iter().chain(&file.alternate_content_location_2);
-        let locations = alternatives.flat_map(|alternative| &alternative.locations);
-        bytes += locations.map(|location| size_of::<String>() + location.len()).sum::<usize>();
-        bytes += file.independent_unit_positions.len() * size_of::<u64>();
-        bytes += file.signatures.iter().map(|signature| size_of_val(signature) + signature.value.len()).sum::<usize>();
-        bytes as u64
+        (size_of::<Self>() + size_of::<ObjectInfo>() + ALLOCATIONS + self.info.file.heap_bytes()) as u64
     }
 }

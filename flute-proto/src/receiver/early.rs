@@ -13,9 +13,11 @@ use crate::oti::FecEncodingId;
 
 /// Memory of a group besides the packets in it.
 const GROUP_OVERHEAD: u64 = 160;
+/// Memory of a chunk of a group besides the packets in it.
+const CHUNK_OVERHEAD: usize = 64;
 /// FEC Encoding ID and length in front of each packet.
 const PACKET_OVERHEAD: usize = 3;
-/// By how much the room of a group grows at most.
+/// By how much the room of a group grows at most, but for a packet that is longer.
 const GROWTH: usize = 256 * 1024;
 
 /// What symbols belong to.
@@ -30,29 +32,58 @@ pub(super) enum Key {
 /// The packets of one object, in the order of their arrival.
 #[derive(Debug)]
 pub(super) struct Group {
-    bytes: Vec<u8>,
+    chunks: VecDeque<Vec<u8>>,
+    /// Where the next packet begins in the first of them.
+    position: usize,
     charged: u64,
     serial: u64,
 }
 
 impl Group {
-    /// FEC Encoding ID, and what followed the LCT header, of each packet.
-    pub(super) fn packets(&self) -> impl Iterator<Item = (FecEncodingId, Payload<'_>)> {
-        let mut rest = &self.bytes[..];
-        std::iter::from_fn(move || {
-            let (&[encoding_id, high, low], after) = rest.split_first_chunk()?;
-            let (packet, after) = after.split_at_checked(usize::from(u16::from_be_bytes([high, low])))?;
-            rest = after;
-            let encoding_id = FecEncodingId(encoding_id);
-            let (id, symbols) = packet.split_at_checked(encoding_id.payload_id_length())?;
-            Some((encoding_id, Payload { id, symbols }))
-        })
+    fn new(serial: u64) -> Self {
+        Self { chunks: VecDeque::new(), position: 0, charged: GROUP_OVERHEAD, serial }
+    }
+
+    /// Takes out the next packet: its FEC Encoding ID, and what followed the LCT header. The memory of those before it is
+    /// given back.
+    pub(super) fn next(&mut self, budget: &mut Budget) -> Option<(FecEncodingId, Payload<'_>)> {
+        while self.chunks.front().is_some_and(|chunk| self.position >= chunk.len())
+            && let Some(chunk) = self.chunks.pop_front()
+        {
+            let bytes = chunk_memory(chunk.capacity());
+            budget.release(bytes);
+            self.charged -= bytes;
+            self.position = 0;
+        }
+        let (&[encoding_id, high, low], rest) = self.chunks.front()?[self.position..].split_first_chunk()?;
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        self.position += PACKET_OVERHEAD + length;
+        let encoding_id = FecEncodingId(encoding_id);
+        let (id, symbols) = rest.get(..length)?.split_at_checked(encoding_id.payload_id_length())?;
+        Some((encoding_id, Payload { id, symbols }))
     }
 
     /// Gives the memory back.
     pub(super) fn discard(self, budget: &mut Budget) {
         budget.release(self.charged);
     }
+
+    /// Bytes of packets.
+    fn length(&self) -> usize {
+        self.chunks.iter().map(Vec::len).sum()
+    }
+
+    /// Room for a packet of so many bytes in a new chunk, where the last has none.
+    fn growth(&self, needed: usize) -> usize {
+        let last = self.chunks.back();
+        let has_room = last.is_some_and(|chunk| chunk.capacity() - chunk.len() >= needed);
+        if has_room { 0 } else { needed.max(self.length().min(GROWTH)) }
+    }
+}
+
+/// What a chunk takes.
+fn chunk_memory(capacity: usize) -> u64 {
+    (capacity + CHUNK_OVERHEAD) as u64
 }
 
 /// Symbols of objects and FDT Instances that cannot be read yet.
@@ -63,13 +94,15 @@ pub(super) struct EarlySymbols {
     order: VecDeque<(u64, Key)>,
     next_serial: u64,
     limit: u64,
+    max_groups: usize,
     charged: u64,
 }
 
 impl EarlySymbols {
-    /// Nothing is kept yet, and never more than a quarter of the memory.
-    pub(super) fn new(budget: &Budget) -> Self {
-        Self { groups: HashMap::new(), order: VecDeque::new(), next_serial: 0, limit: budget.limit() / 4, charged: 0 }
+    /// Nothing is kept yet, and never more than a quarter of the memory, nor of more than so many objects.
+    pub(super) fn new(budget: &Budget, max_groups: usize) -> Self {
+        let limit = budget.limit() / 4;
+        Self { groups: HashMap::new(), order: VecDeque::new(), next_serial: 0, limit, max_groups, charged: 0 }
     }
 
     /// Keeps a packet, and drops groups that have waited longer where that makes the room for it. Returns how many groups
@@ -84,14 +117,16 @@ impl EarlySymbols {
         let length = payload.id.len() + payload.symbols.len();
         let Ok(length_field) = u16::try_from(length) else { return Err(OverBudget) };
         let needed = PACKET_OVERHEAD + length;
-        let (room, held) = self
-            .groups
-            .get(&key)
-            .map_or((0, 0), |group| (group.bytes.capacity() - group.bytes.len(), group.bytes.len()));
-        let grow = if room < needed { needed.max(held.min(GROWTH)) } else { 0 };
-        let mut charge = grow as u64 + if held == 0 { GROUP_OVERHEAD } else { 0 };
+        let group = self.groups.get(&key);
+        let growth = group.map_or(needed, |group| group.growth(needed));
+        let is_new = group.is_none();
+        let charge = if growth > 0 { chunk_memory(growth) } else { 0 } + if is_new { GROUP_OVERHEAD } else { 0 };
         let mut dropped = 0;
-        while charge > 0 && (self.charged + charge > self.limit || budget.charge(charge).is_err()) {
+        while charge > 0
+            && (is_new && self.groups.len() >= self.max_groups
+                || self.charged + charge > self.limit
+                || budget.charge(charge).is_err())
+        {
             match self.order.front() {
                 // Its own group is the oldest: what is there is worth as much as what comes.
                 Some((serial, oldest))
@@ -108,16 +143,18 @@ impl EarlySymbols {
             let serial = self.next_serial;
             self.next_serial += 1;
             self.order.push_back((serial, key));
-            Group { bytes: Vec::new(), charged: 0, serial }
+            Group::new(serial)
         });
-        group.charged += std::mem::take(&mut charge);
-        if grow > 0 {
-            group.bytes.reserve_exact(grow);
+        if growth > 0 {
+            group.chunks.push_back(Vec::with_capacity(growth));
+            group.charged += chunk_memory(growth);
         }
-        group.bytes.push(encoding_id.0);
-        group.bytes.extend(length_field.to_be_bytes());
-        group.bytes.extend_from_slice(payload.id);
-        group.bytes.extend_from_slice(payload.symbols);
+        if let Some(chunk) = group.chunks.back_mut() {
+            chunk.push(encoding_id.0);
+            chunk.extend(length_field.to_be_bytes());
+            chunk.extend_from_slice(payload.id);
+            chunk.extend_from_slice(payload.symbols);
+        }
         Ok(dropped)
     }
 
@@ -163,18 +200,19 @@ mod tests {
     #[test]
     fn packets_come_out_as_they_went_in() {
         let mut budget = Budget::new(100_000);
-        let mut early = EarlySymbols::new(&budget);
+        let mut early = EarlySymbols::new(&budget, 100);
         for byte in 0..10u8 {
             let payload = Payload { id: &[0, 0, 0, byte], symbols: &vec![byte; byte.into()] };
             early.keep(object(1), NO_CODE, payload, &mut budget).unwrap();
         }
         assert!(early.take(object(2)).is_none());
-        let group = early.take(object(1)).unwrap();
-        for (byte, (encoding_id, payload)) in group.packets().enumerate() {
-            assert_eq!((encoding_id, payload.id), (NO_CODE, &[0, 0, 0, byte as u8][..]));
-            assert_eq!(payload.symbols, vec![byte as u8; byte]);
+        let mut group = early.take(object(1)).unwrap();
+        for byte in 0..10 {
+            let (encoding_id, payload) = group.next(&mut budget).unwrap();
+            assert_eq!((encoding_id, payload.id), (NO_CODE, &[0, 0, 0, byte][..]));
+            assert_eq!(payload.symbols, vec![byte; byte.into()]);
         }
-        assert_eq!(group.packets().count(), 10);
+        assert!(group.next(&mut budget).is_none());
         group.discard(&mut budget);
         assert_eq!((budget.used(), early.charged), (0, 0));
     }
@@ -182,7 +220,7 @@ mod tests {
     #[test]
     fn the_oldest_object_goes_first() {
         let mut budget = Budget::new(40_000);
-        let mut early = EarlySymbols::new(&budget);
+        let mut early = EarlySymbols::new(&budget, 100);
         let payload = Payload { id: &[0; 4], symbols: &[7; 1000] };
         let dropped: usize = (0..20).map(|toi| early.keep(object(toi), NO_CODE, payload, &mut budget).unwrap()).sum();
         assert!(budget.used() <= 10_000 && dropped >= 11, "{} {dropped}", budget.used());
@@ -196,10 +234,21 @@ mod tests {
     #[test]
     fn one_object_does_not_push_itself_out() {
         let mut budget = Budget::new(40_000);
-        let mut early = EarlySymbols::new(&budget);
+        let mut early = EarlySymbols::new(&budget, 100);
         let payload = Payload { id: &[0; 4], symbols: &[7; 1000] };
         let kept = (0..20).filter(|_| early.keep(object(1), NO_CODE, payload, &mut budget).is_ok()).count();
         assert!((5..10).contains(&kept), "{kept}");
-        assert_eq!(early.take(object(1)).unwrap().packets().count(), kept);
+        let mut group = early.take(object(1)).unwrap();
+        assert_eq!(std::iter::from_fn(|| group.next(&mut budget).map(drop)).count(), kept);
+    }
+
+    #[test]
+    fn so_many_objects_and_no_more() {
+        let mut budget = Budget::new(1_000_000);
+        let mut early = EarlySymbols::new(&budget, 10);
+        let payload = Payload { id: &[0; 4], symbols: &[7; 10] };
+        let dropped: usize =
+            (0..30).map(|toi| early.keep(object(toi % 15), NO_CODE, payload, &mut budget).unwrap()).sum();
+        assert_eq!((dropped, early.groups.len()), (20, 10));
     }
 }

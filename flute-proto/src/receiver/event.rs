@@ -191,6 +191,8 @@ pub enum Limit {
     FdtSize,
     /// `max_object_size`.
     ObjectSize,
+    /// `max_expansion`.
+    Expansion,
     /// `max_decoding_work`.
     DecodingWork,
 }
@@ -209,6 +211,9 @@ pub struct ReceiverStats {
     pub filtered: u64,
     /// Sessions that are open at present.
     pub sessions: Vec<(SessionId, SessionStats)>,
+    /// Work of the longest call of [`push`](super::Receiver::push) or
+    /// [`handle_timeout`](super::Receiver::handle_timeout) so far, in units of about a nanosecond.
+    pub most_work: u64,
     /// All sessions together, those that have been closed included.
     pub totals: SessionStats,
 }

@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::budget::Budget;
 use super::object::Object;
+use super::reading::Reading;
 use crate::Time;
 use crate::alc::Payload;
 use crate::content::ContentEncoding;
@@ -13,6 +14,8 @@ use crate::oti::Oti;
 
 /// FDT Instances that are received side by side, at most.
 const MAX_INCOMING: usize = 64;
+/// FDT Instances that are complete and wait to be read, at most.
+const MAX_READINGS: usize = 16;
 /// FDT Instance IDs (RFC 6726 §3.4.1).
 const IDS: u64 = 1 << 20;
 /// What an instance that has been read costs besides its bytes.
@@ -50,6 +53,8 @@ struct Newest {
 pub(super) struct Instances {
     incoming: HashMap<u32, Incoming>,
     incoming_by_age: VecDeque<u32>,
+    /// Complete, and to be read, in the order of their arrival.
+    readings: VecDeque<Reading>,
     known: HashMap<u32, Known>,
     known_by_age: VecDeque<(u64, u32)>,
     next_serial: u64,
@@ -70,16 +75,22 @@ pub(super) enum Relation {
 impl Instances {
     /// Whether a packet repeats what has been read.
     pub(super) fn relation(&self, id: u32, oti: Option<&Oti>, payload: Payload<'_>) -> Relation {
-        let Some(known) = self.known.get(&id) else { return Relation::Unknown };
-        let same = oti.is_none_or(|oti| *oti == known.oti)
-            && known.object.as_ref().is_none_or(|object| !object.differs(payload));
+        let (known, object) = if let Some(reading) = self.readings.iter().find(|reading| reading.id == id) {
+            (reading.object.oti(), Some(&reading.object))
+        } else if let Some(known) = self.known.get(&id) {
+            (&known.oti, known.object.as_ref())
+        } else {
+            return Relation::Unknown;
+        };
+        let same = oti.is_none_or(|oti| oti == known) && object.is_none_or(|object| !object.differs(payload));
         if same { Relation::Repeated } else { Relation::Other }
     }
 
     /// The FEC OTI of an instance, whether it has been read or is being received.
     pub(super) fn oti(&self, id: u32) -> Option<&Oti> {
         let incoming = self.incoming.get(&id).map(|incoming| incoming.object.oti());
-        incoming.or_else(|| self.known.get(&id).map(|known| &known.oti))
+        let reading = || self.readings.iter().find(|reading| reading.id == id).map(|reading| reading.object.oti());
+        incoming.or_else(reading).or_else(|| self.known.get(&id).map(|known| &known.oti))
     }
 
     /// The instance that is being received under this ID.
@@ -109,6 +120,32 @@ impl Instances {
         Some(incoming)
     }
 
+    /// Lines an instance up to be read, or forgets it if too many wait: `false` then.
+    pub(super) fn begin_reading(&mut self, reading: Reading, budget: &mut Budget) -> bool {
+        let has_room = self.readings.len() < MAX_READINGS;
+        if has_room {
+            self.readings.push_back(reading);
+        } else {
+            reading.discard(budget);
+        }
+        has_room
+    }
+
+    /// Whether there are instances to be read.
+    pub(super) fn is_reading(&self) -> bool {
+        !self.readings.is_empty()
+    }
+
+    /// Takes out the instance that is to be read next.
+    pub(super) fn take_reading(&mut self) -> Option<Reading> {
+        self.readings.pop_front()
+    }
+
+    /// Puts an instance back that is to be gone on with.
+    pub(super) fn put_reading_back(&mut self, reading: Reading) {
+        self.readings.push_front(reading);
+    }
+
     fn shed_incoming(&mut self, budget: &mut Budget) -> bool {
         let oldest = self.incoming_by_age.pop_front().and_then(|id| self.incoming.remove(&id));
         oldest.map(|incoming| incoming.object.discard(budget)).is_some()
@@ -127,8 +164,13 @@ impl Instances {
         full
     }
 
-    /// Forgets an instance that has been read.
+    /// Forgets an instance that has been read, or is being read.
     pub(super) fn forget(&mut self, id: u32, budget: &mut Budget) {
+        if let Some(index) = self.readings.iter().position(|reading| reading.id == id)
+            && let Some(reading) = self.readings.remove(index)
+        {
+            reading.discard(budget);
+        }
         if let Some(known) = self.known.remove(&id) {
             budget.release(KNOWN_OVERHEAD);
             if let Some(object) = known.object {

@@ -38,12 +38,14 @@
 mod blocks;
 mod budget;
 mod config;
+mod decoding;
 mod delivery;
 mod description;
 mod early;
 mod event;
 mod instances;
 mod object;
+mod reading;
 mod repair;
 mod session;
 mod store;
@@ -59,7 +61,13 @@ pub use event::{BlockLoss, Content, Event, Failure, Limit, ObjectInfo, Path, Rec
 use crate::Time;
 use crate::alc::Packet;
 use crate::lct::{Revision, Toi};
+use crate::work::Work;
 use session::{Context, Session};
+
+/// Work of one call, about: some milliseconds.
+const WORK_PER_CALL: u64 = 8_000_000;
+/// Work that a packet does at what was begun before it: those that come after it must not wait long.
+const WORK_BEHIND: u64 = WORK_PER_CALL / 16;
 
 /// Key of a session in the tables of a receiver: never used again.
 type Serial = u64;
@@ -77,6 +85,8 @@ pub struct Receiver {
     next_serial: Serial,
     /// When a session is to be looked after, the earliest first; and times that are no longer those of the session.
     deadlines: BinaryHeap<Reverse<(Time, Serial)>>,
+    /// Sessions that have something to go on with, each in its turn.
+    busy: VecDeque<Serial>,
     events: VecDeque<Event>,
     stats: ReceiverStats,
     sessions_limit_reported: bool,
@@ -87,6 +97,8 @@ struct Entry {
     session: Session,
     /// The time in `deadlines` that counts. It may be too early, never too late.
     deadline: Time,
+    /// It is in `busy`.
+    is_busy: bool,
 }
 
 impl Receiver {
@@ -100,6 +112,7 @@ impl Receiver {
             embryos: VecDeque::new(),
             next_serial: 0,
             deadlines: BinaryHeap::new(),
+            busy: VecDeque::new(),
             events: VecDeque::new(),
             stats: ReceiverStats::default(),
             sessions_limit_reported: false,
@@ -145,13 +158,19 @@ impl Receiver {
                 }
             }
         }
-        let mut cx = Context { config: &self.config, now, events: &mut self.events };
+        let work = Work::new(if entry.session.has_work() { WORK_BEHIND } else { WORK_PER_CALL });
+        let mut cx = Context { config: &self.config, now, events: &mut self.events, work };
         entry.session.push(&packet, datagram.len(), &mut cx);
+        let spent = cx.work.spent();
         let deadline = entry.session.next_deadline(&self.config);
         if deadline < entry.deadline {
             entry.deadline = deadline;
             self.deadlines.push(Reverse((deadline, serial)));
         }
+        if entry.session.has_work() && !std::mem::replace(&mut entry.is_busy, true) {
+            self.busy.push_back(serial);
+        }
+        self.note_work(spent);
     }
 
     /// What happened, in order, until `None`.
@@ -159,13 +178,19 @@ impl Receiver {
         self.events.pop_front()
     }
 
-    /// The earliest time at which something is to be done without a packet: the expiry of an FDT Instance, of a session.
+    /// The earliest time at which something is to be done without a packet: the expiry of an FDT Instance, of a session. A
+    /// time that is long past while there is work that one call did not finish.
     pub fn next_deadline(&self) -> Option<Time> {
+        if !self.busy.is_empty() {
+            return Some(Time::default());
+        }
         self.deadlines.peek().map(|Reverse((time, _))| *time)
     }
 
-    /// Does what is due at `now`.
+    /// Does what is due at `now`, as much of it as fits into one call: [`next_deadline`](Self::next_deadline) says whether
+    /// that was all.
     pub fn handle_timeout(&mut self, now: Time) {
+        let mut work = Work::new(WORK_PER_CALL);
         let mut due = Vec::new();
         while let Some(Reverse((time, serial))) = self.deadlines.peek().copied()
             && time <= now
@@ -177,27 +202,54 @@ impl Receiver {
         }
         for serial in due {
             let Some(entry) = self.sessions.get_mut(&serial) else { continue };
-            let mut cx = Context { config: &self.config, now, events: &mut self.events };
-            if entry.session.handle_timeout(&mut cx) {
+            let work_of_session = work.split(u64::MAX);
+            let mut cx = Context { config: &self.config, now, events: &mut self.events, work: work_of_session };
+            let goes_on = entry.session.handle_timeout(&mut cx);
+            work.spend(cx.work.spent());
+            if goes_on {
                 entry.deadline = entry.session.next_deadline(&self.config);
                 self.deadlines.push(Reverse((entry.deadline, serial)));
+                if entry.session.has_work() && !std::mem::replace(&mut entry.is_busy, true) {
+                    self.busy.push_back(serial);
+                }
             } else {
                 self.forget(serial);
             }
         }
         self.drop_stale_deadlines();
+        while !work.is_exhausted()
+            && let Some(serial) = self.busy.pop_front()
+        {
+            let Some(entry) = self.sessions.get_mut(&serial) else { continue };
+            let turn = work.split(WORK_PER_CALL / 4);
+            let mut cx = Context { config: &self.config, now, events: &mut self.events, work: turn };
+            entry.session.work(&mut cx);
+            work.spend(cx.work.spent());
+            entry.is_busy = entry.session.has_work();
+            if entry.is_busy {
+                self.busy.push_back(serial);
+            }
+        }
+        self.note_work(work.spent());
     }
 
-    /// No more datagrams will come: every object that is not complete is reported as failed, every session as closed.
+    /// No more datagrams will come: every object that is not complete is reported as failed, every session as closed. What
+    /// was left to do is done, however long it takes.
     pub fn finish(&mut self, now: Time) {
         let serials: Vec<Serial> = self.sessions.keys().copied().collect();
         for serial in serials {
             if let Some(entry) = self.sessions.get_mut(&serial) {
-                entry.session.finish(&mut Context { config: &self.config, now, events: &mut self.events });
+                let work = Work::unlimited();
+                entry.session.finish(&mut Context { config: &self.config, now, events: &mut self.events, work });
             }
             self.forget(serial);
         }
         self.deadlines.clear();
+        self.busy.clear();
+    }
+
+    fn note_work(&mut self, spent: u64) {
+        self.stats.most_work = self.stats.most_work.max(spent);
     }
 
     /// Whether an object with a Content-Location that is `wanted` may still be completed: one that is described and not
@@ -249,9 +301,12 @@ impl Receiver {
         }
         let serial = self.next_serial;
         self.next_serial += 1;
-        let session = Session::new(id, &mut Context { config: &self.config, now, events: &mut self.events });
+        let session = Session::new(
+            id,
+            &mut Context { config: &self.config, now, events: &mut self.events, work: Work::new(WORK_PER_CALL) },
+        );
         self.serials.insert(id, serial);
-        self.sessions.insert(serial, Entry { session, deadline: Time::MAX });
+        self.sessions.insert(serial, Entry { session, deadline: Time::MAX, is_busy: false });
         self.embryos.push_back(serial);
         Some(serial)
     }
@@ -269,7 +324,8 @@ impl Receiver {
         shed = shed.or_else(|| self.sessions.iter().find(|(_, entry)| closed(entry)).map(|(serial, _)| *serial));
         let Some(serial) = shed else { return false };
         if let Some(entry) = self.sessions.get_mut(&serial) {
-            entry.session.finish(&mut Context { config: &self.config, now, events: &mut self.events });
+            let work = Work::unlimited();
+            entry.session.abandon(&mut Context { config: &self.config, now, events: &mut self.events, work });
         }
         self.forget(serial);
         true

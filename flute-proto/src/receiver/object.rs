@@ -81,6 +81,17 @@ pub(super) struct Outcome {
     pub(super) too_expensive: bool,
 }
 
+/// Work of a packet, and of each of its symbols.
+const PACKET: u64 = 200;
+const SYMBOL: u64 = 60;
+
+impl Outcome {
+    /// How much work it was.
+    pub(super) fn work(&self) -> u64 {
+        PACKET + SYMBOL * u64::from(self.new + self.duplicate + self.unusable + self.dropped)
+    }
+}
+
 impl Object {
     /// An object of which nothing is there yet.
     pub(super) fn new(oti: Oti, terms: Terms<'_>, budget: &mut Budget) -> Result<Self, Unreceivable> {

@@ -299,6 +299,15 @@ impl Harness {
         let path = Path { source: source.parse().ok(), destination: "239.1.1.1:3400".parse::<SocketAddr>().ok() };
         self.receiver.push(path, packet, self.now);
         self.drain();
+        self.settle();
+    }
+
+    /// Lets the receiver finish what one call did not.
+    fn settle(&mut self) {
+        while self.receiver.next_deadline().is_some_and(|deadline| deadline <= self.now) {
+            self.receiver.handle_timeout(self.now);
+            self.drain();
+        }
     }
 
     pub(crate) fn push_all<'a>(&mut self, packets: impl IntoIterator<Item = &'a Vec<u8>>) {

@@ -121,7 +121,7 @@ fn fdt_that_inflates() {
     let bomb = encode(ContentEncoding::Gzip, &zeros).unwrap();
     let packets = wide().fdt_bytes(0, Some(3), &bomb);
     let harness = beside(packets.into_iter());
-    assert_eq!(reached(&harness, Limit::FdtSize), 1);
+    assert_eq!(reached(&harness, Limit::Expansion), 1);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn object_that_inflates() {
     // Some more for the work to go on.
     packets.extend(vec![wide().symbol_packet(1, &oti, PayloadId::default(), &bomb[..1000], false); 100]);
     let harness = beside(packets.into_iter());
-    assert_eq!(harness.failures(), [(1, "Limit(Memory)".to_owned())]);
+    assert_eq!(harness.failures(), [(1, "Limit(Expansion)".to_owned())]);
 }
 
 #[test]

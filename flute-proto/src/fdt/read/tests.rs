@@ -2,8 +2,10 @@
 
 use proptest::prelude::*;
 
+use super::attributes::wrong;
 use super::*;
-use crate::fdt::MessageDigest;
+use crate::fdt::{AlternateContentLocation, CacheControl, File, MessageDigest, Signature};
+use crate::oti::{FecEncodingId, OtiAttributes};
 
 fn read(document: &str) -> Result<Parsed, FdtError> {
     FdtInstance::from_xml(document.as_bytes(), &ReadLimits::default())
@@ -371,6 +373,9 @@ fn nothing_is_expanded() {
     assert_eq!(parsed.rejected[0].reason, FileError::Entity("Content-Location".to_owned()));
 }
 
+/// What every File must have.
+const KEYS: &str = "TOI='1' Content-Location='a'";
+
 #[test]
 fn bounds() {
     let nested = format!("<FDT-Instance Expires='1'>{}", "<x>".repeat(1_000_000));
@@ -388,26 +393,76 @@ fn bounds() {
     assert_eq!(limited(9), Err(FdtError::TooManyFiles(9)));
 
     for content in [
-        "<Group/>".repeat(1000),
-        "<Base-URL-1>http://example.com/</Base-URL-1>".repeat(1000),
         "<File TOI='1' Content-Location='a'/>".repeat(100),
         format!("<File TOI='1' Content-Location='{}'/>", "a".repeat(10_000)),
         format!("<File TOI='1' Content-Location='a' IndependentUnitPositions='{}'/>", "0 ".repeat(2000)),
-        format!("<File>{}", "<Alternate-Content-Location-1/>".repeat(1000)),
-        format!("<File>{}", "<Signature>AA==</Signature>".repeat(1000)),
-        format!("<File>{}", "<Group>g</Group>".repeat(1000)),
+        format!("<File {KEYS}>{}</File>", "<Alternate-Content-Location-1/>".repeat(1000)),
+        format!("<File {KEYS}>{}</File>", "<Signature>AA==</Signature>".repeat(1000)),
+        format!("<File {KEYS}>{}</File>", "<Group>g</Group>".repeat(1000)),
     ] {
         let document = format!("<FDT-Instance Expires='1'>{content}");
         let limits = ReadLimits { max_memory: 10_000, ..ReadLimits::default() };
         assert_eq!(FdtInstance::from_xml(document.as_bytes(), &limits), Err(FdtError::TooLarge(10_000)), "{content}");
     }
-    let many =
-        |count| format!("<File TOI='1' Content-Location='a' IndependentUnitPositions='{}'/>", "0 ".repeat(count));
-    assert_eq!(only_file(&many(65_536)).independent_unit_positions.len(), 65_536);
-    assert_eq!(only_file(&many(65_537)).independent_unit_positions, []);
+    // What applies to all files is kept short, since each of them has it.
+    let groups = format!("<Group>{}</Group>{}", "g".repeat(5000), "<Group>g</Group>".repeat(1000));
+    let parsed =
+        read(&format!("<FDT-Instance Expires='1' Content-Type='{}'>{groups}</FDT-Instance>", "a".repeat(5000)));
+    let instance = parsed.unwrap().instance;
+    assert_eq!((instance.groups, instance.content_type), (vec!["g".to_owned(); 64], None));
     let attributes: String = (0..300).map(|number| format!(" a{number}=''")).collect();
     let (files, rejected) = files(&format!("<File TOI='1' Content-Location='a'{attributes}/>"));
-    assert_eq!((files, rejected), (vec![], vec![FileError::Attributes("more than 256".to_owned())]));
+    assert_eq!((files, rejected), (vec![], vec![FileError::Attributes("more than 64".to_owned())]));
+}
+
+#[test]
+fn long_elements() {
+    let positions = |count| format!("<File {KEYS} IndependentUnitPositions='{}'/>", "0 ".repeat(count));
+    assert_eq!(only_file(&positions(100_000)).independent_unit_positions.len(), 100_000);
+    // Whatever is long stands alone, and the rest of the document behind it.
+    let long = 3 * MAX_ELEMENT;
+    for element in [
+        positions(long / 2),
+        format!("<File {KEYS}>{}</File>", "<Group>g</Group>".repeat(long / 16)),
+        format!("<Unknown>{}</Unknown>", "<a/>".repeat(long / 4)),
+        format!("<!--{}-->", "-".repeat(long)),
+        format!("<a b='{}'/>", "&lt;".repeat(long / 4)),
+    ] {
+        let offset = r#"<FDT-Instance Expires="1">"#.len() as u64;
+        let document = format!(r#"<FDT-Instance Expires="1">{element}<File {KEYS}/></FDT-Instance>"#);
+        assert_eq!(read(&document), Err(FdtError::ElementTooLong { offset }));
+    }
+    // White space is no element, nor are many short ones.
+    let file = only_file(&format!("{}<File {KEYS}/>{}", " \u{20AC}".repeat(long), "<!-- -->".repeat(long)));
+    assert_eq!(file.content_location, "a");
+}
+
+/// In slices that are as short as can be, a document is what it is in one.
+#[test]
+fn slices() {
+    let many: String =
+        (1..=5000).map(|toi| format!("<f:File TOI='{toi}' f:Content-Location='\u{20AC}{toi}'/>")).collect();
+    let long = SMALL.replace("</f:FDT-Instance>", &format!("{many}</f:FDT-Instance>"));
+    let latin1 =
+        br#"<?xml version="1.0" encoding="latin1"?><FDT-Instance Expires="1"><File TOI="1" Content-Location="XX"/>
+        </FDT-Instance>"#;
+    let latin1: Vec<u8> = latin1.iter().map(|&byte| if byte == b'X' { 0xE9 } else { byte }).collect();
+    let limits = ReadLimits::default();
+    for document in [SMALL.as_bytes(), long.as_bytes(), &latin1, b"<FDT-Instance Expires='1'/>"] {
+        let mut reader = InstanceReader::default();
+        let (mut files, mut slices) = (Vec::new(), 0);
+        while !reader.proceed(document, &limits, &mut Work::new(1)).unwrap() {
+            files.extend(reader.take_files());
+            slices += 1;
+            assert!(slices < 20_000);
+        }
+        files.extend(reader.take_files());
+        let sliced = Parsed { instance: FdtInstance { files, ..reader.into_parsed().instance }, rejected: vec![] };
+        assert_eq!(Ok(sliced), FdtInstance::from_xml(document, &limits));
+    }
+    let mut work = Work::new(1_000_000);
+    assert_eq!(InstanceReader::default().proceed(long.as_bytes(), &limits, &mut work), Ok(false));
+    assert!(work.spent() < 1_000_000 + 10_000, "{}", work.spent());
 }
 
 #[test]

@@ -6,8 +6,10 @@
 //! after it. The session is closed when it is complete, or when nothing has arrived for a while. What is known of a closed
 //! session is kept, so that stray packets do not open it again; a new FDT Instance does, and many more packets do.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
+use super::describe::FORGET;
 use super::{Context, Session};
 use crate::Time;
 use crate::lct::Toi;
@@ -36,6 +38,15 @@ pub(super) enum Closing {
         /// Packets that said nothing of it since.
         packets: u32,
     },
+}
+
+/// A session that is being closed.
+#[derive(Debug)]
+pub(super) struct Ending {
+    /// The sender closes it.
+    by_sender: bool,
+    /// Objects that were open when that began, the first of them last.
+    open: Vec<Toi>,
 }
 
 impl Session {
@@ -67,11 +78,7 @@ impl Session {
     /// Closes a session that is about to be closed without waiting for its silence, if nothing is left to wait for.
     pub(super) fn close_if_complete(&mut self, cx: &mut Context<'_>) {
         let is_announced = matches!(self.closing, Closing::Announced { .. });
-        if is_announced
-            && self.complete_announced
-            && self.deliveries.is_empty()
-            && !self.objects.values().any(Tracked::is_open)
-        {
+        if is_announced && self.complete_announced && !self.has_work() && !self.objects.values().any(Tracked::is_open) {
             self.close(true, cx);
         }
     }
@@ -91,13 +98,13 @@ impl Session {
     /// Closes the session if it has been silent for long enough. `false` if it is to be forgotten.
     pub(super) fn heed_silence(&mut self, cx: &mut Context<'_>) -> bool {
         self.close_if_complete(cx);
-        if cx.now < self.end_of_silence(cx.config) || !self.deliveries.is_empty() {
+        if cx.now < self.end_of_silence(cx.config) || self.has_work() {
             return true;
         }
         match self.closing {
             Closing::No => {
                 self.close(false, cx);
-                false
+                self.is_ending()
             }
             Closing::Announced { .. } => {
                 self.close(true, cx);
@@ -109,23 +116,55 @@ impl Session {
 
     /// The session ends now: what is complete is delivered, what is not is reported.
     pub(in crate::receiver) fn finish(&mut self, cx: &mut Context<'_>) {
-        self.deliver(u64::MAX, cx);
+        self.work(cx);
+        self.abandon(cx);
+    }
+
+    /// The session ends now, and what is not done is not done any more.
+    pub(in crate::receiver) fn abandon(&mut self, cx: &mut Context<'_>) {
         if !self.is_closed() {
             self.close(matches!(self.closing, Closing::Announced { .. }), cx);
         }
     }
 
+    /// Closes the session, at once where that is little work.
     fn close(&mut self, by_sender: bool, cx: &mut Context<'_>) {
         let mut open: Vec<Toi> =
             self.objects.iter().filter(|(_, tracked)| tracked.is_open()).map(|(toi, _)| *toi).collect();
-        open.sort_unstable();
-        for toi in open {
-            self.fail(toi, Failure::SessionEnded, cx);
+        open.sort_unstable_by_key(|toi| Reverse(*toi));
+        self.ending = Some(Ending { by_sender, open });
+        self.end(cx);
+    }
+
+    /// Whether the session is being closed.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+
+    /// Reports what is not complete in a session that is being closed, and then that it is.
+    pub(super) fn end(&mut self, cx: &mut Context<'_>) {
+        let Some(mut ending) = self.ending.take() else { return };
+        while let Some(toi) = ending.open.pop() {
+            if self.objects.get(&toi).is_some_and(Tracked::is_open) {
+                self.fail(toi, Failure::SessionEnded, cx);
+            }
+            cx.work.spend(FORGET);
+            if cx.work.is_exhausted() {
+                self.ending = Some(ending);
+                return;
+            }
+        }
+        while self.early.shed(&mut self.budget) {
+            cx.work.spend(FORGET);
+            if cx.work.is_exhausted() {
+                self.ending = Some(ending);
+                return;
+            }
         }
         let complete = self.complete_announced && !self.has_losses;
+        let by_sender = ending.by_sender;
         cx.events.push_back(Event::SessionClosed { session: self.id, by_sender, complete });
         self.closing = Closing::Closed { packets: 0 };
-        while self.early.shed(&mut self.budget) {}
     }
 
     /// A closed session goes on: what could not be completed may be now, what was delivered is not delivered again.
@@ -140,21 +179,18 @@ impl Session {
         }
     }
 
-    /// The sender of a closed session begins anew: what was received before counts no more.
-    pub(super) fn reopen(&mut self, cx: &mut Context<'_>) {
+    /// The sender of a closed session begins anew: what was received before counts no more. Returns what is to be forgotten
+    /// of it.
+    pub(super) fn reopen(&mut self, cx: &mut Context<'_>) -> Vec<Toi> {
         cx.events.push_back(Event::SessionOpened(self.id));
-        let past: Vec<Toi> = self
-            .objects
-            .iter()
-            .filter(|(_, tracked)| tracked.description.is_some() || matches!(tracked.reception, Reception::Failed))
-            .map(|(toi, _)| *toi)
-            .collect();
-        for toi in past {
-            self.forget(toi);
-        }
         self.completed.clear();
         self.complete_announced = false;
         self.has_losses = false;
         self.closing = Closing::No;
+        self.objects
+            .iter()
+            .filter(|(_, tracked)| tracked.description.is_some() || matches!(tracked.reception, Reception::Failed))
+            .map(|(toi, _)| *toi)
+            .collect()
     }
 }

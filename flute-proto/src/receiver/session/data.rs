@@ -56,7 +56,7 @@ impl Session {
             (None, Some(Err(error))) => return self.fail(toi, Failure::Description(error.to_string()), cx),
         };
         if self.begin(toi, oti, cx) {
-            self.take_early(toi, cx);
+            self.begin_early(Key::Object(toi), cx);
             if let Some(tracked) = self.objects.get_mut(&toi)
                 && let Reception::Receiving(receiving) = &mut tracked.reception
             {
@@ -132,18 +132,38 @@ impl Session {
         true
     }
 
-    /// Takes the symbols of an object that has been begun which arrived before it could be.
-    pub(super) fn take_early(&mut self, toi: Toi, cx: &mut Context<'_>) {
-        let Some(group) = self.early.take(Key::Object(toi)) else { return };
-        for (encoding_id, payload) in group.packets() {
-            if let Some(tracked) = self.objects.get_mut(&toi)
-                && let Reception::Receiving(receiving) = &mut tracked.reception
-            {
-                let outcome = receiving.take(encoding_id, payload, &self.hasher, cx.now, &mut self.budget);
-                self.heed(toi, outcome, cx);
-            }
+    /// Begins to take the symbols of an object or FDT Instance that arrived before it could be begun.
+    pub(super) fn begin_early(&mut self, key: Key, cx: &mut Context<'_>) {
+        if let Some(group) = self.early.take(key) {
+            self.taking.push_back((key, group));
+            self.take_early(cx);
         }
-        group.discard(&mut self.budget);
+    }
+
+    /// Takes symbols that arrived early.
+    pub(super) fn take_early(&mut self, cx: &mut Context<'_>) {
+        while !cx.work.is_exhausted()
+            && let Some((key, mut group)) = self.taking.pop_front()
+        {
+            while let Some((encoding_id, payload)) = group.next(&mut self.budget) {
+                match key {
+                    Key::Instance(id) => self.insert_into_instance(id, payload, cx),
+                    Key::Object(toi) => {
+                        let Some(Tracked { reception: Reception::Receiving(receiving), .. }) =
+                            self.objects.get_mut(&toi)
+                        else {
+                            break;
+                        };
+                        let outcome = receiving.take(encoding_id, payload, &self.hasher, cx.now, &mut self.budget);
+                        self.heed(toi, outcome, cx);
+                    }
+                }
+                if cx.work.is_exhausted() {
+                    return self.taking.push_front((key, group));
+                }
+            }
+            group.discard(&mut self.budget);
+        }
     }
 
     /// Draws the conclusions of a packet that an object took.
@@ -152,6 +172,7 @@ impl Session {
             Ok(outcome) => outcome,
             Err(error) => return self.fail(toi, Failure::Spool(error.into()), cx),
         };
+        cx.work.spend(outcome.work());
         self.stats.duplicates += u64::from(outcome.duplicate);
         self.stats.recovered += u64::from(outcome.recovered);
         self.stats.unusable += u64::from(outcome.unusable);

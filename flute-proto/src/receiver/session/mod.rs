@@ -4,6 +4,7 @@
 
 mod close;
 mod data;
+mod describe;
 mod fdt;
 mod outcome;
 mod room;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use super::budget::Budget;
 use super::delivery::{Delivery, DeliveryLimits};
-use super::early::EarlySymbols;
+use super::early::{EarlySymbols, Group, Key};
 use super::event::{Event, Limit, SessionId, SessionStats};
 use super::instances::Instances;
 use super::object::Terms;
@@ -25,10 +26,14 @@ use super::{Mode, ReceiverConfig};
 use crate::Time;
 use crate::alc::Packet;
 use crate::lct::Toi;
-use close::Closing;
+use crate::work::Work;
+use close::{Closing, Ending};
+use describe::Describing;
 
-/// Bytes that are hashed and decoded in one call, about: some ten milliseconds.
-const WORK_PER_CALL: u64 = 8 << 20;
+/// Work that one kind of what is pending gets before the next has its turn.
+const TURN: u64 = 2_000_000;
+/// Work of a timer.
+const TIMER: u64 = 1000;
 
 /// What a call needs from outside of the session.
 #[derive(Debug)]
@@ -36,6 +41,8 @@ pub(super) struct Context<'a> {
     pub(super) config: &'a ReceiverConfig,
     pub(super) now: Time,
     pub(super) events: &'a mut VecDeque<Event>,
+    /// What may be done in this call.
+    pub(super) work: Work,
 }
 
 impl Context<'_> {
@@ -47,9 +54,19 @@ impl Context<'_> {
         }
     }
 
+    /// Does something for a part of the work.
+    fn for_a_turn(&mut self, job: impl FnOnce(&mut Self)) {
+        let part = self.work.split(TURN);
+        let whole = std::mem::replace(&mut self.work, part);
+        job(self);
+        let part = std::mem::replace(&mut self.work, whole);
+        self.work.spend(part.spent());
+    }
+
     fn delivery_limits(&self) -> DeliveryLimits {
         DeliveryLimits {
             max_size: self.config.limits.max_object_size,
+            max_expansion: self.config.limits.max_expansion,
             spool_directory: self.config.spool_directory.clone(),
             spool_threshold: self.config.limits.spool_threshold,
         }
@@ -99,7 +116,13 @@ pub(super) struct Session {
     /// Hashes symbols, so that a sender cannot choose what they hash to.
     hasher: RandomState,
     early: EarlySymbols,
+    /// Groups of early symbols that are being taken.
+    taking: VecDeque<(Key, Group)>,
+    /// The instance the files of which are being described.
+    describing: Option<Describing>,
     deliveries: VecDeque<(Toi, Delivery)>,
+    /// The session is being closed.
+    ending: Option<Ending>,
     timers: BinaryHeap<Reverse<(Time, Timer)>>,
     last_packet: Time,
     closing: Closing,
@@ -117,7 +140,7 @@ impl Session {
         Self {
             id,
             mode: cx.config.mode,
-            early: EarlySymbols::new(&budget),
+            early: EarlySymbols::new(&budget, cx.config.limits.max_objects),
             budget,
             flute_version: None,
             clock: Clock::Unknown,
@@ -129,7 +152,10 @@ impl Session {
             completed: VecDeque::new(),
             versions: Versions::default(),
             hasher: RandomState::new(),
+            taking: VecDeque::new(),
+            describing: None,
             deliveries: VecDeque::new(),
+            ending: None,
             timers: BinaryHeap::new(),
             last_packet: cx.now,
             closing: Closing::No,
@@ -171,28 +197,42 @@ impl Session {
                 (_, None) => {}
             }
         }
-        if !self.deliveries.is_empty() {
-            self.deliver(WORK_PER_CALL, cx);
-        }
+        self.work(cx);
         self.heed_close_flag(packet.header.close_session, cx);
+    }
+
+    /// Whether something is to be gone on with.
+    pub(super) fn has_work(&self) -> bool {
+        !self.taking.is_empty()
+            || self.describing.is_some()
+            || self.instances.is_reading()
+            || !self.deliveries.is_empty()
+            || self.is_ending()
+    }
+
+    /// Goes on with what is pending, each kind in its turn, so that none waits for all of another.
+    pub(super) fn work(&mut self, cx: &mut Context<'_>) {
+        while self.has_work() && !cx.work.is_exhausted() {
+            for job in [Self::end, Self::take_early, Self::read, Self::deliver] {
+                cx.for_a_turn(|cx| job(self, cx));
+            }
+        }
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called at the latest.
     pub(super) fn next_deadline(&self, config: &ReceiverConfig) -> Time {
-        if !self.deliveries.is_empty() {
-            return Time::default();
-        }
         let timer = self.timers.peek().map_or(Time::MAX, |Reverse((time, _))| *time);
         timer.min(self.end_of_silence(config))
     }
 
     /// Does what is due. `false` if the session is over and to be forgotten.
     pub(super) fn handle_timeout(&mut self, cx: &mut Context<'_>) -> bool {
-        self.deliver(WORK_PER_CALL, cx);
         while let Some(Reverse((time, timer))) = self.timers.peek().copied()
             && time <= cx.now
+            && !cx.work.is_exhausted()
         {
             self.timers.pop();
+            cx.work.spend(TIMER);
             match timer {
                 Timer::Object(toi) => self.expire(toi, cx),
                 Timer::Instance(id) => self.instances.expire(id, cx.now, &mut self.budget),

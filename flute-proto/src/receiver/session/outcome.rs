@@ -51,13 +51,16 @@ impl Session {
         }
     }
 
-    /// Works at the objects that are complete.
-    pub(super) fn deliver(&mut self, mut work: u64, cx: &mut Context<'_>) {
-        while let Some((toi, delivery)) = self.deliveries.front_mut()
-            && let Some(result) = delivery.proceed(&mut work, &mut self.budget)
+    /// Works at the objects that are complete, in turns where they are long.
+    pub(super) fn deliver(&mut self, cx: &mut Context<'_>) {
+        while !cx.work.is_exhausted()
+            && let Some((toi, mut delivery)) = self.deliveries.pop_front()
         {
-            let (toi, info) = (*toi, delivery.info.clone());
-            self.deliveries.pop_front();
+            let Some(result) = delivery.proceed(&mut self.budget, &mut cx.work) else {
+                self.deliveries.push_back((toi, delivery));
+                continue;
+            };
+            let info = delivery.info;
             match result {
                 Ok(content) => {
                     self.stats.completed += 1;
@@ -147,6 +150,14 @@ impl Session {
                 };
                 (oti.map(Object::losses_of_all).unwrap_or_default(), reason)
             }
+            Reception::Delivering(_) => {
+                if let Some(index) = self.deliveries.iter().position(|(other, _)| *other == toi)
+                    && let Some((_, mut delivery)) = self.deliveries.remove(index)
+                {
+                    delivery.release(&mut self.budget);
+                }
+                (Vec::new(), reason)
+            }
             _ => (Vec::new(), reason),
         };
         let reported = std::mem::replace(&mut tracked.failure_reported, true);
@@ -197,6 +208,16 @@ impl Session {
         if let Some(description) = tracked.description {
             self.versions.remove(description.info.location(), toi);
         }
+        self.stop_taking(toi);
+    }
+
+    /// Forgets the early symbols of an object that are being taken.
+    fn stop_taking(&mut self, toi: Toi) {
+        if let Some(index) = self.taking.iter().position(|(key, _)| *key == Key::Object(toi))
+            && let Some((_, group)) = self.taking.remove(index)
+        {
+            group.discard(&mut self.budget);
+        }
     }
 
     /// Whether an object with a location that is `wanted` may still be completed.
@@ -208,7 +229,7 @@ impl Session {
             tracked.is_open()
                 && tracked.description.as_ref().is_some_and(|description| wanted(description.info.location()))
         };
-        !self.complete_announced || self.objects.values().any(is_wanted)
+        !self.complete_announced || self.has_work() || self.objects.values().any(is_wanted)
     }
 
     /// Takes a completed object anew, should it be repeated.
@@ -230,5 +251,6 @@ impl Session {
         if let Reception::Receiving(receiving) = reception {
             receiving.into_parts().0.discard(&mut self.budget);
         }
+        self.stop_taking(toi);
     }
 }
