@@ -22,9 +22,9 @@
  * watch, come when they have not changed for `settle-time`. Names that match `ignore` are temporary and never sent. Links
  * to files are followed within the folder, links to folders are not.
  *
- * The order is that in which files were completed, so that a manifest comes after the segments it names if the packager
- * wrote it after them. If a file changes again before it is its turn, only its last version is sent, in the order of that
- * version.
+ * The order is that in which files were completed, and a manifest comes after the segments that it names, even if the
+ * packager closes them later, for which it waits up to `settle-time`. If a file changes again before it is its turn, only
+ * its last version is sent, in the order of that version.
  *
  * A packager should replace a long file by renaming another one to its name. One that is written over while it is being
  * sent is no object any more: flutesink ends its transfer with a warning, and the new version follows.

@@ -51,6 +51,11 @@ impl Pending {
         }
     }
 
+    /// The files that are complete, in any order.
+    pub(super) fn complete(&self) -> impl Iterator<Item = &PathBuf> {
+        self.changes.iter().filter(|(_, (_, change))| *change == Change::Complete).map(|(path, _)| path)
+    }
+
     /// The files below a folder.
     pub(super) fn below(&self, folder: &Path) -> Vec<PathBuf> {
         below(&self.changes, folder)

@@ -7,12 +7,13 @@
 //! changed for a while.
 //!
 //! What is told follows the order of what happened, so that a manifest that was written after a segment comes after it.
-//! Of a file that changes faster than it is told, only the last version is.
+//! Some packagers close a segment only after they have written the manifest that names it: the manifest waits for that, as
+//! long as files take to settle. Of a file that changes faster than it is told, only the last version is.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -25,6 +26,9 @@ use crate::waker::Waker;
 
 /// How soon after a change another one may leave the same time of change.
 const CLOCK_TICK: Duration = Duration::from_millis(50);
+
+/// Bytes of a manifest that are searched for names.
+const MAX_MANIFEST: u64 = 4 << 20;
 
 /// How often a folder is looked for that has gone.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -90,6 +94,10 @@ pub(super) struct Watcher {
     settling: Settling<Version>,
     /// Until then there are files that a manifest may name, although they are not known to be complete.
     hold_manifests: Option<Instant>,
+    /// Files that were created and not closed yet.
+    being_written: BTreeSet<PathBuf>,
+    /// Manifests that name such files, and until when they wait for them.
+    early_manifests: BTreeMap<PathBuf, Instant>,
     complaints: Vec<String>,
     /// When to look whether the folder is there again.
     look_again: Option<Instant>,
@@ -107,6 +115,8 @@ impl Watcher {
             pending: Pending::default(),
             settling: Settling::default(),
             hold_manifests: None,
+            being_written: BTreeSet::new(),
+            early_manifests: BTreeMap::new(),
             complaints: Vec::new(),
             look_again: None,
         };
@@ -132,6 +142,7 @@ impl Watcher {
                 match self.open(&relative) {
                     // Closed again without a change.
                     Ok(file) if was_sent.is_some_and(|sent| sent.version == file.version && !sent.is_fresh) => continue,
+                    Ok(file) if self.is_early(&file) => continue,
                     Ok(file) => return Ok(Next::File(file)),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => (),
                     Err(error) => {
@@ -211,11 +222,13 @@ impl Watcher {
     fn notice(&mut self, notice: Notice) {
         match notice {
             Notice::Complete(relative) if self.selection.takes_file(&relative) => self.complete(relative),
-            // Neither links nor further names of a file are written and closed.
             Notice::Created(relative) if self.selection.takes_file(&relative) => {
                 let path = self.selection.folder().join(&relative);
+                // Neither links nor further names of a file are written and closed.
                 if path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink() || metadata.nlink() > 1) {
                     self.complete(relative);
+                } else {
+                    self.being_written.insert(relative);
                 }
             }
             Notice::Gone(relative) => self.gone(relative),
@@ -235,6 +248,7 @@ impl Watcher {
 
     fn complete(&mut self, relative: PathBuf) {
         self.settling.remove(&relative);
+        let was_waited_for = self.being_written.remove(&relative);
         if let Some(due) = self.hold_manifests.filter(|&due| is_manifest(&relative) && due > Instant::now())
             && let Ok((version, _)) = self.version(&relative)
         {
@@ -242,10 +256,41 @@ impl Watcher {
         } else {
             self.pending.push(relative, Change::Complete);
         }
+        if was_waited_for {
+            for manifest in self.early_manifests.keys() {
+                self.settling.remove(manifest);
+                self.pending.push(manifest.clone(), Change::Complete);
+            }
+        }
+    }
+
+    /// Whether a file is a manifest that names others which are not told yet; it comes again after them.
+    fn is_early(&mut self, file: &OpenFile) -> bool {
+        if !is_manifest(&file.relative) {
+            return false;
+        }
+        let (now, relative) = (Instant::now(), file.relative.clone());
+        let named = Named::by(file);
+        if named.one_of(self.being_written.iter())
+            && self.early_manifests.get(&relative).is_none_or(|&until| until > now)
+        {
+            let until = *self.early_manifests.entry(relative.clone()).or_insert(now + self.settle_time);
+            self.settling.insert(relative, until, file.version);
+            return true;
+        }
+        self.early_manifests.remove(&relative);
+        // Manifests may name each other.
+        let is_early = named.one_of(self.pending.complete().filter(|path| !is_manifest(path)));
+        if is_early {
+            self.pending.push(relative, Change::Complete);
+        }
+        is_early
     }
 
     fn gone(&mut self, relative: PathBuf) {
         self.settling.remove(&relative);
+        self.being_written.remove(&relative);
+        self.early_manifests.remove(&relative);
         if self.sent.contains_key(&relative) {
             self.pending.push(relative, Change::Gone);
         } else {
@@ -254,6 +299,7 @@ impl Watcher {
     }
 
     fn everything_gone(&mut self, folder: &Path) {
+        self.being_written.retain(|relative| !relative.starts_with(folder));
         let known = [below(&self.sent, folder), self.pending.below(folder), self.settling.below(folder)];
         known.into_iter().flatten().for_each(|relative| self.gone(relative));
     }
@@ -315,6 +361,7 @@ impl Watcher {
         let folder = self.selection.folder().to_owned();
         // What watches there are may be of folders that have moved since.
         self.inotify = Inotify::new()?;
+        self.being_written.clear();
         let root = Path::new("");
         let mut known = HashSet::new();
         known.extend(below(&self.sent, root));
@@ -375,6 +422,26 @@ impl Watcher {
             version: Version::of(&metadata),
             is_fresh: age(&metadata) < CLOCK_TICK,
         })
+    }
+}
+
+/// The names of files that are in a manifest, as URI references have them.
+struct Named(HashSet<String>);
+
+impl Named {
+    fn by(manifest: &OpenFile) -> Self {
+        let mut bytes = vec![0; manifest.length.min(MAX_MANIFEST) as usize];
+        // One that is cut short meanwhile comes again.
+        if manifest.file.read_exact_at(&mut bytes, 0).is_err() {
+            return Self(HashSet::new());
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        let is_between = |c: char| c.is_ascii_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '/' | '?' | '#');
+        Self(text.split(is_between).filter(|word| !word.is_empty()).map(str::to_owned).collect())
+    }
+
+    fn one_of<'a>(&self, mut files: impl Iterator<Item = &'a PathBuf>) -> bool {
+        files.any(|path| path.file_name().is_some_and(|name| self.0.contains(&selection::name(Path::new(name)))))
     }
 }
 

@@ -2,6 +2,8 @@
 
 //! Tests of flutedirsrc: folders in, described buffers out, and the same folders at the other end of a session.
 
+mod watch;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;

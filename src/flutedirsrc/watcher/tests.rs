@@ -318,6 +318,32 @@ fn manifests_wait_for_what_settles() {
 }
 
 #[test]
+fn manifests_wait_for_segments_that_are_closed_late() {
+    let mut w = Watched::new();
+    w.watch("", Duration::from_secs(3600));
+    let segment = File::create(w.at("seg 1.ts")).unwrap();
+    w.write("other.m3u8", "seg%200.ts");
+    w.write("live.m3u8", "seg%201.ts");
+    assert_eq!(w.told(), ["other.m3u8=seg%200.ts"]);
+    w.write("live.m3u8", "seg%201.ts again");
+    assert_eq!(w.told(), NONE);
+    drop(segment);
+    assert_eq!(w.told(), ["seg%201.ts=", "live.m3u8=seg%201.ts again"]);
+    // Nobody looked meanwhile.
+    let segment = File::create(w.at("3.ts")).unwrap();
+    w.write("a.m3u8", "b.m3u8 3.ts");
+    w.write("b.m3u8", "a.m3u8");
+    drop(segment);
+    assert_eq!(w.told(), ["b.m3u8=a.m3u8", "3.ts=", "a.m3u8=b.m3u8 3.ts"]);
+    // Not for ever.
+    w.watch("", Duration::from_millis(200));
+    let _segment = File::create(w.at("2.ts")).unwrap();
+    w.write("live.m3u8", "2.ts");
+    let told = w.told_in_time();
+    assert_eq!(told.last().unwrap(), "live.m3u8=2.ts");
+}
+
+#[test]
 fn more_than_the_kernel_keeps() {
     let mut w = Watched::new();
     for name in ["kept", "changed", "deleted", "a/moved"] {
