@@ -19,15 +19,18 @@ impl BitMatrix {
         Self { words: vec![0; rows * stride], stride }
     }
 
+    #[inline(always)]
     pub(super) fn row(&self, row: usize) -> &[u64] {
         &self.words[row * self.stride..][..self.stride]
     }
 
+    #[inline(always)]
     pub(super) fn row_mut(&mut self, row: usize) -> &mut [u64] {
         &mut self.words[row * self.stride..][..self.stride]
     }
 
     /// Adds row `from` to row `to`, which is another.
+    #[inline(always)]
     pub(super) fn add_row(&mut self, from: usize, to: usize) {
         let [from, to] = [from, to].map(|row| row * self.stride..(row + 1) * self.stride);
         if let Ok([from, to]) = self.words.get_disjoint_mut([from, to]) {
@@ -42,19 +45,23 @@ impl BitMatrix {
 }
 
 /// Adds a row to a sum.
+#[inline(always)]
 pub(super) fn add(sum: &mut [u64], row: &[u64]) {
     sum.iter_mut().zip(row).for_each(|(sum, word)| *sum ^= word);
 }
 
+#[inline(always)]
 pub(super) fn bit(words: &[u64], index: usize) -> bool {
     words[index / WORD] >> (index % WORD) & 1 != 0
 }
 
+#[inline(always)]
 pub(super) fn set_bit(words: &mut [u64], index: usize) {
     words[index / WORD] |= 1 << (index % WORD);
 }
 
 /// Where the ones are, in ascending order.
+#[inline(always)]
 pub(super) fn ones(words: &[u64]) -> impl Iterator<Item = usize> + '_ {
     words.iter().enumerate().flat_map(|(index, &word)| {
         std::iter::successors(Some(word), |&word| Some(word & word.wrapping_sub(1)))

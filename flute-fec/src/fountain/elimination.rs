@@ -9,6 +9,7 @@
 
 use super::Rows;
 use super::bits::{self, BitMatrix, WORD, ones, set_bit};
+use super::lane::{self, Instructions, run_widest};
 use super::octet::{add_multiple, inverse};
 use crate::{Progress, Work};
 
@@ -75,19 +76,17 @@ impl Elimination {
 
     /// Takes binary equations in, until all are or `work` is spent.
     pub(super) fn step(&mut self, work: &mut Work) -> Progress {
-        while self.next < self.rows && self.bound.len() < self.unknowns {
-            if work.is_spent() {
-                return Progress::More;
-            }
-            let words = self.matrix.row(self.next).len();
-            let additions = self.take(self.next);
-            self.next += 1;
-            work.spend((additions * words.div_ceil(4) + words) as u64);
-        }
-        Progress::Done
+        run_widest(Step { elimination: self, work });
+        if self.is_done() { Progress::Done } else { Progress::More }
+    }
+
+    #[inline(always)]
+    fn is_done(&self) -> bool {
+        self.next == self.rows || self.bound.len() == self.unknowns
     }
 
     /// Takes an equation in. Returns how many rows were added to others.
+    #[inline(always)]
     fn take(&mut self, equation: usize) -> usize {
         let rank = self.bound.len();
         let mut additions = 0;
@@ -157,6 +156,25 @@ impl Elimination {
     pub(super) fn bytes(&self) -> usize {
         let dense: usize = self.dense.iter().map(Vec::len).sum();
         self.matrix.bytes() + self.sums.bytes() + dense + self.unknowns * size_of::<[u32; 4]>()
+    }
+}
+
+/// Takes equations in.
+struct Step<'a> {
+    elimination: &'a mut Elimination,
+    work: &'a mut Work,
+}
+
+impl lane::Work for Step<'_> {
+    #[inline(always)]
+    fn run<I: Instructions>(self) {
+        let Self { elimination, work } = self;
+        while !elimination.is_done() && !work.is_spent() {
+            let words = elimination.matrix.row(elimination.next).len();
+            let additions = elimination.take(elimination.next);
+            elimination.next += 1;
+            work.spend((elimination.bound.len() + additions * words.div_ceil(4) + words) as u64);
+        }
     }
 }
 

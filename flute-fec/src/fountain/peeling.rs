@@ -6,6 +6,7 @@
 //! count as known from then on, and what they are is found out by elimination in the end. Few are needed if they are
 //! chosen well.
 
+use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use super::Rows;
@@ -31,8 +32,8 @@ pub(super) struct Peeling {
     /// Rows with one active column by their length: those of few columns come first, since every column costs an
     /// addition per symbol.
     ready: Vec<Vec<u32>>,
-    /// Rows that have, or had, two active columns.
-    pairs: Vec<u32>,
+    /// Rows with two active columns are the edges of a graph of columns.
+    components: Components,
     pivots: Vec<(u32, u32)>,
     inactive: Vec<u32>,
 }
@@ -60,7 +61,7 @@ impl Peeling {
             active: rows.iter().map(|row| (row.len() as u32, sum(row))).collect(),
             is_pivot: vec![false; rows.len()],
             ready: vec![Vec::new(); LENGTHS],
-            pairs: Vec::new(),
+            components: Components::new(columns),
             pivots: Vec::with_capacity(columns),
             inactive: Vec::new(),
             rows,
@@ -81,7 +82,7 @@ impl Peeling {
                     self.is_pivot[row as usize] = true;
                     self.pivots.push((row, column));
                     self.remove(column);
-                    work.spend(4 + self.rows_of_column.row(column as usize).len() as u64);
+                    work.spend(8 + 4 * self.rows_of_column.row(column as usize).len() as u64);
                 }
                 if work.is_spent() {
                     return Some(Progress::More);
@@ -90,8 +91,7 @@ impl Peeling {
             if self.pivots.len() + self.inactive.len() == self.is_active.len() {
                 return Some(Progress::Done);
             }
-            work.spend(((self.is_active.len() + self.rows.len()) / 8 + self.pairs.len()) as u64);
-            self.choose_inactive();
+            self.choose_inactive(work);
             if self.inactive.len() > MAX_INACTIVE {
                 return None;
             }
@@ -108,7 +108,12 @@ impl Peeling {
     fn sort(&mut self, row: u32) {
         match self.active[row as usize].0 {
             1 => self.ready[self.rows.row(row as usize).len().min(LENGTHS - 1)].push(row),
-            2 => self.pairs.push(row),
+            2 => {
+                let mut columns = self.rows.row(row as usize).iter().filter(|&&column| self.is_active[column as usize]);
+                if let (Some(&a), Some(&b)) = (columns.next(), columns.next()) {
+                    self.components.join(a, b);
+                }
+            }
             _ => {}
         }
     }
@@ -131,13 +136,15 @@ impl Peeling {
     }
 
     /// No row has one active column: makes columns inactive until one has.
-    fn choose_inactive(&mut self) {
-        self.pairs.retain(|&row| self.active[row as usize].0 == 2);
-        if !self.pairs.is_empty() {
-            let column = self.column_of_largest_component();
+    ///
+    /// Once one column of a component is inactive, all of it can be peeled, so the largest is the best. For the same
+    /// reason a component has all its columns active, or none.
+    fn choose_inactive(&mut self, work: &mut Work) {
+        if let Some(column) = self.components.take_largest(&self.is_active) {
             self.inactivate(column);
             return;
         }
+        work.spend(self.rows.len() as u64 / 4);
         let rows = (0..self.rows.len()).filter(|&row| self.active[row].0 > 0);
         let columns: Vec<u32> = match rows.min_by_key(|&row| self.active[row].0) {
             Some(row) => self.active_columns(row as u32).skip(1).collect(),
@@ -152,35 +159,57 @@ impl Peeling {
         self.rows.row(row as usize).iter().copied().filter(|&column| self.is_active[column as usize])
     }
 
-    /// Rows with two active columns are the edges of a graph of columns. Once one column of a component is inactive, all
-    /// of it can be peeled, so the largest is the best.
-    fn column_of_largest_component(&self) -> u32 {
-        // A forest of columns: the root of a tree has its own number, and how many columns the tree has.
-        let mut parent: Vec<u32> = (0..self.is_active.len() as u32).collect();
-        let mut size = vec![1_u32; self.is_active.len()];
-        let mut largest = (0, 0);
-        for &row in &self.pairs {
-            let mut roots = self.active_columns(row).map(|mut column| {
-                while parent[column as usize] != column {
-                    column = parent[column as usize];
-                }
-                column
-            });
-            let (Some(a), Some(b)) = (roots.next(), roots.next()) else { continue };
-            drop(roots);
-            let (child, root) = if size[a as usize] < size[b as usize] { (a, b) } else { (b, a) };
-            if child != root {
-                parent[child as usize] = root;
-                size[root as usize] += size[child as usize];
-            }
-            largest = largest.max((size[root as usize], root));
-        }
-        largest.1
-    }
-
     /// Bytes of memory, about.
     pub(super) fn bytes(&self) -> usize {
         let rows = self.rows.bytes() + self.rows_of_column.bytes();
-        rows + self.rows.len() * size_of::<[u32; 4]>() + self.is_active.len() * size_of::<[u32; 2]>()
+        rows + self.rows.len() * size_of::<[u32; 4]>() + self.is_active.len() * size_of::<[u32; 6]>()
+    }
+}
+
+/// The components of a graph of columns.
+#[derive(Debug)]
+struct Components {
+    /// A forest of columns: the root of a tree has its own number.
+    parent: Vec<u32>,
+    /// Columns of the tree of a root.
+    size: Vec<u32>,
+    /// Sizes and roots, also of trees that have become part of others.
+    largest: BinaryHeap<(u32, u32)>,
+}
+
+impl Components {
+    /// Columns without an edge.
+    fn new(columns: usize) -> Self {
+        Self { parent: (0..columns as u32).collect(), size: vec![1; columns], largest: BinaryHeap::new() }
+    }
+
+    fn root(&mut self, mut column: u32) -> u32 {
+        while self.parent[column as usize] != column {
+            let parent = self.parent[column as usize];
+            self.parent[column as usize] = self.parent[parent as usize];
+            column = parent;
+        }
+        column
+    }
+
+    /// Adds an edge.
+    fn join(&mut self, a: u32, b: u32) {
+        let (a, b) = (self.root(a), self.root(b));
+        let (child, root) = if self.size[a as usize] < self.size[b as usize] { (a, b) } else { (b, a) };
+        if child != root {
+            self.parent[child as usize] = root;
+            self.size[root as usize] += self.size[child as usize];
+            self.largest.push((self.size[root as usize], root));
+        }
+    }
+
+    /// A column of the largest component whose columns are active.
+    fn take_largest(&mut self, is_active: &[bool]) -> Option<u32> {
+        while let Some((size, root)) = self.largest.pop() {
+            if is_active[root as usize] && self.parent[root as usize] == root && self.size[root as usize] == size {
+                return Some(root);
+            }
+        }
+        None
     }
 }

@@ -54,7 +54,7 @@ impl<C: FountainCode> Solver<C> {
                     Progress::Done => {
                         let dense = self.precode.running_sums.last.len();
                         let sparse = Sparse::new(&self.precode, peeling.finish(), &inputs);
-                        work.spend(2 * sparse.work());
+                        work.spend(4 * sparse.work());
                         let system = System::new(sparse.rest.steps.len(), dense, sparse.inactive.len());
                         Stage::Coefficients(sparse, system)
                     }
@@ -91,9 +91,9 @@ impl<C: FountainCode> Solver<C> {
                 return Ok(Stage::Listing(equations));
             }
             equations.push(self.code.encoding_symbol(esi), input);
-            work.spend(16);
+            work.spend(48);
         }
-        work.spend(2 * equations.symbols.entries() as u64);
+        work.spend(4 * equations.symbols.entries() as u64);
         let peeling = Peeling::new(equations.symbols, *symbols, inactive.clone());
         Ok(Stage::Peeling(peeling, equations.inputs))
     }
