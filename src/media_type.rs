@@ -98,20 +98,22 @@ pub fn caps_of_object(content_type: Option<&str>, name: &str) -> Option<gst::Cap
     meant.or((!GENERIC.contains(&said.as_str())).then_some(&said)).and_then(caps_of_content_type)
 }
 
-/// Whether this Content-Type is that of a manifest: an MPD, or a playlist of HLS.
-pub fn is_manifest(content_type: &str) -> bool {
-    has_caps(content_type, &["application/dash+xml", "application/x-hls"])
+/// Whether an object with this Content-Type and this name is a manifest, an MPD or a playlist of HLS, by either of them.
+pub fn is_manifest(content_type: Option<&str>, name: &str) -> bool {
+    is_one_of(&["application/dash+xml", "application/x-hls"], content_type, name)
 }
 
-/// Whether this Content-Type is one of MP4.
-pub fn is_mp4(content_type: &str) -> bool {
-    has_caps(content_type, &["video/quicktime", "audio/x-m4a"])
+/// Whether an object with this Content-Type and this name is MP4, by either of them.
+pub fn is_mp4(content_type: Option<&str>, name: &str) -> bool {
+    is_one_of(&["video/quicktime", "audio/x-m4a"], content_type, name)
 }
 
-fn has_caps(content_type: &str, names: &[&str]) -> bool {
-    let content_type = essence(content_type);
-    let row = TABLE.iter().find(|row| row.content_type == content_type);
-    row.and_then(|row| row.caps.split(',').next()).is_some_and(|name| names.contains(&name))
+fn is_one_of(caps: &[&str], content_type: Option<&str>, name: &str) -> bool {
+    let caps_are = |content_type: &str| {
+        let row = TABLE.iter().find(|row| row.content_type == content_type);
+        row.and_then(|row| row.caps.split(',').next()).is_some_and(|name| caps.contains(&name))
+    };
+    content_type.is_some_and(|said| caps_are(&essence(said))) || content_type_of_name(name).is_some_and(caps_are)
 }
 
 /// A media type without its parameters.
@@ -161,12 +163,14 @@ mod tests {
         for manifest in
             ["application/dash+xml", "application/vnd.apple.mpegurl", "Application/X-MPEGURL; charset=utf-8"]
         {
-            assert!(is_manifest(manifest) && !is_mp4(manifest), "{manifest}");
+            assert!(is_manifest(Some(manifest), "x") && !is_mp4(Some(manifest), "x"), "{manifest}");
         }
         for mp4 in ["video/mp4", "audio/mp4; codecs=\"mp4a.40.2\"", "video/iso.segment"] {
-            assert!(is_mp4(mp4) && !is_manifest(mp4), "{mp4}");
+            assert!(is_mp4(Some(mp4), "x") && !is_manifest(Some(mp4), "x"), "{mp4}");
         }
-        assert!(!is_manifest("application/xml") && !is_mp4("video/mp2t") && !is_mp4(""));
+        assert!(!is_manifest(Some("application/xml"), "a.xml") && !is_mp4(Some("video/mp2t"), "a.ts"));
+        assert!(is_manifest(None, "hls/live.m3u8") && is_manifest(Some("text/xml"), "live.mpd"));
+        assert!(is_mp4(None, "seg.m4s") && !is_mp4(None, "m4s"));
     }
 
     #[test]

@@ -126,8 +126,7 @@ pub(super) fn name(path: &Path) -> String {
 
 /// Whether a file names others that must be there before it.
 pub(super) fn is_manifest(path: &Path) -> bool {
-    let content_type = path.file_name().and_then(OsStr::to_str).and_then(media_type::content_type_of_name);
-    content_type.is_some_and(media_type::is_manifest)
+    path.file_name().and_then(OsStr::to_str).is_some_and(|name| media_type::is_manifest(None, name))
 }
 
 fn is_pattern(location: &str) -> bool {

@@ -3,19 +3,24 @@
 //! What applications can do without a pad.
 #![expect(unused_doc_comments, reason = "GStreamer's documentation has signals described where they are made")]
 
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use flute_proto::sender::Removal;
+use gio::prelude::{CancellableExt, CancellableExtManual};
 use gst::glib;
 use gst::glib::subclass::Signal;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::CAT;
+use super::draft::Draft;
 use super::imp::FluteSink;
 use super::messages;
-use super::objects::{self, Origin};
+use super::objects::{self, Collected, Origin};
 use super::pad::PadSettings;
+use super::session::{Bringer, Refusal};
+use super::stream::ObjectStream;
 use crate::object_meta::ObjectMeta;
 
 /// The signals of the element: actions, and what it tells.
@@ -41,6 +46,34 @@ pub(super) fn signals() -> &'static [Signal] {
                     let buffer = arguments[1].get::<Option<gst::Buffer>>().expect("checked by the signal");
                     let meta = arguments[2].get::<Option<gst::Structure>>().expect("checked by the signal");
                     Some(buffer.is_some_and(|buffer| element.imp().add_object(buffer, meta)).to_value())
+                })
+                .build(),
+            /**
+             * flutesink::open-object:
+             * @location: the Content-Location of the object
+             * @meta: (nullable): the fields of a `FluteObjectMeta`
+             *
+             * Opens a stream whose bytes become an object, in place of one of the same name. Made for the signals of
+             * packagers, such as `get-fragment-stream` and `get-playlist-stream` of hlssink2, hlssink3, hlscmafsink and
+             * dashsink, whose arguments it takes.
+             *
+             * The object is complete, and is sent, when the stream is flushed after something was written, or closed.
+             * One to which nothing was written becomes no object, nor does one that is closed with a cancelled
+             * `GCancellable`. Flushing waits while `max-queued-bytes` wait to be sent. A manifest is not sent before
+             * every object that was complete before it.
+             *
+             * Returns: (transfer full) (nullable): the stream, if there is a session
+             */
+            Signal::builder("open-object")
+                .param_types([string, gst::Structure::static_type()])
+                .return_type::<Option<gio::OutputStream>>()
+                .action()
+                .class_handler(|arguments| {
+                    let element = arguments[0].get::<super::FluteSink>().expect("checked by the signal");
+                    let location = arguments[1].get::<Option<String>>().expect("checked by the signal");
+                    let meta = arguments[2].get::<Option<gst::Structure>>().expect("checked by the signal");
+                    let stream = element.imp().open_object(location, meta);
+                    Some(stream.map(Cast::upcast::<gio::OutputStream>).to_value())
                 })
                 .build(),
             /**
@@ -88,40 +121,86 @@ pub(super) fn signals() -> &'static [Signal] {
     &SIGNALS
 }
 
+/// How long an application waits until there is room for an object.
+enum Patience<'a> {
+    /// There is room for any.
+    None,
+    UntilCancelled(Option<&'a gio::Cancellable>),
+}
+
 impl FluteSink {
     fn add_object(&self, mut buffer: gst::Buffer, meta: Option<gst::Structure>) -> bool {
-        let Some(session) = self.session() else {
-            gst::warning!(CAT, imp = self, "An object can be added from PAUSED on");
-            return false;
-        };
-        let settings = self.settings.lock().unwrap().clone();
         if let Some(meta) = meta {
             ObjectMeta::from_structure(&meta).put_on(buffer.make_mut());
         }
-        let result = objects::one_buffer(buffer).map_err(|error| error.to_string()).and_then(|collected| {
-            let mut schedule = PadSettings {
-                location: Some("added-%05d".to_owned()),
-                index: self.next_added_object(),
-                ..Default::default()
-            };
-            let object = collected
-                .into_object(&Origin::default(), &mut schedule, &settings)
-                .map_err(|error| error.to_string())?;
-            session.with_sender(|sender, now| sender.replace(object, now)).map_err(|error| error.to_string())
-        });
-        match result {
-            Ok(toi) => gst::debug!(CAT, imp = self, "An object was added, TOI {toi}"),
-            Err(ref error) => {
-                gst::element_imp_warning!(self, gst::ResourceError::Settings, ("An object was not added: {error}"));
-            }
+        let collected = objects::one_buffer(buffer).map_err(|error| error.to_string());
+        let result = collected.and_then(|collected| self.send_from_application(collected, Patience::None));
+        if let Err(error) = &result {
+            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("An object was not added: {error}"));
         }
         result.is_ok()
     }
 
+    fn open_object(&self, location: Option<String>, meta: Option<gst::Structure>) -> Option<ObjectStream> {
+        if self.session().is_none() {
+            gst::warning!(CAT, imp = self, "An object can be opened from PAUSED on");
+            return None;
+        }
+        let mut meta = meta.map(|meta| ObjectMeta::from_structure(&meta)).unwrap_or_default();
+        meta.content_location = location.filter(|location| !location.is_empty()).or(meta.content_location);
+        let directory = self.settings.lock().unwrap().spool_directory.as_ref().map(PathBuf::from);
+        Some(ObjectStream::new(&self.obj(), meta, Draft::new(directory)))
+    }
+
+    /// Sends what was written to a stream.
+    pub(super) fn send_written(
+        &self,
+        collected: Collected,
+        cancellable: Option<&gio::Cancellable>,
+    ) -> Result<(), String> {
+        self.send_from_application(collected, Patience::UntilCancelled(cancellable))
+    }
+
+    /// Sends an object that no pad brought.
+    fn send_from_application(&self, collected: Collected, patience: Patience<'_>) -> Result<(), String> {
+        let session = self.session().ok_or("there is no session: the element must be PAUSED or PLAYING")?;
+        let settings = self.settings.lock().unwrap().clone();
+        let mut schedule = PadSettings {
+            location: Some("added-%05d".to_owned()),
+            index: self.next_added_object(),
+            ..Default::default()
+        };
+        let object =
+            collected.into_object(&Origin::default(), &mut schedule, &settings).map_err(|error| error.to_string())?;
+        let location = object.location.clone();
+        let cancellable = match patience {
+            Patience::None => None,
+            Patience::UntilCancelled(cancellable) => cancellable,
+        };
+        let bringer = Bringer {
+            queue: "application".into(),
+            max_queued: if matches!(patience, Patience::None) { 0 } else { settings.max_queued_bytes },
+            // The packager may be in the same pipeline, and must not keep it from stopping.
+            waits_in_pause: false,
+            is_flushing: &|| cancellable.is_some_and(gio::Cancellable::is_cancelled),
+        };
+        let woken = session.clone();
+        let handler = cancellable.and_then(|cancellable| cancellable.connect_cancelled(move |_| woken.wake_bringers()));
+        let result = session.add(object, &bringer);
+        if let (Some(cancellable), Some(handler)) = (cancellable, handler) {
+            cancellable.disconnect_cancelled(handler);
+        }
+        match result {
+            Ok(Some(toi)) => gst::debug!(CAT, imp = self, "{location} has TOI {toi}"),
+            Ok(None) => gst::debug!(CAT, imp = self, "{location} waits for what came before it"),
+            Err(Refusal::Flow(error)) => return Err(error.to_string()),
+            Err(Refusal::Object(error)) => return Err(error.to_string()),
+        }
+        Ok(())
+    }
+
     pub(super) fn remove_object(&self, location: &str, when: Removal) -> bool {
-        self.session().is_some_and(|session| {
-            session.with_sender(|sender, now| sender.toi_of(location).is_some_and(|toi| sender.remove(toi, when, now)))
-        })
+        self.session().is_some_and(|session| session.remove(location, when))
     }
 
     fn send_now(&self, location: &str) -> bool {

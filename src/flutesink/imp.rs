@@ -30,6 +30,22 @@
  * (`send-now`) by action signals. In a stream, the custom downstream event `flute-remove-object` with the name of an
  * object as its `content-location` takes it out; flutedirsrc sends it for files that are deleted.
  *
+ * `open-object` gives a `GOutputStream` whose bytes become an object. It fits the signals by which packagers ask for
+ * streams: `get-fragment-stream` and `get-playlist-stream` of hlssink2, hlssink3 and dashsink, and `get-init-stream` of
+ * hlscmafsink. An object is complete when its stream is flushed, as those elements do it, or closed. In Python:
+ * |[
+ * flute = Gst.parse_launch("flutesink address=239.1.1.1 bitrate=8000000")
+ * open_object = lambda packager, location: flute.emit("open-object", location, None)
+ * hlssink.connect("get-fragment-stream", open_object)
+ * hlssink.connect("get-playlist-stream", open_object)
+ * ]| dashsink asks its handlers in another order, and wants `connect_after`. In C, connect a callback with
+ * `g_signal_connect_swapped (hlssink, "get-fragment-stream", G_CALLBACK (open_object), flute)`, which is handed the
+ * flutesink and the location, and calls `g_signal_emit_by_name (flute, "open-object", location, NULL, &stream)`.
+ *
+ * A manifest (MPD, M3U8) is never sent before the objects that came before it from the same pad, or from the application,
+ * and may be named in it: it is held until they have been sent, while the version before it goes on. Only objects of a
+ * lower priority, or with a start time of their own, do not keep it.
+ *
  * On the bus: `flute-session-opened`, `flute-fdt`, `flute-object-sent`, `flute-object-withdrawn`, `flute-object-failed`
  * and `flute-session-closed` as element messages; of objects the signals `object-sent`, `object-withdrawn` and
  * `object-failed` tell too, and one that could not be read to its end is a warning besides. Progress messages tell of
@@ -375,7 +391,7 @@ impl ElementImpl for FluteSink {
         if let Some(pad) = pad.downcast_ref::<FluteSinkPad>() {
             pad.imp().is_flushing.store(true, Ordering::SeqCst);
             if let Some(session) = &session {
-                session.wake_pads();
+                session.wake_bringers();
             }
         } else {
             self.obj().set_element_flags(gst::ElementFlags::SINK);

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use flute_proto::lct::{Toi, Tsi};
-use flute_proto::sender::{SenderEvent, SenderStats};
+use flute_proto::sender::{ObjectError, SenderEvent, SenderStats};
 use gst::glib::subclass::Signal;
 use gst::prelude::*;
 
@@ -114,6 +114,11 @@ impl Reporter {
             }
             _ => (),
         }
+    }
+
+    /// Tells of an object that the session did not take when its time had come.
+    pub(super) fn report_refused(&self, location: &str, error: &ObjectError) {
+        gst::element_warning!(self.element, gst::ResourceError::Settings, ("{location} is not sent: {error}"));
     }
 
     /// Posts that the session was opened or closed, with its counters.

@@ -10,8 +10,10 @@ use gst::prelude::*;
 mod actions;
 mod boxes;
 mod clock;
+mod draft;
 mod enums;
 mod fragment;
+mod held;
 mod imp;
 mod lifecycle;
 mod messages;
@@ -23,6 +25,7 @@ mod request;
 mod session;
 mod settings;
 mod source;
+mod stream;
 mod streaming;
 mod timing;
 

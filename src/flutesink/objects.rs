@@ -169,12 +169,10 @@ impl Collected {
             .or_else(|| pad.content_type.clone())
             .or_else(|| origin.caps.as_deref().and_then(media_type::content_type_of_caps))
             .or_else(|| media_type::content_type_of_name(&location).map(str::to_owned));
-        // The caps may know less than the name does.
-        let by_name = media_type::content_type_of_name(&location);
-        let is = |kind: fn(&str) -> bool| content_type.as_deref().is_some_and(kind) || by_name.is_some_and(kind);
-        let is_manifest = is(media_type::is_manifest);
+        let is_manifest = media_type::is_manifest(content_type.as_deref(), &location);
         let is_vital = || {
-            let is_initialisation = || is(media_type::is_mp4) && boxes::is_initialisation(&*self.source);
+            let is_mp4 = || media_type::is_mp4(content_type.as_deref(), &location);
+            let is_initialisation = || is_mp4() && boxes::is_initialisation(&*self.source);
             is_manifest || self.kind == Kind::Initialisation || is_initialisation()
         };
         let carousel = timing::carousel(&meta, pad, is_vital);

@@ -2,7 +2,7 @@
 
 //! A running session: the sender of the core, and the thread that drives it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use flute_proto::Time;
 use flute_proto::lct::{Toi, Tsi};
 use flute_proto::sender::{
-    Batch, ConfigError, FinishPolicy, Object, ObjectError, Poll, Sender, SenderConfig, SenderEvent,
+    Batch, ConfigError, FinishPolicy, Object, ObjectError, Poll, Removal, Sender, SenderConfig, SenderEvent,
 };
 use gst::glib;
 use gst::prelude::*;
@@ -20,8 +20,10 @@ use gst::subclass::prelude::*;
 
 use super::CAT;
 use super::clock::SessionClock;
+use super::held::{Held, Manifest};
 use super::messages::{self, Reporter};
 use super::output::Output;
+use crate::media_type;
 
 /// A session that runs, shared by the element and its thread.
 #[derive(Debug)]
@@ -45,37 +47,68 @@ struct State {
     flow: Result<gst::FlowSuccess, gst::FlowError>,
     eos_seqnum: Option<gst::Seqnum>,
     queues: Queues,
+    held: Held,
+    /// The session is to end when no manifest is held any more.
+    finish: Option<FinishPolicy>,
 }
 
-/// Bytes that wait for their first transfer, by the pad that brought them: so that a long film on one pad does not keep
-/// another from bringing news.
+/// Bytes that wait for their first transfer, by who brought them: so that a long film on one pad does not keep another
+/// from bringing news.
 #[derive(Debug, Default)]
 struct Queues {
-    objects: HashMap<Toi, (glib::GString, u64)>,
-    pads: HashMap<glib::GString, u64>,
+    objects: HashMap<Toi, Queued>,
+    bytes: HashMap<glib::GString, u64>,
+}
+
+/// An object that waits for its first transfer.
+#[derive(Debug)]
+struct Queued {
+    queue: glib::GString,
+    bytes: u64,
+    priority: u32,
+    /// It starts at a time of its own.
+    is_scheduled: bool,
 }
 
 impl Queues {
-    fn add(&mut self, toi: Toi, pad: glib::GString, bytes: u64) {
-        *self.pads.entry(pad.clone()).or_default() += bytes;
-        self.objects.insert(toi, (pad, bytes));
+    fn add(&mut self, toi: Toi, queued: Queued) {
+        *self.bytes.entry(queued.queue.clone()).or_default() += queued.bytes;
+        self.objects.insert(toi, queued);
     }
 
     /// Whether there was such an object.
     fn remove(&mut self, toi: Toi) -> bool {
-        let Some((pad, bytes)) = self.objects.remove(&toi) else { return false };
-        if let Some(queued) = self.pads.get_mut(&pad) {
-            *queued -= bytes;
-            if *queued == 0 {
-                self.pads.remove(&pad);
+        let Some(queued) = self.objects.remove(&toi) else { return false };
+        if let Some(bytes) = self.bytes.get_mut(&queued.queue) {
+            *bytes -= queued.bytes;
+            if *bytes == 0 {
+                self.bytes.remove(&queued.queue);
             }
         }
         true
     }
 
-    fn bytes_of(&self, pad: &str) -> u64 {
-        self.pads.get(pad).copied().unwrap_or(0)
+    fn bytes_of(&self, queue: &str) -> u64 {
+        self.bytes.get(queue).copied().unwrap_or(0)
     }
+
+    /// The objects of a queue that go out before one of this priority, or side by side with it.
+    fn before(&self, queue: &str, priority: u32) -> HashSet<Toi> {
+        let before = |queued: &Queued| queued.queue == queue && queued.priority >= priority && !queued.is_scheduled;
+        self.objects.iter().filter(|(_, queued)| before(queued)).map(|(&toi, _)| toi).collect()
+    }
+}
+
+/// Who brings objects.
+pub(super) struct Bringer<'a> {
+    /// Its name.
+    pub(super) queue: glib::GString,
+    /// Bytes of its objects that wait to be sent, at most; 0 for as many as there are.
+    pub(super) max_queued: u64,
+    /// Whether it waits for that even while nothing is sent because the element is paused.
+    pub(super) waits_in_pause: bool,
+    /// Whether it must not wait any more.
+    pub(super) is_flushing: &'a dyn Fn() -> bool,
 }
 
 /// Why an object was not taken.
@@ -100,6 +133,8 @@ impl Session {
                 flow: Ok(gst::FlowSuccess::Ok),
                 eos_seqnum: None,
                 queues: Queues::default(),
+                held: Held::default(),
+                finish: None,
             }),
             changed: Condvar::new(),
             room: Condvar::new(),
@@ -138,8 +173,8 @@ impl Session {
         self.changed.notify_all();
     }
 
-    /// Wakes streaming threads, so that they look at whether their pad is being flushed.
-    pub(super) fn wake_pads(&self) {
+    /// Wakes those who bring objects, so that they look at whether they still may wait.
+    pub(super) fn wake_bringers(&self) {
         drop(lock(&self.state));
         self.room.notify_all();
     }
@@ -148,43 +183,60 @@ impl Session {
     pub(super) fn set_playing(&self, is_playing: bool) {
         lock(&self.state).is_playing = is_playing;
         self.changed.notify_all();
+        self.room.notify_all();
     }
 
-    /// Hands an object over, in place of one of the same name. Waits first until no more than `max_queued` bytes of the
-    /// same pad wait to be sent, 0 for as many as there are.
-    pub(super) fn add(
-        &self,
-        object: Object,
-        pad: &gst::Pad,
-        max_queued: u64,
-        is_flushing: &AtomicBool,
-    ) -> Result<Toi, Refusal> {
-        let name = pad.name();
+    /// Hands an object over, in place of one of the same name. Waits first until there is room in the queue of who brings
+    /// it. A manifest is held until what came before it from there has been sent; then it has no TOI yet.
+    pub(super) fn add(&self, object: Object, bringer: &Bringer<'_>) -> Result<Option<Toi>, Refusal> {
         let bytes = object.source.len();
         let mut state = lock(&self.state);
         loop {
             state.flow.map_err(Refusal::Flow)?;
-            if is_flushing.load(Ordering::SeqCst) {
+            if (bringer.is_flushing)() {
                 return Err(Refusal::Flow(gst::FlowError::Flushing));
             }
-            let queued = state.queues.bytes_of(&name);
-            if max_queued == 0 || queued == 0 || queued.saturating_add(bytes) <= max_queued {
+            let queued = state.queues.bytes_of(&bringer.queue);
+            let has_room = bringer.max_queued == 0 || queued == 0 || queued.saturating_add(bytes) <= bringer.max_queued;
+            if has_room || !(state.is_playing || bringer.waits_in_pause) {
                 break;
             }
             state = self.room.wait(state).unwrap();
         }
-        let toi = state.sender.replace(object, self.clock.now()).map_err(Refusal::Object)?;
-        state.queues.add(toi, name, bytes);
+        if state.finish.is_some() {
+            return Err(Refusal::Object(ObjectError::Finished));
+        }
+        let waits_for = state.what_goes_before(&object, &bringer.queue);
+        if !waits_for.is_empty() {
+            state.held.hold(object, bringer.queue.clone(), waits_for);
+            return Ok(None);
+        }
+        let toi = state.send(object, bringer.queue.clone(), self.clock.now()).map_err(Refusal::Object)?;
         drop(state);
         self.changed.notify_all();
-        Ok(toi)
+        Ok(Some(toi))
+    }
+
+    /// Sends an object no more. `false` if there is none of this name.
+    pub(super) fn remove(&self, location: &str, when: Removal) -> bool {
+        let mut state = lock(&self.state);
+        let was_held = state.held.forget(location);
+        let toi = state.sender.toi_of(location);
+        let is_removed = toi.is_some_and(|toi| state.sender.remove(toi, when, self.clock.now()));
+        drop(state);
+        self.changed.notify_all();
+        was_held || is_removed
     }
 
     /// No more objects come.
     pub(super) fn finish(&self, policy: FinishPolicy, seqnum: Option<gst::Seqnum>) {
         let mut state = lock(&self.state);
         state.eos_seqnum = seqnum;
-        state.sender.finish(policy, self.clock.now());
+        if policy == FinishPolicy::Stop {
+            state.held.clear();
+        }
+        state.finish = Some(policy);
+        state.finish_if_none_is_held(self.clock.now());
         drop(state);
         self.changed.notify_all();
     }
@@ -222,7 +274,7 @@ impl Session {
             }
             let now = self.clock.now();
             let poll = state.sender.poll(now, &mut batch);
-            let events = self.drain_events(&mut state);
+            let (events, refused) = self.drain_events(&mut state);
             let is_playing = state.is_playing;
             match poll {
                 Poll::Wait(time) if events.is_empty() => {
@@ -237,6 +289,9 @@ impl Session {
             }
             for event in events {
                 reporter.report(event);
+            }
+            for (location, error) in refused {
+                reporter.report_refused(&location, &error);
             }
             match poll {
                 Poll::Packets => {
@@ -266,22 +321,26 @@ impl Session {
         self.changed.notify_all();
     }
 
-    fn drain_events(&self, state: &mut State) -> Vec<SenderEvent> {
+    /// What happened, and the manifests that were held and are not taken.
+    fn drain_events(&self, state: &mut State) -> (Vec<SenderEvent>, Vec<(String, ObjectError)>) {
         let mut events = Vec::new();
+        let mut refused = Vec::new();
         let mut has_room = false;
         while let Some(event) = state.sender.poll_event() {
-            has_room |= match &event {
-                SenderEvent::TransferEnded { toi, .. }
-                | SenderEvent::Withdrawn { toi, .. }
-                | SenderEvent::Failed { toi, .. } => state.queues.remove(*toi),
-                _ => false,
-            };
+            if let SenderEvent::TransferEnded { toi, .. }
+            | SenderEvent::Withdrawn { toi, .. }
+            | SenderEvent::Failed { toi, .. } = &event
+                && state.queues.remove(*toi)
+            {
+                has_room = true;
+                refused.extend(state.release(*toi, self.clock.now()));
+            }
             events.push(event);
         }
         if has_room {
             self.room.notify_all();
         }
-        events
+        (events, refused)
     }
 
     fn wait_until(&self, due: Time) {
@@ -327,6 +386,52 @@ impl Session {
 
     fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::SeqCst)
+    }
+}
+
+impl State {
+    fn send(&mut self, object: Object, queue: glib::GString, now: Time) -> Result<Toi, ObjectError> {
+        let queued = Queued {
+            queue,
+            bytes: object.source.len(),
+            priority: object.priority,
+            is_scheduled: object.start.is_some_and(|start| start > now),
+        };
+        let toi = self.sender.replace(object, now)?;
+        self.queues.add(toi, queued);
+        Ok(toi)
+    }
+
+    /// What has to be sent before this object can be: objects of the same queue, if it is a manifest, which may name them.
+    fn what_goes_before(&self, object: &Object, queue: &str) -> HashSet<Toi> {
+        if !media_type::is_manifest(object.content_type.as_deref(), &object.location) {
+            return HashSet::new();
+        }
+        let mut before = self.queues.before(queue, object.priority);
+        // An older version of itself is replaced.
+        if let Some(toi) = self.sender.toi_of(&object.location) {
+            before.remove(&toi);
+        }
+        before
+    }
+
+    /// Sends the manifests that have waited for this object alone. Gives those that are not taken.
+    fn release(&mut self, settled: Toi, now: Time) -> Vec<(String, ObjectError)> {
+        let mut refused = Vec::new();
+        for Manifest { object, queue, .. } in self.held.settle(settled) {
+            let location = object.location.clone();
+            refused.extend(self.send(object, queue, now).err().map(|error| (location, error)));
+        }
+        self.finish_if_none_is_held(now);
+        refused
+    }
+
+    fn finish_if_none_is_held(&mut self, now: Time) {
+        if self.held.is_empty()
+            && let Some(policy) = self.finish.take()
+        {
+            self.sender.finish(policy, now);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::mem;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use flute_proto::sender::Source;
 use gst::buffer::{MappedBuffer, Readable};
@@ -14,7 +14,15 @@ use gst::buffer::{MappedBuffer, Readable};
 use crate::fd_memory::FileRange;
 
 /// Bytes of one object that are kept in buffers; longer ones are written to an unlinked file.
-const SPOOL_THRESHOLD: u64 = 32 << 20;
+pub(super) const SPOOL_THRESHOLD: u64 = 32 << 20;
+
+/// An unlinked file in this folder, or in that of the system.
+pub(super) fn spool_file(directory: Option<&Path>) -> io::Result<File> {
+    match directory {
+        Some(directory) => tempfile::tempfile_in(directory),
+        None => tempfile::tempfile(),
+    }
+}
 
 /// Collects the buffers of one object.
 #[derive(Debug, Default)]
@@ -47,10 +55,7 @@ impl Spool {
         let map = buffer.into_mapped_buffer_readable().map_err(|_| io::Error::other("the buffer cannot be mapped"))?;
         self.length += map.len() as u64;
         if self.length > SPOOL_THRESHOLD && self.file.is_none() {
-            let mut file = match &self.directory {
-                Some(directory) => tempfile::tempfile_in(directory)?,
-                None => tempfile::tempfile()?,
-            };
+            let mut file = spool_file(self.directory.as_deref())?;
             self.buffers.drain(..).try_for_each(|map| file.write_all(&map))?;
             self.file = Some(file);
         }

@@ -14,7 +14,7 @@ use super::enums::FluteNextObject;
 use super::imp::FluteSink;
 use super::naming;
 use super::objects::{Collected, Collector, Kind, Origin};
-use super::session::{Refusal, Session};
+use super::session::{Bringer, Refusal, Session};
 use super::source::Spool;
 use super::{CAT, FluteSinkPad};
 use crate::object_meta::ObjectMeta;
@@ -64,7 +64,7 @@ impl FluteSink {
             gst::EventView::FlushStart(_) => {
                 pad_imp.is_flushing.store(true, Ordering::SeqCst);
                 if let Some(session) = self.session() {
-                    session.wake_pads();
+                    session.wake_bringers();
                 }
             }
             gst::EventView::FlushStop(_) => {
@@ -160,9 +160,19 @@ impl FluteSink {
             gst::FlowError::Error
         })?;
         let location = object.location.clone();
-        match session.add(object, pad.upcast_ref(), settings.max_queued_bytes, &pad.imp().is_flushing) {
-            Ok(toi) => {
+        let bringer = Bringer {
+            queue: pad.name(),
+            max_queued: settings.max_queued_bytes,
+            waits_in_pause: true,
+            is_flushing: &|| pad.imp().is_flushing.load(Ordering::SeqCst),
+        };
+        match session.add(object, &bringer) {
+            Ok(Some(toi)) => {
                 gst::debug!(CAT, obj = pad, "{location} has TOI {toi}");
+                Ok(())
+            }
+            Ok(None) => {
+                gst::debug!(CAT, obj = pad, "{location} waits for what came before it");
                 Ok(())
             }
             Err(Refusal::Flow(error)) => Err(error),

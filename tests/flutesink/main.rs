@@ -14,6 +14,7 @@ mod objects;
 mod order;
 mod packet;
 mod received;
+mod streams;
 
 use gst::prelude::*;
 

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! Manifests that wait until what they may name has been sent: whoever reads one must be able to have its segments.
+
+use std::collections::{HashSet, VecDeque};
+
+use flute_proto::lct::Toi;
+use flute_proto::sender::Object;
+use gst::glib;
+
+/// Manifests that wait, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Held(VecDeque<Manifest>);
+
+/// A manifest that waits.
+#[derive(Debug)]
+pub(super) struct Manifest {
+    pub(super) object: Object,
+    /// Whose it is.
+    pub(super) queue: glib::GString,
+    /// The objects that have not had their first transfer.
+    waits_for: HashSet<Toi>,
+}
+
+impl Held {
+    /// Holds a manifest. An older version that waits for the same objects would never be seen, and is dropped; one that
+    /// waits for less is not, or a sender that is always a segment behind would send none at all.
+    pub(super) fn hold(&mut self, object: Object, queue: glib::GString, waits_for: HashSet<Toi>) {
+        let mut same = self.0.iter_mut().filter(|held| held.object.location == object.location);
+        match same.next_back() {
+            Some(held) if held.waits_for == waits_for => held.object = object,
+            _ => self.0.push_back(Manifest { object, queue, waits_for }),
+        }
+    }
+
+    /// Takes note that an object has had its first transfer, or never will. Gives the manifests that need not wait any
+    /// more, of one name the newest.
+    pub(super) fn settle(&mut self, toi: Toi) -> Vec<Manifest> {
+        let mut ready: Vec<Manifest> = Vec::new();
+        for mut held in std::mem::take(&mut self.0) {
+            held.waits_for.remove(&toi);
+            if held.waits_for.is_empty() {
+                ready.retain(|older| older.object.location != held.object.location);
+                ready.push(held);
+            } else {
+                self.0.push_back(held);
+            }
+        }
+        ready
+    }
+
+    /// Drops all versions of a manifest. `false` if there are none.
+    pub(super) fn forget(&mut self, location: &str) -> bool {
+        let before = self.0.len();
+        self.0.retain(|held| held.object.location != location);
+        self.0.len() < before
+    }
+
+    /// Drops all.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Whether none waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hold(held: &mut Held, location: &str, version: &str, waits_for: &[u128]) {
+        let object = Object::new(location, version.as_bytes().to_vec());
+        held.hold(object, "queue".into(), waits_for.iter().copied().filter_map(Toi::new).collect());
+    }
+
+    fn settle(held: &mut Held, toi: u128) -> Vec<String> {
+        let ready = held.settle(Toi::new(toi).unwrap());
+        let text = |held: &Manifest| String::from_utf8(held.object.source.as_slice().unwrap().to_vec()).unwrap();
+        ready.iter().map(text).collect()
+    }
+
+    #[test]
+    fn each_waits_for_its_own() {
+        let mut held = Held::default();
+        hold(&mut held, "live.m3u8", "v1", &[1]);
+        hold(&mut held, "live.m3u8", "v2", &[1, 2]);
+        hold(&mut held, "audio.m3u8", "a1", &[2, 3]);
+        assert!(settle(&mut held, 9).is_empty());
+        assert_eq!(settle(&mut held, 1), ["v1"]);
+        assert_eq!(settle(&mut held, 2), ["v2"]);
+        assert_eq!(settle(&mut held, 3), ["a1"]);
+        assert!(held.is_empty());
+    }
+
+    #[test]
+    fn only_the_newest_goes_out() {
+        let mut held = Held::default();
+        hold(&mut held, "live.m3u8", "v1", &[1, 2]);
+        hold(&mut held, "live.m3u8", "v2", &[2, 1]);
+        hold(&mut held, "live.m3u8", "v3", &[1, 2, 3]);
+        assert!(settle(&mut held, 3).is_empty());
+        assert!(settle(&mut held, 1).is_empty());
+        assert_eq!(settle(&mut held, 2), ["v3"]);
+    }
+
+    #[test]
+    fn what_is_removed_does_not_come_back() {
+        let mut held = Held::default();
+        hold(&mut held, "live.m3u8", "v1", &[1]);
+        hold(&mut held, "live.m3u8", "v2", &[1, 2]);
+        assert!(held.forget("live.m3u8") && !held.forget("live.m3u8"));
+        assert!(settle(&mut held, 1).is_empty());
+    }
+}
