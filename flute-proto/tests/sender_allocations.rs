@@ -47,12 +47,18 @@ fn endless(mut object: Object) -> Object {
 
 #[test]
 fn none_per_packet() {
-    let bytes = vec![7; 40_000_000];
+    // Whole blocks of 60, 300 and 1000 symbols.
+    let bytes = vec![7; 30_000 * 1400];
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&bytes).unwrap();
-    for (scheme, block) in
-        [(FecScheme::NoCode, 64), (FecScheme::ReedSolomon8, 60), (FecScheme::ReedSolomon8SmallBlock, 128)]
-    {
+    for (scheme, block) in [
+        (FecScheme::NoCode, 64),
+        (FecScheme::ReedSolomon8, 60),
+        (FecScheme::ReedSolomon8SmallBlock, 128),
+        (FecScheme::ReedSolomon2m { m: 16, symbols_per_packet: 1 }, 300),
+        (FecScheme::Raptor, 1000),
+        (FecScheme::RaptorQ, 1000),
+    ] {
         let protection = Protection::Percent(5.0);
         let fec = FecConfig { scheme, protection, symbol_size: 1400, max_source_block_length: Some(block) };
         for object in
@@ -61,8 +67,11 @@ fn none_per_packet() {
             let location = object.location.clone();
             let (allocations, packets) = allocations(fec, endless(object));
             assert!(packets > 5_000, "{packets}");
-            // A code may list the symbols of a block while it makes repair symbols of them: a few times per block.
-            let blocks = if scheme == FecScheme::NoCode { 0 } else { packets / u64::from(block) + 1 };
+            // Reed-Solomon lists the symbols of a block while it makes repair symbols of them: a few times per block.
+            let blocks = match scheme {
+                FecScheme::NoCode | FecScheme::Raptor | FecScheme::RaptorQ => 0,
+                _ => packets / u64::from(block) + 1,
+            };
             assert!(allocations <= 5 * blocks, "{scheme:?} from {location}: {allocations} in {packets} packets");
         }
     }

@@ -17,6 +17,8 @@ use crate::alc::Flags;
 const READ: usize = 128 << 10;
 /// Bytes of source symbols that go into one strip of columns when repair symbols are made: a few tenths of a millisecond.
 const STRIP: usize = 512 << 10;
+/// What is done at a time to make an encoder ready, in units of [`flute_fec::Work`]: as long as a strip takes, about.
+const PREPARATION: u64 = 100_000;
 /// A strip has a multiple of so many columns, which is what the codes work on at a time, or, of a block of very many
 /// symbols, the width of a cache line.
 const COLUMNS: usize = 256;
@@ -291,10 +293,14 @@ impl Block {
         Ok(())
     }
 
-    /// Computes the next columns of all repair symbols.
+    /// Computes the next columns of all repair symbols, or makes the encoder ready for it.
     fn encode_strip(&mut self, coding: &Coding, input: &Input<'_>, work: &mut Work) {
         let (_, Some(encoder)) = coding.repair(&self.block) else { return };
         let encoder = Arc::clone(encoder);
+        if encoder.prepare(&mut flute_fec::Work::new(PREPARATION)) == flute_fec::Progress::More {
+            work.spend(STRIP);
+            return;
+        }
         let size = coding.symbol_size();
         self.repair.resize(self.repair_symbols as usize * size, 0);
         let alignment = encoder.column_alignment().max(1);
