@@ -112,8 +112,12 @@ fn main() {
     text += &row("---", CRATES.map(|_| "---:".to_owned()));
     print!("{text}");
     let mut encode = Speeds::new();
+    let filter: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     for make in cases::all() {
         let case = make();
+        if !filter.iter().all(|part| case.name.contains(part)) {
+            continue;
+        }
         let (name, work) = (case.name.clone(), case.work);
         let speeds = measure(case);
         match work {

@@ -5,9 +5,11 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use super::chunk::Chunks;
 use super::kernel::SumOfProducts;
-use super::lagrange::Geometry;
-use super::multiply::{Group, Matrix, Multiplier, Spread};
+use super::lagrange::{Geometry, Interpolation};
+use super::multiply::{Group, Matrix, Multiplier};
+use super::scratch::{Lines, Scratch};
 use super::symbol::{self, Layout};
 use super::{KEPT_MATRIX_BYTES, Shape};
 use crate::{BlockEncoder, EncodeError};
@@ -20,6 +22,15 @@ pub(super) struct Encoder<K: SumOfProducts> {
     multiplier: Multiplier<K>,
     /// The generator matrix, made as it is needed; empty where it would be too large to keep.
     groups: Vec<OnceLock<Group<K::Map>>>,
+    /// The repair symbols that are faster made together.
+    chunks: Chunks<K::Map>,
+}
+
+/// Memory to multiply in.
+struct Work<'a, M> {
+    group: &'a mut Group<M>,
+    matrix: &'a mut Interpolation,
+    lines: &'a mut Lines,
 }
 
 impl<K: SumOfProducts> Encoder<K> {
@@ -28,6 +39,7 @@ impl<K: SumOfProducts> Encoder<K> {
         let multiplier = Multiplier::new(kernel, shape.geometry.field, shape.byte_order);
         let max_repair_symbols = shape.max_encoding_symbols - shape.geometry.k;
         let groups = (repair_symbols.min(max_repair_symbols) as usize).div_ceil(multiplier.group_rows());
+        let chunks = Chunks::new(&multiplier, shape.geometry, repair_symbols.min(max_repair_symbols));
         let is_kept = groups.saturating_mul(multiplier.group_bytes(shape.geometry.k as usize)) <= KEPT_MATRIX_BYTES;
         Self {
             geometry: shape.geometry,
@@ -35,12 +47,15 @@ impl<K: SumOfProducts> Encoder<K> {
             max_repair_symbols,
             multiplier,
             groups: (0..if is_kept { groups } else { 0 }).map(|_| OnceLock::new()).collect(),
+            chunks,
         }
     }
 
     /// Bytes that the encoder takes once its matrix is made.
     pub(super) fn bytes(&self) -> usize {
-        self.multiplier.bytes() + self.groups.len() * self.multiplier.group_bytes(self.geometry.k as usize)
+        self.multiplier.bytes()
+            + self.chunks.bytes()
+            + self.groups.len() * self.multiplier.group_bytes(self.geometry.k as usize)
     }
 
     /// The rows of the generator matrix for the repair symbols of a kept group.
@@ -49,7 +64,8 @@ impl<K: SumOfProducts> Encoder<K> {
             let rows = self.multiplier.group_rows() as u32;
             let first = index as u32 * rows;
             let count = rows.min(self.max_repair_symbols - first);
-            let matrix = self.geometry.encoding(self.geometry.k + first, count);
+            let mut matrix = Interpolation::default();
+            self.geometry.encoding(&mut matrix, self.geometry.k + first, count);
             let mut group = Group::EMPTY;
             self.multiplier.fill(&mut group, &matrix, 0..count as usize, 0..self.geometry.k as usize);
             group
@@ -57,14 +73,104 @@ impl<K: SumOfProducts> Encoder<K> {
     }
 
     /// Computes some columns of repair symbols from those of source symbols, where a kernel can work on both.
-    fn multiply(&self, inputs: &[&[u8]], columns: Range<usize>, first_repair: u32, outputs: &mut [&mut [u8]]) {
+    fn multiply(
+        &self,
+        inputs: &[&[u8]],
+        columns: Range<usize>,
+        first_repair: u32,
+        mut outputs: &mut [&mut [u8]],
+        work: Work<'_, K::Map>,
+    ) {
+        let Work { group, matrix, lines } = work;
+        let mut row = first_repair;
+        let end = row + outputs.len() as u32;
+        for (index, chunk) in self.chunks.iter().enumerate().filter(|(_, chunk)| chunk.first >= first_repair) {
+            if chunk.end() > end {
+                break;
+            }
+            let (alone, rest) = outputs.split_at_mut((chunk.first - row) as usize);
+            self.multiply_rows(inputs, columns.clone(), row, alone, group, matrix);
+            let (together, rest) = rest.split_at_mut(chunk.rows as usize);
+            let maps = self.chunks.maps(&self.multiplier, index);
+            maps.compute(&self.multiplier, inputs, columns.clone(), together, false, lines);
+            (row, outputs) = (chunk.end(), rest);
+        }
+        self.multiply_rows(inputs, columns, row, outputs, group, matrix);
+    }
+
+    /// Computes repair symbols row by row of the generator matrix.
+    fn multiply_rows(
+        &self,
+        inputs: &[&[u8]],
+        columns: Range<usize>,
+        first_repair: u32,
+        outputs: &mut [&mut [u8]],
+        made: &mut Group<K::Map>,
+        matrix: &mut Interpolation,
+    ) {
         let count = outputs.len() as u32;
+        if count == 0 {
+            return;
+        }
         if (first_repair + count) as usize <= self.groups.len() * self.multiplier.group_rows() {
             let kept = Matrix::Kept { group: &|index| self.group(index), first_row: first_repair as usize };
-            self.multiplier.multiply(&kept, inputs, columns, outputs);
+            self.multiplier.multiply(&kept, inputs, columns, outputs, made);
         } else {
-            let made = self.geometry.encoding(self.geometry.k + first_repair, count);
-            self.multiplier.multiply(&Matrix::Interpolation { matrix: &made, first_row: 0 }, inputs, columns, outputs);
+            self.geometry.encoding(matrix, self.geometry.k + first_repair, count);
+            let matrix = Matrix::Interpolation { matrix, first_row: 0 };
+            self.multiplier.multiply(&matrix, inputs, columns, outputs, made);
+        }
+    }
+
+    /// Encodes what was checked.
+    fn encode_in(
+        &self,
+        scratch: &mut Scratch<K::Map>,
+        source: &[u8],
+        columns: Range<usize>,
+        first_repair: u32,
+        repair: &mut [u8],
+    ) {
+        let Scratch { group, matrix, chunk, symbols, spread: [elements, products], inputs, outputs, .. } = scratch;
+        let work = Work { group, matrix, lines: chunk };
+        let size = self.symbol_size;
+        let whole = source.chunks_exact(size);
+        let short = whole.remainder();
+        let mut strings = inputs.take();
+        strings.extend(whole);
+        if !short.is_empty() {
+            // RFC 5510 §8.4: a short symbol is virtually padded with zero elements.
+            let padded = symbols.get(size);
+            padded[..short.len()].copy_from_slice(short);
+            padded[short.len()..].fill(0);
+            strings.push(padded);
+        }
+        match self.multiplier.layout() {
+            Layout::Direct(_) => {
+                let mut results = outputs.take();
+                results.extend(repair.chunks_exact_mut(size));
+                self.multiply(&strings, columns, first_repair, &mut results, work);
+                inputs.put(strings);
+                outputs.put(results);
+            }
+            layout @ Layout::Packed { m } => {
+                let len = layout.spread_len(columns.len());
+                let elements = elements.get(strings.len() * len);
+                for (string, elements) in strings.iter().zip(elements.chunks_exact_mut(len)) {
+                    symbol::spread(m, &string[columns.clone()], elements);
+                }
+                inputs.put(strings);
+                let products = products.get(repair.len() / size * len);
+                let (mut strings, mut results) = (inputs.take(), outputs.take());
+                strings.extend(elements.chunks_exact(len));
+                results.extend(products.chunks_exact_mut(len));
+                self.multiply(&strings, 0..len, first_repair, &mut results, work);
+                inputs.put(strings);
+                outputs.put(results);
+                for (elements, output) in products.chunks_exact(len).zip(repair.chunks_exact_mut(size)) {
+                    symbol::pack(m, elements, &mut output[columns.clone()]);
+                }
+            }
         }
     }
 
@@ -119,29 +225,7 @@ impl<K: SumOfProducts> BlockEncoder for Encoder<K> {
         if columns.is_empty() {
             return Ok(());
         }
-        let symbols = source.chunks_exact(self.symbol_size);
-        let short = symbols.remainder();
-        let padded;
-        let mut inputs = Vec::with_capacity(self.source_symbols());
-        inputs.extend(symbols);
-        if !short.is_empty() {
-            // RFC 5510 §8.4: a short symbol is virtually padded with zero elements.
-            padded = [short, &vec![0; self.symbol_size - short.len()]].concat();
-            inputs.push(&padded);
-        }
-        let mut outputs: Vec<&mut [u8]> = repair.chunks_exact_mut(self.symbol_size).collect();
-        match self.multiplier.layout() {
-            Layout::Direct(_) => self.multiply(&inputs, columns, first_repair, &mut outputs),
-            layout @ Layout::Packed { m } => {
-                let inputs = Spread::new(layout, m, &inputs, &columns);
-                let mut products = Spread::zeroed(layout, outputs.len(), &columns);
-                let len = layout.spread_len(columns.len());
-                self.multiply(&inputs.symbols(), 0..len, first_repair, &mut products.symbols_mut());
-                for (elements, output) in products.symbols().into_iter().zip(outputs) {
-                    symbol::pack(m, elements, &mut output[columns.clone()]);
-                }
-            }
-        }
+        self.multiplier.pool().with(|scratch| self.encode_in(scratch, source, columns, first_repair, repair));
         Ok(())
     }
 }

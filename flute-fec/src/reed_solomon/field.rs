@@ -79,6 +79,14 @@ impl Field {
         self.powers[exponent as usize]
     }
 
+    /// α to the power of a sum of up to three logarithms.
+    #[inline(always)]
+    pub(super) fn power_of_sum(&self, sum: u32) -> u16 {
+        // Where it is less than what is taken away, the difference is beyond any sum: so there is nothing to branch on.
+        let sum = sum.min(sum.wrapping_sub(self.order));
+        self.power(sum.min(sum.wrapping_sub(self.order)))
+    }
+
     /// The logarithm of an element; 0 for 0, which has none.
     #[inline(always)]
     pub(super) fn log(&self, element: u16) -> u32 {
@@ -108,23 +116,24 @@ impl Field {
         if a == 0 || b == 0 { 0 } else { self.power(self.add(self.log(a), self.log(b))) }
     }
 
-    /// For every element x, the sum over all p of `weights[p]` times the logarithm of x − p.
+    /// For every element x, puts in the place of `weights[x]` the sum over all p of `weights[p]` times the logarithm of
+    /// x − p.
     ///
     /// Elements are subtracted bit by bit, so this convolution is a product under the Walsh-Hadamard transform, which
     /// is its own inverse but for a factor of q: and q = 1 modulo q − 1.
-    pub(super) fn convolve_logarithms(&self, mut weights: Vec<i32>) -> Vec<u32> {
+    pub(super) fn convolve_logarithms(&self, weights: &mut [i32]) {
         let transformed = self.transformed.get_or_init(|| {
             let mut logarithms = self.logarithms.iter().map(|&log| log.into()).collect::<Vec<_>>();
             self.transform(&mut logarithms);
             logarithms
         });
-        self.transform(&mut weights);
+        self.transform(weights);
         for (weight, &factor) in weights.iter_mut().zip(transformed) {
             let product = i64::from(*weight) * i64::from(factor);
             *weight = product.rem_euclid(self.order.into()) as i32;
         }
-        self.transform(&mut weights);
-        weights.into_iter().map(|sum| sum.rem_euclid(self.order as i32) as u32).collect()
+        self.transform(weights);
+        weights.iter_mut().for_each(|sum| *sum = sum.rem_euclid(self.order as i32));
     }
 
     /// About how many logarithms are looked up in the time of a [convolution](Self::convolve_logarithms).

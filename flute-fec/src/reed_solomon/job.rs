@@ -39,6 +39,11 @@ impl<K: SumOfProducts> Job<K> {
         Self { decoder, present: present.clone(), missing, repair, matrix: None, columns: 0, rows: 0 }
     }
 
+    /// What it costs to have the coefficients of one output, and to add up its products.
+    fn row_work(&self, columns: usize) -> u64 {
+        self.decoder.source_symbols() as u64 * (2 + columns.div_ceil(64) as u64)
+    }
+
     /// The next columns to compute.
     fn next_columns(&self) -> Range<usize> {
         let size = self.decoder.symbol_size();
@@ -60,6 +65,19 @@ impl<K: SumOfProducts> DecodeJob for Job<K> {
         if self.missing.is_empty() {
             return Ok(Progress::Done);
         }
+        let all = self.decoder.symbol_size();
+        if self.matrix.is_none() {
+            // What there is work enough for is decoded at once, since that takes less.
+            let cost = self.decoder.matrix_work(self.missing.len()) + self.row_work(all) * self.missing.len() as u64;
+            if cost <= work.left() {
+                self.decoder.decode(block, &self.present, repair)?;
+                work.spend(cost);
+                self.columns = all;
+            }
+        }
+        if self.columns == all {
+            return Ok(Progress::Done);
+        }
         let matrix = match self.matrix.take() {
             Some(matrix) => matrix,
             None => {
@@ -70,8 +88,7 @@ impl<K: SumOfProducts> DecodeJob for Job<K> {
         let (inputs, mut outputs) = self.decoder.inputs_and_outputs(block, &self.present, repair);
         while self.columns < self.decoder.symbol_size() && !work.is_spent() {
             let columns = self.next_columns();
-            // What it costs to have the coefficients of one output, and to add up its products.
-            let row_work = inputs.len() as u64 * (2 + columns.len().div_ceil(64) as u64);
+            let row_work = self.row_work(columns.len());
             let group = self.decoder.group_rows();
             let rows = ((work.left() / row_work).min(outputs.len() as u64) as usize).next_multiple_of(group).max(group);
             let rows = self.rows..outputs.len().min(self.rows + rows);

@@ -27,13 +27,15 @@ struct Node {
 }
 
 /// The matrix that takes values at some points, the columns, to values at others, the rows.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Interpolation {
-    field: &'static Field,
     /// Where values are known, with the logarithm of 1 / B'(p).
     columns: Vec<Node>,
     /// Where values are wanted, with the logarithm of B(x).
     rows: Vec<Node>,
+    /// Memory for what the nodes are made from.
+    points: [Vec<u16>; 2],
+    weights: Vec<i32>,
 }
 
 /// The points of a code with k source symbols.
@@ -56,7 +58,7 @@ impl Geometry {
     }
 
     /// Logarithm of A(x), the product of x − p over all source points p, at the point of a repair symbol.
-    fn value_log(&self, esi: u32) -> u32 {
+    pub(super) fn value_log(&self, esi: u32) -> u32 {
         match self.points {
             Points::Rizzo => self.field.add(esi - 1, self.powers_value_log(self.k - 1, esi - 1)),
             Points::Literal => self.powers_value_log(self.k, esi),
@@ -64,7 +66,7 @@ impl Geometry {
     }
 
     /// Logarithm of A'(p) at the point of a source symbol.
-    fn derivative_log(&self, esi: u32) -> u32 {
+    pub(super) fn derivative_log(&self, esi: u32) -> u32 {
         match (self.points, esi) {
             (Points::Rizzo, 0) => self.field.reduce(triangle(self.k - 1)),
             (Points::Rizzo, esi) => self.field.add(esi - 1, self.powers_derivative_log(self.k - 1, esi - 1)),
@@ -90,38 +92,53 @@ impl Geometry {
         )
     }
 
-    /// The matrix from the source symbols to the repair symbols from encoding symbol ID `first` on.
-    pub(super) fn encoding(&self, first: u32, count: u32) -> Interpolation {
+    /// Makes the matrix from the source symbols to the repair symbols from encoding symbol ID `first` on.
+    pub(super) fn encoding(&self, matrix: &mut Interpolation, first: u32, count: u32) {
         let column = |esi| Node { point: self.point(esi), log: self.field.sub(0, self.derivative_log(esi)) };
         let row = |esi| Node { point: self.point(esi), log: self.value_log(esi) };
-        Interpolation {
-            field: self.field,
-            columns: (0..self.k).map(column).collect(),
-            rows: (first..first + count).map(row).collect(),
-        }
+        matrix.columns.clear();
+        matrix.columns.extend((0..self.k).map(column));
+        matrix.rows.clear();
+        matrix.rows.extend((first..first + count).map(row));
     }
 
-    /// The matrix from the source symbols that are not `missing`, in ascending order, and then the `repair` symbols,
-    /// to the missing ones. There are as many repair symbols as missing ones, and no encoding symbol ID twice.
-    pub(super) fn decoding(&self, missing: &[u32], repair: &[u32]) -> Interpolation {
-        let field = self.field;
-        let points = |esis: &[u32]| esis.iter().map(|&esi| self.point(esi)).collect::<Vec<_>>();
-        let (lost, used) = (points(missing), points(repair));
-        // B(x) = A(x) * product of (x - r) over the repair points / product of (x - m) over the missing ones.
-        let quotient = Quotient::new(field, &used, &lost, (self.k as usize) + missing.len());
-        let value = |x, log| field.add(log, quotient.log(x));
-
-        let mut columns = Vec::with_capacity(self.k as usize);
+    /// Makes the matrix from the source symbols that are not `missing`, in ascending order, and then the `repair`
+    /// symbols, to the missing ones. There are as many repair symbols as missing ones, and no encoding symbol ID twice.
+    pub(super) fn decoding(&self, matrix: &mut Interpolation, missing: &[u32], repair: &[u32]) {
         let mut absent = missing.iter().copied().peekable();
-        for esi in (0..self.k).filter(|esi| absent.next_if_eq(esi).is_none()) {
-            let point = self.point(esi);
-            columns.push(Node { point, log: field.sub(0, value(point, self.derivative_log(esi))) });
+        let present = (0..self.k).filter(|esi| absent.next_if_eq(esi).is_none());
+        self.interpolation(matrix, missing, present, repair);
+    }
+
+    /// As [`decoding`](Self::decoding), but only the columns of the repair symbols.
+    pub(super) fn solving(&self, matrix: &mut Interpolation, missing: &[u32], repair: &[u32]) {
+        self.interpolation(matrix, missing, std::iter::empty(), repair);
+    }
+
+    fn interpolation(
+        &self,
+        matrix: &mut Interpolation,
+        missing: &[u32],
+        present: impl Iterator<Item = u32>,
+        repair: &[u32],
+    ) {
+        let field = self.field;
+        let Interpolation { columns, rows, points: [lost, used], weights } = matrix;
+        for (points, esis) in [(&mut *lost, missing), (&mut *used, repair)] {
+            points.clear();
+            points.extend(esis.iter().map(|&esi| self.point(esi)));
         }
-        for (&esi, &point) in repair.iter().zip(&used) {
-            columns.push(Node { point, log: field.sub(0, value(point, self.value_log(esi))) });
-        }
-        let row = |(&esi, &point)| Node { point, log: value(point, self.derivative_log(esi)) };
-        Interpolation { field, columns, rows: missing.iter().zip(&lost).map(row).collect() }
+        columns.clear();
+        columns.extend(present.map(|esi| Node { point: self.point(esi), log: self.derivative_log(esi) }));
+        let repair = repair.iter().zip(&*used);
+        columns.extend(repair.map(|(&esi, &point)| Node { point, log: self.value_log(esi) }));
+        rows.clear();
+        let missing = missing.iter().zip(&*lost);
+        rows.extend(missing.map(|(&esi, &point)| Node { point, log: self.derivative_log(esi) }));
+        // B(x) = A(x) * product of (x - r) over the repair points / product of (x - m) over the missing ones.
+        let quotient = Quotient::new(field, used, lost, columns.len() + rows.len(), weights);
+        columns.iter_mut().for_each(|Node { point, log }| *log = field.sub(0, field.add(*log, quotient.log(*point))));
+        rows.iter_mut().for_each(|Node { point, log }| *log = field.add(*log, quotient.log(*point)));
     }
 }
 
@@ -136,20 +153,28 @@ enum Quotient<'a> {
     /// The points, to be multiplied one by one.
     Factors { field: &'static Field, dividend: &'a [u16], divisor: &'a [u16] },
     /// The logarithm for every x.
-    Logarithms(Vec<u32>),
+    Logarithms(&'a [i32]),
 }
 
 impl<'a> Quotient<'a> {
-    /// Chooses what costs less where it is asked for `times` points.
-    fn new(field: &'static Field, dividend: &'a [u16], divisor: &'a [u16], times: usize) -> Self {
+    /// Chooses what costs less where it is asked for `times` points. `weights` is memory.
+    fn new(
+        field: &'static Field,
+        dividend: &'a [u16],
+        divisor: &'a [u16],
+        times: usize,
+        weights: &'a mut Vec<i32>,
+    ) -> Self {
         let factors = times * (dividend.len() + divisor.len());
         if factors <= field.convolution_cost() {
             return Self::Factors { field, dividend, divisor };
         }
-        let mut weights = vec![0; field.order() as usize + 1];
+        weights.clear();
+        weights.resize(field.order() as usize + 1, 0);
         dividend.iter().for_each(|&point| weights[usize::from(point)] += 1);
         divisor.iter().for_each(|&point| weights[usize::from(point)] -= 1);
-        Self::Logarithms(field.convolve_logarithms(weights))
+        field.convolve_logarithms(weights);
+        Self::Logarithms(weights)
     }
 
     fn log(&self, x: u16) -> u32 {
@@ -158,7 +183,7 @@ impl<'a> Quotient<'a> {
                 let product = |points: &[u16]| points.iter().map(|&p| u64::from(field.log(x ^ p))).sum();
                 field.sub(field.reduce(product(dividend)), field.reduce(product(divisor)))
             }
-            Self::Logarithms(logarithms) => logarithms[usize::from(x)],
+            Self::Logarithms(logarithms) => logarithms[usize::from(x)] as u32,
         }
     }
 }
@@ -173,25 +198,25 @@ impl Interpolation {
     #[inline(always)]
     pub(super) fn part(&self, rows: Range<usize>, columns: Range<usize>) -> impl ExactSizeIterator<Item = Column<'_>> {
         let rows = &self.rows[rows];
-        self.columns[columns].iter().map(move |&column| Column { field: self.field, column, rows })
+        self.columns[columns].iter().map(move |&column| Column { column, rows })
     }
 }
 
 /// Some rows of a column of an [`Interpolation`].
 #[derive(Clone, Copy)]
 pub(super) struct Column<'a> {
-    field: &'static Field,
     column: Node,
     rows: &'a [Node],
 }
 
 impl<'a> Column<'a> {
-    /// The logarithms of the coefficients: of what the value at the column counts for in those at the rows. No
-    /// coefficient is 0.
+    /// The logarithms of the coefficients, of what the value at the column counts for in those at the rows: as sums of
+    /// three logarithms, not reduced. No coefficient is 0.
     #[inline(always)]
-    pub(super) fn logs(self) -> impl ExactSizeIterator<Item = u32> + use<'a> {
-        let Self { field, column, rows } = self;
-        rows.iter().map(move |row| field.sub(field.add(row.log, column.log), field.log(row.point ^ column.point)))
+    pub(super) fn log_sums(self, field: &'static Field) -> impl ExactSizeIterator<Item = u32> + use<'a> {
+        let Self { column, rows } = self;
+        let log = column.log + field.order();
+        rows.iter().map(move |row| row.log + log - field.log(row.point ^ column.point))
     }
 }
 
@@ -204,15 +229,17 @@ mod tests {
     }
 
     /// A row of a matrix.
-    fn coefficients(matrix: &Interpolation, row: usize) -> Vec<u16> {
+    fn coefficients(field: &'static Field, matrix: &Interpolation, row: usize) -> Vec<u16> {
         matrix
             .part(row..row + 1, 0..matrix.columns.len())
-            .flat_map(|column| column.logs().map(|log| matrix.field.power(log)))
+            .flat_map(|column| column.log_sums(field).map(|log| field.power_of_sum(log)))
             .collect()
     }
 
     fn column(geometry: &Geometry, esi: u32) -> Vec<u16> {
-        coefficients(&geometry.encoding(esi, 1), 0)
+        let mut matrix = Interpolation::default();
+        geometry.encoding(&mut matrix, esi, 1);
+        coefficients(geometry.field, &matrix, 0)
     }
 
     /// Worked out by hand: for k = 2 and points 1, α the line through (1, s0), (α, s1) has at α² the value
@@ -235,10 +262,11 @@ mod tests {
                 for k in [1, 2, 3, field.order() / 2, field.order() - 1] {
                     let geometry = geometry(m, points, k);
                     let count = field.order() - k;
-                    let matrix = geometry.encoding(k, count);
+                    let mut matrix = Interpolation::default();
+                    geometry.encoding(&mut matrix, k, count);
                     let power = |esi, exponent| (0..exponent).fold(1, |p, _| field.multiply(p, geometry.point(esi)));
                     for row in [0, count / 2, count.saturating_sub(1)].into_iter().filter(|&row| row < count) {
-                        let coefficients = coefficients(&matrix, row as usize);
+                        let coefficients = coefficients(field, &matrix, row as usize);
                         for exponent in [0, 1, k / 2, k - 1].into_iter().filter(|&exponent| exponent < k) {
                             let sum = (0..k)
                                 .fold(0, |sum, i| sum ^ field.multiply(coefficients[i as usize], power(i, exponent)));
@@ -257,7 +285,8 @@ mod tests {
             let points = |step: u32| (0..=field.order()).step_by(step as usize).map(|p| p as u16).collect::<Vec<_>>();
             let (dividend, divisor) = (points(3 + field.order() / 90), points(2 + field.order() / 70));
             let direct = Quotient::Factors { field, dividend: &dividend, divisor: &divisor };
-            let convolved = Quotient::new(field, &dividend, &divisor, usize::MAX >> 16);
+            let mut weights = Vec::new();
+            let convolved = Quotient::new(field, &dividend, &divisor, usize::MAX >> 16, &mut weights);
             assert!(matches!(convolved, Quotient::Logarithms(_)));
             for x in points(1 + field.order() / 300) {
                 assert_eq!(direct.log(x), convolved.log(x), "{x} of GF(2^{m})");

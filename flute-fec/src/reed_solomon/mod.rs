@@ -9,6 +9,7 @@
 //!   the codes in use, Rizzo's and NORM's, take symbols for arrays of the machine's 16-bit integers.
 //! - n is at most 2^m − 1 (§8.2.1) with either kind of points, though Rizzo's would suffice for one more.
 
+mod chunk;
 mod decode;
 mod derive;
 mod encode;
@@ -17,9 +18,11 @@ mod job;
 mod kernel;
 mod lagrange;
 mod multiply;
+mod scratch;
 mod symbol;
 #[cfg(test)]
 mod tests;
+mod toeplitz;
 
 use std::sync::{Arc, Mutex};
 

@@ -7,7 +7,8 @@ use std::ops::Range;
 use super::field::Field;
 use super::kernel::{GROUP_PLANES, Map, Product, SumOfProducts};
 use super::lagrange::Interpolation;
-use super::symbol::{self, Layout};
+use super::scratch::Pool;
+use super::symbol::Layout;
 use crate::ByteOrder;
 
 /// Multiplies matrices over one field with symbols, by one kernel.
@@ -16,11 +17,13 @@ pub(super) struct Multiplier<K: SumOfProducts> {
     field: &'static Field,
     layout: Layout,
     maps: MultiplicationMaps<K::Map>,
+    pool: Pool<K::Map>,
 }
 
 impl<K: SumOfProducts> Multiplier<K> {
     pub(super) fn new(kernel: K, field: &'static Field, byte_order: ByteOrder) -> Self {
-        Self { kernel, field, layout: Layout::new(field.m()), maps: MultiplicationMaps::new(field, byte_order) }
+        let (layout, maps) = (Layout::new(field.m()), MultiplicationMaps::new(field, byte_order));
+        Self { kernel, field, layout, maps, pool: Pool::new() }
     }
 
     pub(super) fn layout(&self) -> Layout {
@@ -42,6 +45,16 @@ impl<K: SumOfProducts> Multiplier<K> {
         columns * self.layout.planes().count() * GROUP_PLANES * size_of::<K::Map>()
     }
 
+    /// The kernel.
+    pub(super) fn kernel(&self) -> K {
+        self.kernel
+    }
+
+    /// Scratches for work with this multiplier.
+    pub(super) fn pool(&self) -> &Pool<K::Map> {
+        &self.pool
+    }
+
     /// A group made of some columns of some rows of a matrix, no more than [`group_rows`](Self::group_rows).
     pub(super) fn fill(
         &self,
@@ -58,42 +71,89 @@ impl<K: SumOfProducts> Multiplier<K> {
         for maps in group.maps.chunks_exact_mut(group.stride) {
             let Some(first) = columns.next() else { return };
             match &self.maps {
-                MultiplicationMaps::Byte(by_log) => {
-                    for (maps, log) in maps.iter_mut().zip(first.logs()) {
-                        *maps = [by_log[log as usize], Map::ZERO];
-                    }
-                    if let Some(second) = columns.next() {
-                        for (maps, log) in maps.iter_mut().zip(second.logs()) {
-                            maps[1] = by_log[log as usize];
+                MultiplicationMaps::Byte(by_log) => match columns.next() {
+                    Some(second) => {
+                        let logs = first.log_sums(self.field).zip(second.log_sums(self.field));
+                        for (maps, (first, second)) in maps.iter_mut().zip(logs) {
+                            *maps = [by_log[first as usize], by_log[second as usize]];
                         }
                     }
-                }
+                    None => {
+                        for (maps, log) in maps.iter_mut().zip(first.log_sums(self.field)) {
+                            *maps = [by_log[log as usize], Map::ZERO];
+                        }
+                    }
+                },
                 MultiplicationMaps::Word(words) => {
-                    for (maps, log) in maps.chunks_exact_mut(2).zip(first.logs()) {
-                        maps.copy_from_slice(&words.by(self.field.power(log)));
+                    for (maps, log) in maps.chunks_exact_mut(2).zip(first.log_sums(self.field)) {
+                        maps.copy_from_slice(&words.by(self.field.power_of_sum(log)));
                     }
                 }
             }
         }
     }
 
+    /// The maps of multiplication by an element: of a byte, or for each plane of output those of both planes of input.
+    pub(super) fn maps_of(&self, factor: u16) -> impl Iterator<Item = K::Map> {
+        let maps = match &self.maps {
+            MultiplicationMaps::Byte(_) => [[self.byte_map(factor), K::Map::ZERO], [K::Map::ZERO; 2]],
+            MultiplicationMaps::Word(words) => words.by(factor),
+        };
+        let planes = self.layout.planes().count();
+        maps.into_iter().flatten().take(planes * planes)
+    }
+
+    /// The maps of multiplication by two elements, for the sum of both products: of a byte of each, or for each plane
+    /// of output those of both planes of one, and then of the other.
+    pub(super) fn pair_maps(&self, [first, second]: [u16; 2]) -> impl Iterator<Item = [K::Map; 2]> {
+        let maps = match &self.maps {
+            MultiplicationMaps::Byte(_) => {
+                [[self.byte_map(first), self.byte_map(second)], [K::Map::ZERO; 2], [K::Map::ZERO; 2], [K::Map::ZERO; 2]]
+            }
+            MultiplicationMaps::Word(words) => {
+                let ([a, b], [c, d]) = (words.by(first), words.by(second));
+                [a, c, b, d]
+            }
+        };
+        let planes = self.layout.planes().count();
+        maps.into_iter().take(planes * planes)
+    }
+
+    /// Puts the maps of one coefficient where [`Product`] wants them.
+    pub(super) fn put(&self, maps: &mut [[K::Map; 2]], stride: usize, column: usize, row: usize, factor: u16) {
+        match &self.maps {
+            MultiplicationMaps::Byte(_) => maps[column / 2 * stride + row][column % 2] = self.byte_map(factor),
+            MultiplicationMaps::Word(words) => {
+                maps[column * stride + 2 * row..][..2].copy_from_slice(&words.by(factor));
+            }
+        }
+    }
+
+    /// The map of multiplication by an element of a byte.
+    fn byte_map(&self, factor: u16) -> K::Map {
+        match &self.maps {
+            MultiplicationMaps::Byte(by_log) if factor != 0 => by_log[self.field.log(factor) as usize],
+            _ => K::Map::ZERO,
+        }
+    }
+
     /// Sets `columns` of `outputs` to those of the product of rows of a matrix with `inputs`.
     ///
     /// The inputs are taken in blocks, so that those of a block, and the maps of one group for it, stay in the cache
-    /// however many inputs and outputs there are.
+    /// however many inputs and outputs there are. `made` is memory for a group.
     pub(super) fn multiply(
         &self,
         matrix: &Matrix<'_, K::Map>,
         inputs: &[&[u8]],
         columns: Range<usize>,
         outputs: &mut [&mut [u8]],
+        made: &mut Group<K::Map>,
     ) {
         let (planes, rows) = (self.layout.planes(), self.group_rows());
         let block_len = (BLOCK_BYTES / columns.len().max(1)).clamp(MIN_BLOCK, MAX_BLOCK) / 2 * 2;
         let first_row = match matrix {
             Matrix::Kept { first_row, .. } | Matrix::Interpolation { first_row, .. } => *first_row,
         };
-        let mut made = Group::EMPTY;
         for (index, block) in inputs.chunks(block_len).enumerate() {
             let start = index * block_len;
             let mut row = first_row;
@@ -108,7 +168,7 @@ impl<K: SumOfProducts> Multiplier<K> {
                         (&group.maps[pairs.start * group.stride..pairs.end * group.stride], group.stride)
                     }
                     Matrix::Interpolation { matrix, .. } => {
-                        self.fill(&mut made, matrix, row..row + head.len(), start..start + block.len());
+                        self.fill(made, matrix, row..row + head.len(), start..start + block.len());
                         (&made.maps[..], made.stride)
                     }
                 };
@@ -146,6 +206,11 @@ pub(super) struct Group<M> {
 impl<M> Group<M> {
     /// A group of no row.
     pub(super) const EMPTY: Self = Self { maps: Vec::new(), stride: 0 };
+
+    /// Bytes of its memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.maps.capacity() * size_of::<[M; 2]>()
+    }
 }
 
 /// What symbols are multiplied with.
@@ -156,40 +221,9 @@ pub(super) enum Matrix<'a, M> {
     Interpolation { matrix: &'a Interpolation, first_row: usize },
 }
 
-/// Symbols with each element in bytes of its own.
-pub(super) struct Spread {
-    bytes: Vec<u8>,
-    len: usize,
-}
-
-impl Spread {
-    /// Room for `columns` of some symbols of elements of `m` bits.
-    pub(super) fn zeroed(layout: Layout, count: usize, columns: &Range<usize>) -> Self {
-        let len = layout.spread_len(columns.len());
-        Self { bytes: vec![0; count * len], len }
-    }
-
-    /// Spreads `columns` of some symbols of elements of `m` bits.
-    pub(super) fn new(layout: Layout, m: u32, symbols: &[&[u8]], columns: &Range<usize>) -> Self {
-        let mut spread = Self::zeroed(layout, symbols.len(), columns);
-        for (symbol, elements) in symbols.iter().zip(spread.symbols_mut()) {
-            symbol::spread(m, &symbol[columns.clone()], elements);
-        }
-        spread
-    }
-
-    pub(super) fn symbols(&self) -> Vec<&[u8]> {
-        self.bytes.chunks_exact(self.len).collect()
-    }
-
-    pub(super) fn symbols_mut(&mut self) -> Vec<&mut [u8]> {
-        self.bytes.chunks_exact_mut(self.len).collect()
-    }
-}
-
 /// The maps of bytes that multiplication by any element but 0 comes to.
 enum MultiplicationMaps<M> {
-    /// Of elements of one plane: by the logarithm of the factor.
+    /// Of elements of one plane: by the sum of up to three logarithms.
     Byte(Vec<M>),
     /// Of elements of two planes.
     Word(WordMaps<M>),
@@ -198,7 +232,9 @@ enum MultiplicationMaps<M> {
 impl<M: Map> MultiplicationMaps<M> {
     fn new(field: &Field, byte_order: ByteOrder) -> Self {
         if field.m() <= 8 {
-            return Self::Byte((0..field.order()).map(|log| byte_map(field, field.power(log))).collect());
+            let mut by_log: Vec<M> = (0..field.order()).map(|log| byte_map(field, field.power(log))).collect();
+            by_log = by_log.repeat(3);
+            return Self::Byte(by_log);
         }
         let maps = |factor| word_maps(field, byte_order, factor);
         Self::Word(WordMaps {

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::chunk::Chunk;
 use super::*;
 use crate::{DecodeError, EncodeError, Parameters, Points, Present, Protection, RepairSymbol, Scheme, Wanted};
 
@@ -193,6 +194,38 @@ fn every_kernel_makes_the_same_code() {
                 assert!(encode(&*new_encoder(kernel, &shape, repair_symbols).0, &source) == reference, "{kernel} {m}");
             }
             round_trip(kernel, &shape, (n - k).min(k) as usize, 77);
+        }
+    }
+}
+
+/// Repair symbols that are computed together are those that the rows of the matrix make, whatever the numbers of
+/// source and repair symbols.
+#[test]
+fn chunks_are_rows_of_the_matrix() {
+    for (m, k, n, symbol_size) in [
+        (8, 64, 96, 131),
+        (8, 127, 255, 128),
+        (8, 128, 160, 257),
+        (8, 223, 255, 140),
+        (7, 60, 127, 56),
+        (16, 65, 97, 130),
+        (16, 700, 820, 258),
+        (11, 140, 180, 154),
+    ] {
+        for points in [Points::Rizzo, Points::Literal] {
+            for kernel in [Kernel::chosen(), Kernel::Scalar] {
+                let shape = Shape::new(code(m, points, ByteOrder::BigEndian, k, n), k, symbol_size).unwrap();
+                let chunks = Chunk::cut(k, n - k, 8).map(|chunk| chunk.rows).collect::<Vec<_>>();
+                assert!(chunks.iter().sum::<u32>() >= 32, "{chunks:?}");
+                let source = noise(k as usize * usize::from(symbol_size) - 3, 11);
+                let together = encode(&*new_encoder(kernel, &shape, n - k).0, &source);
+                let alone = encode(&*new_encoder(kernel, &shape, 0).0, &source);
+                assert!(together == alone, "{kernel}, {points:?}, ({k}, {n}) of GF(2^{m})");
+            }
+        }
+        let shape = shape(m, k, n, symbol_size);
+        for lost in [33, 40, n - k] {
+            round_trip(Kernel::chosen(), &shape, lost.min(n - k).min(k) as usize, u64::from(n));
         }
     }
 }

@@ -80,6 +80,15 @@ unsafe impl Lanes for Neon {
     }
 
     #[inline(always)]
+    unsafe fn product(map: &Nibbles, operand: [uint8x16_t; 2]) -> uint8x16_t {
+        // SAFETY: each half of a map is 16 bytes.
+        unsafe {
+            let (low, high) = (vld1q_u8(map.low.as_ptr()), vld1q_u8(map.high.as_ptr()));
+            veorq_u8(vqtbl1q_u8(low, operand[0]), vqtbl1q_u8(high, operand[1]))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn add_products(
         sum: uint8x16_t,
         maps: [[uint8x16_t; 2]; 2],

@@ -2,7 +2,7 @@
 
 //! The kernel for any processor, and the reference for all others.
 
-use super::{Map, Product, SumOfProducts};
+use super::{FanIn, LEAVES, Leaves, Map, PARTS, Product, STRIP, SumOfProducts, takes};
 
 /// A linear map as two tables of 16: the images of the lower and of the upper four bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,63 @@ impl SumOfProducts for Scalar {
                         sums.zip(bytes).for_each(|(sum, &byte)| *sum ^= map.apply(byte));
                     }
                 }
+            }
+        }
+    }
+    fn leaves(self, leaves: &Leaves<'_, Nibbles>, scaled: &mut [u8], products: &mut [u8]) {
+        leaves.check(scaled, products);
+        let (planes, size, width) = (leaves.planes.count(), leaves.size, leaves.columns.len());
+        scaled[..PARTS * leaves.columns_of_leaf * STRIP].fill(0);
+        let scales = leaves.scales.chunks_exact(planes * planes);
+        for ((input, maps), scaled) in leaves.inputs.iter().zip(scales).zip(scaled.chunks_exact_mut(STRIP)) {
+            let input = if input.is_empty() { input } else { &input[leaves.columns.clone()] };
+            for (scaled, bytes) in scaled.chunks_exact_mut(planes).zip(input.chunks_exact(planes)) {
+                for (scaled, maps) in scaled.iter_mut().zip(maps.chunks_exact(planes)) {
+                    *scaled = maps.iter().zip(bytes).fold(0, |sum, (map, &byte)| sum ^ map.apply(byte));
+                }
+            }
+        }
+        let maps = leaves.maps.chunks_exact(leaves.maps_of_leaf());
+        for (leaf, (maps, products)) in maps.zip(products.chunks_exact_mut(size * STRIP)).enumerate() {
+            let sum = |input: usize, column: usize| {
+                let first = input / size * PARTS * size + input % size;
+                let parts = (0..PARTS).filter(|&part| takes(leaf, part));
+                parts.fold(0, |sum, part| sum ^ scaled[(first + part * size) * STRIP + column])
+            };
+            for (row, product) in products.chunks_exact_mut(STRIP).enumerate() {
+                for (column, product) in product[..width].iter_mut().enumerate() {
+                    if !leaves.is_added {
+                        *product = 0;
+                    }
+                    for plane in 0..leaves.columns_of_leaf * planes {
+                        let maps = &maps[plane / 2 * size * planes + row * planes + column % planes];
+                        let byte = sum(plane / planes, column / planes * planes + plane % planes);
+                        *product ^= maps[plane % 2].apply(byte);
+                    }
+                }
+            }
+        }
+    }
+
+    fn fan_in(self, fan: &FanIn<'_, Nibbles>, outputs: &mut [&mut [u8]]) {
+        fan.check(outputs);
+        let planes = fan.planes.count();
+        for part in 0..PARTS {
+            let Some(output) = outputs.get_mut(fan.first_output + part * fan.output_step) else { return };
+            let output = &mut output[fan.column..][..fan.extra.len()];
+            if !fan.is_added {
+                output.fill(0);
+            }
+            // The product that takes the one half belongs to the other.
+            let sum = |column: usize| {
+                let leaves = (0..LEAVES).filter(|&leaf| takes(leaf, PARTS - 1 - part));
+                leaves.fold(0, |sum, leaf| sum ^ fan.products[leaf * fan.stride + column])
+            };
+            for (column, output) in output.iter_mut().enumerate() {
+                let maps = fan.maps[(part * planes + column % planes) * planes..][..planes].as_flattened();
+                let first = column / planes * planes;
+                let bytes = (first..first + planes).map(sum).chain(fan.extra[first..first + planes].iter().copied());
+                *output ^= maps.iter().zip(bytes).fold(0, |sum, (map, byte)| sum ^ map.apply(byte));
             }
         }
     }

@@ -147,6 +147,103 @@ fn every_alignment() {
     }
 }
 
+/// A halved Toeplitz matrix: its leaves, and what comes of their products.
+#[derive(Clone, Copy, Debug)]
+struct Halved {
+    planes: Planes,
+    /// Rows of a leaf.
+    size: usize,
+    blocks: usize,
+    /// Inputs that there are; every fifth one is empty.
+    inputs: usize,
+    outputs: usize,
+    start: usize,
+    len: usize,
+    misalignment: usize,
+    is_added: bool,
+}
+
+impl WithKernel for Halved {
+    /// The products, and the outputs.
+    type Output = (Vec<u8>, Vec<Vec<u8>>);
+
+    fn call<K: SumOfProducts>(self, kernel: K) -> Self::Output {
+        let Self { planes, size, len, start, .. } = self;
+        let maps_of_string = planes.count() * planes.count();
+        let mut noise = Noise((size * 1000 + len) as u64);
+        let offset = |index: usize| (self.misalignment * (index + 1)) % 64;
+        let inputs: Vec<_> = (0..self.inputs).map(|index| noise.bytes(offset(index) + start + len)).collect();
+        let input = |(index, input): (usize, &'_ Vec<u8>)| if index % 5 == 4 { input.len() } else { offset(index) };
+        let inputs: Vec<_> = inputs.iter().enumerate().map(|(i, bytes)| &bytes[input((i, bytes))..]).collect();
+        let mut map = || K::Map::from_images(std::array::from_fn(|_| noise.byte()));
+        let scales: Vec<_> = (0..self.inputs * maps_of_string).map(|_| map()).collect();
+        let columns_of_leaf = self.blocks * size;
+        let pairs = LEAVES * (columns_of_leaf * planes.count()).div_ceil(2) * size * planes.count();
+        let maps: Vec<_> = (0..pairs).map(|_| [map(), map()]).collect();
+        let ends: Vec<_> = (0..PARTS * maps_of_string).map(|_| [map(), map()]).collect();
+        let leaves = Leaves {
+            inputs: &inputs,
+            scales: &scales,
+            size,
+            columns_of_leaf,
+            maps: &maps,
+            planes,
+            columns: start..start + len,
+            is_added: self.is_added,
+        };
+        let mut scaled = noise.bytes(PARTS * columns_of_leaf * STRIP + 1);
+        let mut products = noise.bytes(LEAVES * size * STRIP);
+        kernel.leaves(&leaves, &mut scaled[1..], &mut products);
+
+        let before: Vec<_> = (0..self.outputs).map(|index| noise.bytes(offset(index) + start + len + 3)).collect();
+        let mut after = before;
+        let mut outputs: Vec<_> =
+            after.iter_mut().enumerate().map(|(index, output)| &mut output[offset(index)..]).collect();
+        let extra = noise.bytes(len);
+        for first_output in 0..size {
+            let fan = FanIn {
+                products: &products[first_output * STRIP..],
+                stride: size * STRIP,
+                extra: &extra,
+                maps: &ends,
+                planes,
+                first_output,
+                output_step: size,
+                column: start,
+                is_added: self.is_added,
+            };
+            kernel.fan_in(&fan, &mut outputs);
+        }
+        let products = products.chunks_exact(STRIP).flat_map(|product| &product[..len]).copied().collect();
+        (products, after)
+    }
+}
+
+#[test]
+fn halved_matrices_as_the_scalar_kernel() {
+    for planes in [Planes::One, Planes::Two] {
+        for len in (0..=STRIP).filter(|len| len % planes.count() == 0) {
+            for size in [GROUP_PLANES / 2, GROUP_PLANES].map(|planes_of_leaf| planes_of_leaf / planes.count()) {
+                let case = Halved {
+                    planes,
+                    size,
+                    blocks: 1 + len / 2 % 2,
+                    inputs: 1 + len % (PARTS * size),
+                    outputs: 1 + 3 * len % (PARTS * size),
+                    start: len / 7 * 2,
+                    len,
+                    misalignment: len % 64,
+                    is_added: len % 3 == 0,
+                };
+                let expected = case.call(Scalar);
+                for kernel in Kernel::available() {
+                    assert!(kernel.with(case) == Some(expected.clone()), "{kernel}: {case:?}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 #[should_panic(expected = "assertion")]
 fn too_few_maps_are_a_bug() {

@@ -81,6 +81,9 @@ pub(super) unsafe trait Lanes: SumOfProducts {
     /// Makes a vector ready.
     unsafe fn operand(vector: Self::Vector) -> Self::Operand;
 
+    /// The map of an operand.
+    unsafe fn product(map: &Self::Map, operand: Self::Operand) -> Self::Vector;
+
     /// Adds the first map of the first operand and the second one of the second operand to a sum.
     unsafe fn add_products(
         sum: Self::Vector,
@@ -126,6 +129,42 @@ macro_rules! vector_kernel {
                 // checked.
                 unsafe { compute(product, outputs) }
             }
+
+            fn leaves(
+                self,
+                leaves: &$crate::reed_solomon::kernel::Leaves<'_, $map>,
+                scaled: &mut [u8],
+                products: &mut [u8],
+            ) {
+                $(#[target_feature(enable = $feature)])+
+                unsafe fn compute(
+                    leaves: &$crate::reed_solomon::kernel::Leaves<'_, $map>,
+                    scaled: &mut [u8],
+                    products: &mut [u8],
+                ) {
+                    // SAFETY: the instructions are enabled, and the caller has checked the lengths.
+                    unsafe { $crate::reed_solomon::kernel::leaves::compute::<$name>(leaves, scaled, products) }
+                }
+                leaves.check(scaled, products);
+                // SAFETY: a value of this type exists only where `detect` found the instructions; the lengths were
+                // checked.
+                unsafe { compute(leaves, scaled, products) }
+            }
+
+            fn fan_in(self, fan: &$crate::reed_solomon::kernel::FanIn<'_, $map>, outputs: &mut [&mut [u8]]) {
+                $(#[target_feature(enable = $feature)])+
+                unsafe fn fan_in(
+                    fan: &$crate::reed_solomon::kernel::FanIn<'_, $map>,
+                    outputs: &mut [&mut [u8]],
+                ) {
+                    // SAFETY: the instructions are enabled, and the caller has checked the lengths.
+                    unsafe { $crate::reed_solomon::kernel::fan::fan_in::<$name>(fan, outputs) }
+                }
+                fan.check(outputs);
+                // SAFETY: a value of this type exists only where `detect` found the instructions; the lengths were
+                // checked.
+                unsafe { fan_in(fan, outputs) }
+            }
         }
     };
 }
@@ -162,6 +201,7 @@ unsafe fn compute_planes<L: Lanes, const TWO: bool>(product: &Product<'_, L::Map
             maps: product.maps.as_ptr().wrapping_add(first_plane),
             stride: product.stride,
             inputs: product.inputs,
+            starts: &[0],
             is_added: product.is_added,
         };
         // SAFETY: the product was checked: it has maps for `first_plane + planes` planes or more, for each pair of
@@ -180,21 +220,24 @@ unsafe fn compute_planes<L: Lanes, const TWO: bool>(product: &Product<'_, L::Map
 }
 
 /// What a tile is computed from.
-struct Rows<'a, L: Lanes> {
+pub(super) struct Rows<'a, L: Lanes> {
     /// The maps from the first pair of input planes to the first output plane.
-    maps: *const [L::Map; 2],
+    pub(super) maps: *const [L::Map; 2],
     /// From one pair to the next.
-    stride: usize,
-    inputs: &'a [&'a [u8]],
-    is_added: bool,
+    pub(super) stride: usize,
+    pub(super) inputs: &'a [&'a [u8]],
+    /// Where in each input the strings start that it is the sum of: at least one.
+    pub(super) starts: &'a [usize],
+    pub(super) is_added: bool,
 }
 
 /// Cuts the columns into tiles.
 ///
 /// # Safety
-/// As [`compute_planes`]; `outputs` has `R` planes.
+/// The instructions of `L` must be there. There must be `R` maps for each pair of input planes; inputs, from each of
+/// the starts on, and outputs must reach to the end of the columns; and `outputs` must have `R` planes.
 #[inline(always)]
-unsafe fn columns<L: Lanes, const TWO: bool, const R: usize>(
+pub(super) unsafe fn columns<L: Lanes, const TWO: bool, const R: usize>(
     rows: Rows<'_, L>,
     outputs: &mut [&mut [u8]],
     start: usize,
@@ -219,18 +262,41 @@ unsafe fn columns<L: Lanes, const TWO: bool, const R: usize>(
         unsafe {
             if from + width <= end {
                 match count {
-                    4 if L::SUMS >= 4 * R => tile::<L, TWO, R, 4, false>(&rows, outputs, from, width),
-                    2 if L::SUMS >= 2 * R => tile::<L, TWO, R, 2, false>(&rows, outputs, from, width),
-                    _ => tile::<L, TWO, R, 1, false>(&rows, outputs, from, width),
+                    4 if L::SUMS >= 4 * R => whole::<L, TWO, R, 4>(&rows, outputs, from),
+                    2 if L::SUMS >= 2 * R => whole::<L, TWO, R, 2>(&rows, outputs, from),
+                    _ => whole::<L, TWO, R, 1>(&rows, outputs, from),
                 }
                 at = from + width;
             } else if at + unit <= end {
-                tile::<L, TWO, R, 1, false>(&rows, outputs, at, unit);
+                whole::<L, TWO, R, 1>(&rows, outputs, at);
                 at += unit;
             } else {
-                tile::<L, TWO, R, 1, true>(&rows, outputs, at, end - at);
+                tile::<L, TWO, R, 1, 0, true>(&rows, outputs, at, end - at);
                 at = end;
             }
+        }
+    }
+}
+
+/// Computes a tile of whole units, by the number of strings that an input is the sum of.
+///
+/// # Safety
+/// As [`tile`] without `PARTIAL`.
+#[inline(always)]
+unsafe fn whole<L: Lanes, const TWO: bool, const R: usize, const C: usize>(
+    rows: &Rows<'_, L>,
+    outputs: &mut [&mut [u8]],
+    at: usize,
+) {
+    let len = C * if TWO { 2 * L::Vector::WIDTH } else { L::Vector::WIDTH };
+    // SAFETY: the caller vouches for all of it, and the starts were counted.
+    unsafe {
+        match rows.starts.len() {
+            1 => tile::<L, TWO, R, C, 1, false>(rows, outputs, at, len),
+            // The sizes that leaves have.
+            2 if R >= 4 => tile::<L, TWO, R, C, 2, false>(rows, outputs, at, len),
+            4 if R >= 4 => tile::<L, TWO, R, C, 4, false>(rows, outputs, at, len),
+            _ => tile::<L, TWO, R, C, 0, false>(rows, outputs, at, len),
         }
     }
 }
@@ -238,9 +304,9 @@ unsafe fn columns<L: Lanes, const TWO: bool, const R: usize>(
 /// Computes `C` units of columns of `R` output planes; where `PARTIAL`, the first `len` bytes of one unit.
 ///
 /// # Safety
-/// As [`columns`]; inputs and outputs have `len` bytes from `at` on, which without `PARTIAL` are `C` units.
+/// As [`columns`]; an input has `T` starts, or any number where that is 0; inputs and outputs have `len` bytes from `at` on, which without `PARTIAL` are `C` units.
 #[inline(always)]
-unsafe fn tile<L: Lanes, const TWO: bool, const R: usize, const C: usize, const PARTIAL: bool>(
+unsafe fn tile<L: Lanes, const TWO: bool, const R: usize, const C: usize, const T: usize, const PARTIAL: bool>(
     rows: &Rows<'_, L>,
     outputs: &mut [&mut [u8]],
     at: usize,
@@ -249,15 +315,14 @@ unsafe fn tile<L: Lanes, const TWO: bool, const R: usize, const C: usize, const 
     // SAFETY: the caller vouches for `len` bytes from `at` on, and nothing beyond is touched. `maps` has R entries for
     // each pair of input planes, and `outputs` R planes.
     unsafe {
-        let nothing = L::operand(L::Vector::zero());
+        let nothing = [L::operand(L::Vector::zero()); C];
         let mut sums = [[L::Vector::zero(); C]; R];
         let mut maps = rows.maps;
         if TWO {
             for input in rows.inputs {
-                let (mut even, mut odd) = ([nothing; C], [nothing; C]);
-                for c in 0..C {
-                    let a = load::<L::Vector, PARTIAL>(input.as_ptr().add(at), 2 * c, len);
-                    let b = load::<L::Vector, PARTIAL>(input.as_ptr().add(at), 2 * c + 1, len);
+                let (mut even, mut odd) = (nothing, nothing);
+                let vectors = load_sum::<L::Vector, 2, C, T, PARTIAL>(input.as_ptr().add(at), rows.starts, len);
+                for (c, [a, b]) in vectors.into_iter().enumerate() {
                     let (a, b) = L::Vector::split(a, b);
                     (even[c], odd[c]) = (L::operand(a), L::operand(b));
                 }
@@ -267,20 +332,14 @@ unsafe fn tile<L: Lanes, const TWO: bool, const R: usize, const C: usize, const 
         } else {
             let mut pairs = rows.inputs.chunks_exact(2);
             for pair in &mut pairs {
-                let (mut first, mut second) = ([nothing; C], [nothing; C]);
-                for c in 0..C {
-                    first[c] = L::operand(load::<L::Vector, PARTIAL>(pair[0].as_ptr().add(at), c, len));
-                    second[c] = L::operand(load::<L::Vector, PARTIAL>(pair[1].as_ptr().add(at), c, len));
-                }
+                let first = operands::<L, C, T, PARTIAL>(pair[0].as_ptr().add(at), rows.starts, len);
+                let second = operands::<L, C, T, PARTIAL>(pair[1].as_ptr().add(at), rows.starts, len);
                 add::<L, R, C>(&mut sums, maps, first, second);
                 maps = maps.wrapping_add(rows.stride);
             }
             if let [last] = pairs.remainder() {
-                let mut first = [nothing; C];
-                for (c, first) in first.iter_mut().enumerate() {
-                    *first = L::operand(load::<L::Vector, PARTIAL>(last.as_ptr().add(at), c, len));
-                }
-                add::<L, R, C>(&mut sums, maps, first, [nothing; C]);
+                let first = operands::<L, C, T, PARTIAL>(last.as_ptr().add(at), rows.starts, len);
+                add::<L, R, C>(&mut sums, maps, first, nothing);
             }
         }
         if TWO {
@@ -299,6 +358,59 @@ unsafe fn tile<L: Lanes, const TWO: bool, const R: usize, const C: usize, const 
                 }
             }
         }
+    }
+}
+
+/// Loads `C` units of an input of one plane.
+///
+/// # Safety
+/// As [`load_sum`].
+#[inline(always)]
+unsafe fn operands<L: Lanes, const C: usize, const T: usize, const PARTIAL: bool>(
+    from: *const u8,
+    starts: &[usize],
+    len: usize,
+) -> [L::Operand; C] {
+    // SAFETY: the caller vouches for it.
+    unsafe {
+        let vectors = load_sum::<L::Vector, 1, C, T, PARTIAL>(from, starts, len);
+        let mut operands = [L::operand(L::Vector::zero()); C];
+        for (operand, [vector]) in operands.iter_mut().zip(vectors) {
+            *operand = L::operand(vector);
+        }
+        operands
+    }
+}
+
+/// Loads the sums of `C` units of `P` vectors that are at each of the starts.
+///
+/// # Safety
+/// There are `T` starts, or some where `T` is 0. Each of them has `len` bytes, and without `PARTIAL` all the units.
+#[inline(always)]
+unsafe fn load_sum<V: Vector, const P: usize, const C: usize, const T: usize, const PARTIAL: bool>(
+    from: *const u8,
+    starts: &[usize],
+    len: usize,
+) -> [[V; P]; C] {
+    // SAFETY: the caller vouches for it.
+    unsafe {
+        let mut sums = [[V::zero(); P]; C];
+        let first = from.add(*starts.get_unchecked(0));
+        for (c, sums) in sums.iter_mut().enumerate() {
+            for (p, sum) in sums.iter_mut().enumerate() {
+                *sum = load::<V, PARTIAL>(first, P * c + p, len);
+            }
+        }
+        // The number of starts, where it is known, keeps a loop out of the loop.
+        for index in 1..if T == 0 { starts.len() } else { T } {
+            let start = *starts.get_unchecked(index);
+            for (c, sums) in sums.iter_mut().enumerate() {
+                for (p, sum) in sums.iter_mut().enumerate() {
+                    *sum = sum.xor(load::<V, PARTIAL>(from.add(start), P * c + p, len));
+                }
+            }
+        }
+        sums
     }
 }
 
@@ -329,7 +441,7 @@ unsafe fn add<L: Lanes, const R: usize, const C: usize>(
 /// # Safety
 /// `from` has `len` bytes, and without `PARTIAL` the whole vector.
 #[inline(always)]
-unsafe fn load<V: Vector, const PARTIAL: bool>(from: *const u8, index: usize, len: usize) -> V {
+pub(super) unsafe fn load<V: Vector, const PARTIAL: bool>(from: *const u8, index: usize, len: usize) -> V {
     // SAFETY: the caller vouches for it.
     unsafe {
         if PARTIAL {
@@ -347,7 +459,13 @@ unsafe fn load<V: Vector, const PARTIAL: bool>(from: *const u8, index: usize, le
 /// # Safety
 /// `to` has `len` bytes, and without `PARTIAL` room for the whole vector.
 #[inline(always)]
-unsafe fn put<V: Vector, const PARTIAL: bool>(vector: V, to: *mut u8, index: usize, len: usize, is_added: bool) {
+pub(super) unsafe fn put<V: Vector, const PARTIAL: bool>(
+    vector: V,
+    to: *mut u8,
+    index: usize,
+    len: usize,
+    is_added: bool,
+) {
     // SAFETY: the caller vouches for it.
     unsafe {
         let vector = if is_added { vector.xor(load::<V, PARTIAL>(to, index, len)) } else { vector };

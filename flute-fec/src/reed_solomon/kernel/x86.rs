@@ -229,6 +229,12 @@ unsafe impl Lanes for Avx512Gfni {
     }
 
     #[inline(always)]
+    unsafe fn product(map: &BitMatrix, operand: __m512i) -> __m512i {
+        // SAFETY: the instructions are there.
+        unsafe { _mm512_gf2p8affine_epi64_epi8::<0>(operand, _mm512_set1_epi64(map.0 as i64)) }
+    }
+
+    #[inline(always)]
     unsafe fn add_products(sum: __m512i, maps: [__m512i; 2], first: __m512i, second: __m512i) -> __m512i {
         // SAFETY: the instructions are there.
         unsafe {
@@ -263,6 +269,12 @@ unsafe impl Lanes for Avx2Gfni {
     #[inline(always)]
     unsafe fn operand(vector: __m256i) -> __m256i {
         vector
+    }
+
+    #[inline(always)]
+    unsafe fn product(map: &BitMatrix, operand: __m256i) -> __m256i {
+        // SAFETY: the instructions are there.
+        unsafe { _mm256_gf2p8affine_epi64_epi8::<0>(operand, _mm256_set1_epi64x(map.0 as i64)) }
     }
 
     #[inline(always)]
@@ -306,6 +318,16 @@ unsafe impl Lanes for Avx2 {
         unsafe {
             let mask = _mm256_set1_epi8(15);
             [_mm256_and_si256(vector, mask), _mm256_and_si256(_mm256_srli_epi16::<4>(vector), mask)]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn product(map: &Nibbles, operand: [__m256i; 2]) -> __m256i {
+        // SAFETY: each half of a map is 16 bytes.
+        unsafe {
+            let table = |half: &[u8; 16]| _mm256_broadcastsi128_si256(_mm_loadu_si128(half.as_ptr().cast()));
+            let (low, high) = (table(&map.low), table(&map.high));
+            _mm256_xor_si256(_mm256_shuffle_epi8(low, operand[0]), _mm256_shuffle_epi8(high, operand[1]))
         }
     }
 
@@ -357,6 +379,16 @@ unsafe impl Lanes for Ssse3 {
         unsafe {
             let mask = _mm_set1_epi8(15);
             [_mm_and_si128(vector, mask), _mm_and_si128(_mm_srli_epi16::<4>(vector), mask)]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn product(map: &Nibbles, operand: [__m128i; 2]) -> __m128i {
+        // SAFETY: each half of a map is 16 bytes.
+        unsafe {
+            let table = |half: &[u8; 16]| _mm_loadu_si128(half.as_ptr().cast());
+            let (low, high) = (table(&map.low), table(&map.high));
+            _mm_xor_si128(_mm_shuffle_epi8(low, operand[0]), _mm_shuffle_epi8(high, operand[1]))
         }
     }
 
