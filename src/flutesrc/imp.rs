@@ -136,13 +136,14 @@ impl FluteSrc {
     /// The task pushes what the network brought, or one object, or does what is due while no packets come over the pad.
     pub(super) fn start_task(&self, queue: Option<Arc<Queue>>) -> Result<(), gst::StateChangeError> {
         let element = self.obj().downgrade();
-        let user = self.user();
+        // A task lives as long as the messages that tell of it, and must not keep a session alive.
         let task = move || {
             let Some(element) = element.upgrade() else { return };
-            match (&queue, &user) {
-                (Some(queue), _) => element.imp().push_next(queue),
-                (None, Some(user)) => element.imp().push_piece(user),
-                (None, None) => element.imp().meet_deadline(),
+            let element = element.imp();
+            match (&queue, element.user()) {
+                (Some(queue), _) => element.push_next(queue),
+                (None, Some(user)) => element.push_piece(&user),
+                (None, None) => element.meet_deadline(),
             }
         };
         self.srcpad.start_task(task).map_err(|error| {

@@ -70,6 +70,7 @@ fn free_port() -> u16 {
 }
 
 fn request(port: u16) -> Request {
+    gst::init().unwrap();
     let network = ReceiveConfig {
         address: Ipv4Addr::LOCALHOST.into(),
         port,

@@ -12,6 +12,7 @@ const NOW: Duration = Duration::from_secs(1_800_000_000);
 
 /// An object as a receiver gives it out.
 fn stored(location: &str, content_type: &str, length: usize, cache_control: Option<CacheControl>) -> Stored {
+    gst::init().unwrap();
     let now = Time::from_unix(NOW);
     let mut object = Object::new(location, vec![0; length]);
     object.content_type = Some(content_type.to_owned());
