@@ -28,7 +28,7 @@ use crate::{DecodeError, DecodeJob, Present, Progress, RepairSymbol, Work};
 const FEW: usize = 1024;
 const FEW_OF: usize = 4;
 /// Repair symbols more than are missing that are tried at first where few are: hardly ever a few do not suffice.
-const SPARE: usize = 64;
+const SPARE: usize = 12;
 
 /// The decoding of one block.
 #[derive(Debug)]
@@ -230,3 +230,6 @@ impl Outputs for Decoding<'_> {
         self.layout.write(self.block, self.missing[output], columns.clone(), &bytes.as_flattened()[..columns.len()]);
     }
 }
+
+#[cfg(test)]
+mod tests;

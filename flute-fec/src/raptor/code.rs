@@ -14,7 +14,7 @@ const DEGREES: [(u32, u32); 7] =
 
 /// Raptor with K source symbols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Raptor {
+pub(crate) struct Raptor {
     /// K.
     pub(super) source_symbols: u32,
     /// J(K).
@@ -31,7 +31,7 @@ pub(super) struct Raptor {
 
 impl Raptor {
     /// The code for `source_symbols`, 4 to 8192; for others, `None`.
-    pub(super) fn new(source_symbols: u32) -> Option<Self> {
+    pub(crate) fn new(source_symbols: u32) -> Option<Self> {
         let index = source_symbols.checked_sub(MIN_SOURCE_SYMBOLS)?;
         let systematic_index = u32::from(*SYSTEMATIC_INDICES.get(index as usize)?);
         // §5.4.2.3

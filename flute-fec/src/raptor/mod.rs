@@ -2,7 +2,7 @@
 
 //! Raptor (RFC 5053).
 
-mod code;
+pub(crate) mod code;
 mod table;
 
 use std::sync::Arc;

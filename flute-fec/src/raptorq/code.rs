@@ -17,7 +17,7 @@ const DEGREES: [u32; 30] = [
 
 /// RaptorQ with K source symbols.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RaptorQ {
+pub(crate) struct RaptorQ {
     /// K.
     source_symbols: u32,
     /// The row of Table 2 for the smallest K' that is not less.
@@ -32,7 +32,7 @@ pub(super) struct RaptorQ {
 
 impl RaptorQ {
     /// The code for `source_symbols`, 1 to 56403; for more, `None`.
-    pub(super) fn new(source_symbols: u32) -> Option<Self> {
+    pub(crate) fn new(source_symbols: u32) -> Option<Self> {
         let row = *ROWS.get(ROWS.partition_point(|row| row.symbols < source_symbols))?;
         let intermediate = row.symbols + row.ldpc + row.hdpc;
         let pi = intermediate - row.lt;

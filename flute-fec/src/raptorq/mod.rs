@@ -2,7 +2,7 @@
 
 //! RaptorQ (RFC 6330).
 
-mod code;
+pub(crate) mod code;
 mod table;
 
 use std::sync::Arc;
