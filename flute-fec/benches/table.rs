@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
 //! The table of the README: `cargo bench -p flute-fec --bench table` prints it, and with `-- --write` puts it there.
+//! Words behind `--` choose the codes whose names have them all.
 //!
 //! The contenders of a case take turns, so that what disturbs the machine disturbs all of them. Time is that of the
 //! thread, without what others on the machine take, where the system tells it.
@@ -10,7 +11,7 @@ mod cases;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cases::{Case, Contender, Work};
+use cases::{Case, Contender, Work, products};
 use flute_fec::Kernel;
 
 /// Time for all turns of a contender, but for the slowest.
@@ -106,10 +107,28 @@ fn cell(encode: &Speeds, decode: &Speeds, name: &str) -> String {
     }
 }
 
+/// How fast this crate is, compared with another contender.
+fn ratio(encode: &Speeds, decode: &Speeds, name: &str) -> String {
+    let of = |speeds: &Speeds| Some(speeds.get(CRATES[0])? / speeds.get(name)?);
+    match (of(encode), of(decode)) {
+        (Some(encode), Some(decode)) => format!("{encode:.2} / {decode:.2}"),
+        _ => String::new(),
+    }
+}
+
+/// The cells of a code: the speeds, and how they compare.
+fn cells(encode: &Speeds, decode: &Speeds) -> impl Iterator<Item = String> {
+    let speeds = CRATES.into_iter().chain([products::NAME]).map(|name| cell(encode, decode, name));
+    speeds.chain([products::NAME, CRATES[1]].map(|name| ratio(encode, decode, name)))
+}
+
 fn main() {
     let mut text = format!("{}\n\n", machine());
-    text += &row("GB/s of source data, encode / decode", CRATES.map(str::to_owned));
-    text += &row("---", CRATES.map(|_| "---:".to_owned()));
+    let ratios = [products::NAME, CRATES[1]].map(|name| format!("ratio to {name}"));
+    let columns: Vec<_> = CRATES.into_iter().chain([products::NAME]).map(str::to_owned).chain(ratios).collect();
+    let aligned = columns.iter().map(|_| "---:".to_owned()).collect::<Vec<_>>();
+    text += &row("GB/s of source data, encode / decode", columns);
+    text += &row("---", aligned);
     print!("{text}");
     let mut encode = Speeds::new();
     let filter: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
@@ -123,7 +142,7 @@ fn main() {
         match work {
             Work::Encode => encode = speeds,
             Work::Decode => {
-                let line = row(&name, CRATES.map(|name| cell(&encode, &speeds, name)));
+                let line = row(&name, cells(&encode, &speeds));
                 print!("{line}");
                 text += &line;
             }

@@ -3,6 +3,7 @@
 //! What is measured: every code at the sizes of interest, ours and those of other crates on the same data.
 
 mod ours;
+pub(crate) mod products;
 mod raptor;
 mod raptorq;
 mod reed_solomon;

@@ -6,7 +6,7 @@ use flute_fec::{ByteOrder, Code, Points};
 use reed_solomon_erasure::galois_8;
 use reed_solomon_simd::{ReedSolomonDecoder, ReedSolomonEncoder};
 
-use super::{Case, Contender, MakeCase, SYMBOL_SIZE, Work, lost, noise, ours, received};
+use super::{Case, Contender, MakeCase, SYMBOL_SIZE, Work, lost, noise, ours, products, received};
 
 /// m, k, n.
 const SHAPES: [(u8, usize, usize); 6] =
@@ -38,6 +38,8 @@ fn case(m: u8, k: usize, n: usize, work: Work) -> Case {
             Work::Decode => erasure_decode(&source, k, repair),
         });
     }
+    // For each byte of the source, one for each repair symbol; over GF(2^16), of both bytes of an element with both.
+    contenders.extend(products::alone(source.len() * repair * usize::from(m / 8)));
     Case { name: format!("Reed-Solomon GF(2^{m}) ({k}, {n})"), work, source_bytes: source.len(), contenders }
 }
 
