@@ -10,7 +10,7 @@ use gst::subclass::prelude::*;
 
 use super::imp::{CAT, FluteSrc};
 use super::messages;
-use super::queue::{Notice, Queue};
+use super::queue::{Notice, Popped, Queue};
 use crate::{fd_memory, media_type};
 
 /// Objects of this many bytes have progress messages.
@@ -75,6 +75,9 @@ impl FluteSrc {
             }
             Event::ObjectStarted(object) => {
                 gst::debug!(CAT, imp = self, "started: {}, TOI {}", object.location(), object.toi());
+                for pad in self.source_pads().iter().filter(|pad| pad.accepts(&object)) {
+                    pad.with_order(|order| order.expect(object.location()));
+                }
                 if object.transfer_length >= PROGRESS_THRESHOLD {
                     self.post_progress(gst::ProgressType::Start, &object, "receiving");
                 }
@@ -90,7 +93,9 @@ impl FluteSrc {
             Event::Failed { object, reason, missing } => {
                 gst::info!(CAT, imp = self, "lost: {}, TOI {}: {reason}", object.location(), object.toi());
                 for pad in self.source_pads().iter().filter(|pad| pad.accepts(&object)) {
-                    pad.mark_discontinuous();
+                    if pad.with_order(|order| order.lose(object.location())).is_none() {
+                        pad.mark_discontinuous();
+                    }
                 }
                 if object.transfer_length >= PROGRESS_THRESHOLD {
                     self.post_progress(gst::ProgressType::Canceled, &object, &reason.to_string());
@@ -143,14 +148,17 @@ impl FluteSrc {
         }
         self.post(messages::received(object, size));
 
-        let Some(start) = self.state.lock().unwrap().as_ref().map(|state| state.start.clone()) else {
-            return Err(gst::FlowError::Flushing);
-        };
+        let running = self.state.lock().unwrap().as_ref().map(|state| (state.start.clone(), state.session.clone()));
+        let Some((start, session)) = running else { return Err(gst::FlowError::Flushing) };
         let caps = object.file.content_type.as_deref().and_then(media_type::caps_of_content_type);
         let mut flow = Ok(gst::FlowSuccess::Ok);
         let mut wanted = false;
         for pad in self.source_pads().iter().filter(|pad| pad.accepts(object)) {
             wanted = true;
+            if self.delivers_media(pad) {
+                self.put_in_order(pad, object, &buffer, session.now());
+                continue;
+            }
             let pushed = pad.push_object(&start, buffer.clone(), caps.clone());
             gst::trace!(CAT, obj = pad, "pushed: {pushed:?}");
             flow = match self.state.lock().unwrap().as_mut() {
@@ -174,7 +182,7 @@ impl FluteSrc {
         events: impl IntoIterator<Item = Event>,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         for event in events {
-            match self.handle(event) {
+            match self.handle(event).and_then(|_| self.push_due_segments()) {
                 Ok(_) => (),
                 Err(gst::FlowError::Eos) => {
                     self.push_eos();
@@ -208,6 +216,7 @@ impl FluteSrc {
             _ => return,
         };
         gst::info!(CAT, imp = self, "end of the stream");
+        self.push_last_segments();
         for pad in self.source_pads() {
             pad.push_eos(&start);
         }
@@ -215,20 +224,21 @@ impl FluteSrc {
 
     /// One round of the task that pushes what the network brought.
     pub(super) fn push_next(&self, queue: &Queue) {
-        let flow = match queue.pop() {
-            None => Err(gst::FlowError::Flushing),
-            Some(Notice::Event(event)) => self.handle_all([event]),
-            Some(Notice::Silence) => {
+        let flow = match queue.pop(self.wait_for_segments()) {
+            Popped::Flushing => Err(gst::FlowError::Flushing),
+            Popped::Nothing => self.push_due_segments(),
+            Popped::Notice(Notice::Event(event)) => self.handle_all([event]),
+            Popped::Notice(Notice::Silence) => {
                 let timeout = self.settings.lock().unwrap().timeout;
                 self.post(gst::Structure::builder("flute-timeout").field("timeout", timeout).build());
                 Ok(gst::FlowSuccess::Ok)
             }
-            Some(Notice::Failed(error)) => {
+            Popped::Notice(Notice::Failed(error)) => {
                 gst::element_imp_error!(self, gst::ResourceError::Read, ("receiving failed: {error}"));
                 self.push_eos();
                 Err(gst::FlowError::Error)
             }
-            Some(Notice::Eos) => {
+            Popped::Notice(Notice::Eos) => {
                 self.finish();
                 Err(gst::FlowError::Eos)
             }
@@ -261,7 +271,7 @@ impl FluteSrc {
         }
         let mut events = Vec::new();
         session.feed(None, &mut events, |_, _| ());
-        if let Err(error) = self.handle_all(events) {
+        if let Err(error) = self.handle_all(events).and_then(|_| self.push_due_segments()) {
             self.stop_for(error);
         }
     }

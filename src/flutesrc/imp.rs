@@ -73,6 +73,7 @@ use super::object::OneObject;
 use super::pad::StreamStart;
 use super::queue::{Notice, Queue};
 use super::settings::{self, Settings};
+use super::timeline::Timeline;
 use crate::reception::{Reception, Session};
 use crate::registry::User;
 use crate::socket::receive::ReceiveSocket;
@@ -100,6 +101,8 @@ pub(super) struct State {
     pub(super) config: ReceiverConfig,
     pub(super) input: Input,
     pub(super) start: StreamStart,
+    /// Where media is on the running time.
+    pub(super) timeline: Timeline,
     pub(super) flows: gst_base::UniqueFlowCombiner,
     /// Sessions that have not been closed.
     pub(super) open_sessions: HashSet<SessionId>,
@@ -174,6 +177,7 @@ impl FluteSrc {
             config,
             input,
             start: StreamStart { stream_id, group_id: gst::GroupId::next() },
+            timeline: Timeline::default(),
             flows,
             open_sessions: HashSet::new(),
             closed_by_sender: false,
@@ -307,7 +311,7 @@ impl ObjectImpl for FluteSrc {
                     Some(session) => session.stats(),
                     None => self.last_stats.lock().unwrap().clone(),
                 };
-                messages::stats(&stats).to_value()
+                messages::stats(&stats, &self.source_pads()).to_value()
             }
             name => self.settings.lock().unwrap().get(name),
         }

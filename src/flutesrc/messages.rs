@@ -6,6 +6,8 @@ use flute_proto::receiver::{BlockLoss, Failure, ObjectInfo, ReceiverStats, Sessi
 use gst::glib;
 use gst::prelude::*;
 
+use super::FluteSrcPad;
+use super::order::Counts;
 use crate::object_meta::{Extensions, ObjectMeta};
 
 /// The meta of a received object.
@@ -86,14 +88,31 @@ pub(super) fn session_closed(session: &SessionId, by_sender: bool, complete: boo
     structure
 }
 
+/// `flute-segments-missing`: a `pad` goes on with the segment at `content-location`, without a `count` of segments that
+/// should come before it.
+pub(super) fn segments_missing(pad: &str, location: &str, count: u64) -> gst::Structure {
+    gst::Structure::builder("flute-segments-missing")
+        .field("pad", pad)
+        .field("content-location", location)
+        .field("count", count)
+        .build()
+}
+
+/// `flute-segment-late`: the segment at `content-location` was complete after a `pad` had gone on without it.
+pub(super) fn segment_late(pad: &str, location: &str) -> gst::Structure {
+    gst::Structure::builder("flute-segment-late").field("pad", pad).field("content-location", location).build()
+}
+
 /// The property `stats`.
-pub(super) fn stats(stats: &ReceiverStats) -> gst::Structure {
+pub(super) fn stats(stats: &ReceiverStats, pads: &[FluteSrcPad]) -> gst::Structure {
+    let media = pads.iter().filter_map(|pad| Some(media(&pad.name(), &pad.counts()?).to_send_value()));
     gst::Structure::builder("flutesrc-stats")
         .field("packets", stats.packets)
         .field("bytes", stats.bytes)
         .field("malformed", stats.malformed)
         .field("filtered", stats.filtered)
         .field("totals", with_counters(gst::Structure::new_empty("totals"), &stats.totals))
+        .field("pads", gst::Array::new(media))
         .field(
             "sessions",
             gst::Array::new(
@@ -103,6 +122,23 @@ pub(super) fn stats(stats: &ReceiverStats) -> gst::Structure {
                     .map(|(id, stats)| with_counters(session_structure("session", id), stats).to_send_value()),
             ),
         )
+        .build()
+}
+
+/// What became of the objects of a pad that delivers media.
+fn media(pad: &str, counts: &Counts) -> gst::Structure {
+    gst::Structure::builder("media")
+        .field("pad", pad)
+        .field("initialisations", counts.initialisations)
+        .field("segments", counts.segments)
+        .field("missing", counts.missing)
+        .field("late", counts.late)
+        .field("repeated", counts.repeated)
+        .field("other-representations", counts.other_representations)
+        .field("no-media", counts.no_media)
+        .field("no-room", counts.no_room)
+        .field("held", counts.held)
+        .field("held-bytes", counts.held_bytes)
         .build()
 }
 

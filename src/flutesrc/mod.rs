@@ -7,13 +7,16 @@ use gst::prelude::*;
 
 mod delivery;
 mod imp;
+mod media;
 mod messages;
 mod network;
 mod object;
+mod order;
 mod pad;
 mod queue;
 mod settings;
 mod streams;
+mod timeline;
 
 glib::wrapper! {
     /// The element `flutesrc`.
@@ -30,6 +33,7 @@ pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     #[cfg(feature = "doc")]
     {
         settings::ReceiveMode::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+        settings::SegmentOrder::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
         FluteSrcPad::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     }
     gst::Element::register(Some(plugin), "flutesrc", gst::Rank::PRIMARY, FluteSrc::static_type())

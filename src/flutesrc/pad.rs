@@ -3,6 +3,7 @@
 //! The source pads of `flutesrc`: which objects each of them delivers, and the stream of buffers that they become.
 
 use std::sync::{LazyLock, Mutex};
+use std::time::Duration;
 
 use flute_proto::receiver::ObjectInfo;
 use globset::{GlobBuilder, GlobMatcher};
@@ -11,7 +12,10 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::imp::CAT;
+use super::media::{PadOrder, Payload};
+use super::order::{Counts, Order, Segment};
 use super::settings::SettingsError;
+use super::timeline::Offset;
 
 const DEFAULT_TSI: i64 = -1;
 
@@ -81,6 +85,12 @@ pub(super) struct StreamStart {
 struct Stream {
     started: bool,
     segment_sent: bool,
+    /// Where media is on the running time, if it is media that has a time.
+    offset: Option<Offset>,
+    /// Running time of the end of the media that was pushed.
+    played: Duration,
+    /// An object of another representation was told of.
+    met_stranger: bool,
     caps: Option<gst::Caps>,
     /// Bytes.
     position: u64,
@@ -91,7 +101,17 @@ struct Stream {
 
 impl Default for Stream {
     fn default() -> Self {
-        Self { started: false, segment_sent: false, caps: None, position: 0, pushed: 0, discontinuous: true }
+        Self {
+            started: false,
+            segment_sent: false,
+            offset: None,
+            played: Duration::ZERO,
+            met_stranger: false,
+            caps: None,
+            position: 0,
+            pushed: 0,
+            discontinuous: true,
+        }
     }
 }
 
@@ -99,6 +119,7 @@ impl Default for Stream {
 pub struct FluteSrcPad {
     filter: Mutex<Filter>,
     stream: Mutex<Stream>,
+    order: Mutex<PadOrder>,
 }
 
 #[glib::object_subclass]
@@ -195,14 +216,70 @@ impl super::FluteSrcPad {
     /// Forgets the stream: the next buffer begins a new one.
     pub(super) fn reset(&self) {
         *self.imp().stream.lock().unwrap() = Stream::default();
+        *self.imp().order.lock().unwrap() = PadOrder::default();
     }
 
     /// After a flush, which takes the segment away and leaves the rest of the stream.
     pub(super) fn flushed(&self) {
         let mut stream = self.imp().stream.lock().unwrap();
         stream.segment_sent = false;
+        stream.offset = None;
+        stream.played = Duration::ZERO;
         stream.position = 0;
         stream.discontinuous = true;
+        drop(stream);
+        *self.imp().order.lock().unwrap() = PadOrder::default();
+    }
+
+    /// Whether objects are delivered as media in order, if that is decided.
+    pub(super) fn is_media(&self) -> Option<bool> {
+        match &*self.imp().order.lock().unwrap() {
+            PadOrder::Undecided => None,
+            PadOrder::Arrival => Some(false),
+            PadOrder::Media(_) => Some(true),
+        }
+    }
+
+    /// Decides in which order objects are delivered.
+    pub(super) fn set_order(&self, order: PadOrder) {
+        *self.imp().order.lock().unwrap() = order;
+    }
+
+    /// Does something with the order, if objects are delivered as media.
+    pub(super) fn with_order<R>(&self, act: impl FnOnce(&mut Order<Payload>) -> R) -> Option<R> {
+        match &mut *self.imp().order.lock().unwrap() {
+            PadOrder::Media(order) => Some(act(order)),
+            PadOrder::Undecided | PadOrder::Arrival => None,
+        }
+    }
+
+    /// What became of the objects, if they are delivered as media.
+    pub(super) fn counts(&self) -> Option<Counts> {
+        self.with_order(|order| order.counts())
+    }
+
+    /// Whether the place of media on the running time is known.
+    pub(super) fn is_placed(&self) -> bool {
+        self.imp().stream.lock().unwrap().offset.is_some()
+    }
+
+    /// Places media on the running time.
+    pub(super) fn place(&self, offset: Offset) {
+        let mut stream = self.imp().stream.lock().unwrap();
+        if stream.offset != Some(offset) {
+            stream.offset = Some(offset);
+            stream.segment_sent = false;
+        }
+    }
+
+    /// Running time of the end of the media that was pushed.
+    pub(super) fn played(&self) -> Duration {
+        self.imp().stream.lock().unwrap().played
+    }
+
+    /// Whether it is told for the first time that there is another representation.
+    pub(super) fn is_first_stranger(&self) -> bool {
+        !std::mem::replace(&mut self.imp().stream.lock().unwrap().met_stranger, true)
     }
 
     /// An object that the pad would have delivered was lost.
@@ -223,7 +300,7 @@ impl super::FluteSrcPad {
         mut buffer: gst::Buffer,
         caps: Option<gst::Caps>,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        self.begin(start, caps);
+        self.begin(start, caps, None);
         {
             let mut stream = self.imp().stream.lock().unwrap();
             let buffer = buffer.make_mut();
@@ -236,6 +313,41 @@ impl super::FluteSrcPad {
             }
         }
         self.push(buffer)
+    }
+
+    /// Pushes a media segment, after its initialisation and the events that have to come first.
+    pub(super) fn push_segment(
+        &self,
+        start: &StreamStart,
+        segment: Segment<Payload>,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let first = segment.initialisation.as_ref().unwrap_or(&segment.payload);
+        self.begin(start, first.caps.clone(), segment.times.map(|(start, _)| start));
+        let time = segment.times.and_then(|(start, _)| gst::ClockTime::try_from(start).ok());
+        let mut is_discontinuous = segment.is_discontinuous;
+        let mut flow = Ok(gst::FlowSuccess::Ok);
+        let header = segment.initialisation.map(|payload| (payload.buffer, gst::BufferFlags::HEADER));
+        for (mut buffer, flags) in header.into_iter().chain([(segment.payload.buffer, gst::BufferFlags::empty())]) {
+            {
+                let mut stream = self.imp().stream.lock().unwrap();
+                let buffer = buffer.make_mut();
+                stream.position += buffer.size() as u64;
+                stream.pushed += 1;
+                if let (Some(offset), Some((_, end))) = (stream.offset, segment.times) {
+                    stream.played = Duration::from_nanos(u64::try_from(offset.running_time(end)).unwrap_or(0));
+                }
+                buffer.set_flags(flags);
+                buffer.set_pts(time);
+                if std::mem::take(&mut is_discontinuous) {
+                    buffer.set_flags(gst::BufferFlags::DISCONT);
+                }
+            }
+            flow = self.push(buffer);
+            if flow.is_err() {
+                break;
+            }
+        }
+        flow
     }
 
     /// Ends the stream.
@@ -254,8 +366,9 @@ impl super::FluteSrcPad {
         }
     }
 
-    /// Pushes the events that have to come before an object with these caps and were not pushed yet.
-    fn begin(&self, start: &StreamStart, caps: Option<gst::Caps>) {
+    /// Pushes the events that have to come before an object with these caps and were not pushed yet. Media that has a
+    /// `time`, and a place on the running time, is in a segment of time, else it is in one of bytes.
+    fn begin(&self, start: &StreamStart, caps: Option<gst::Caps>, time: Option<Duration>) {
         self.begin_without_object(start);
         // Where the Content-Type says nothing a lone object has no caps, so that a typefind element looks for itself. In a
         // stream of many objects there are some from the start.
@@ -269,13 +382,29 @@ impl super::FluteSrcPad {
                 stream.caps = Some(caps);
             }
             if !std::mem::replace(&mut stream.segment_sent, true) {
-                events.push(gst::event::Segment::new(&gst::FormattedSegment::<gst::format::Bytes>::new()));
+                events.push(match stream.offset.zip(time) {
+                    Some((offset, time)) => gst::event::Segment::new(&segment_of_media(offset, time)),
+                    None => gst::event::Segment::new(&gst::FormattedSegment::<gst::format::Bytes>::new()),
+                });
             }
         }
         for event in events {
             self.push_event(event);
         }
     }
+}
+
+/// The segment of media from a time on.
+fn segment_of_media(offset: Offset, time: Duration) -> gst::FormattedSegment<gst::ClockTime> {
+    let first = offset.first_played(time);
+    let base = u64::try_from(offset.running_time(first)).unwrap_or(0);
+    let first = gst::ClockTime::try_from(first).unwrap_or(gst::ClockTime::ZERO);
+    let mut segment = gst::FormattedSegment::<gst::ClockTime>::new();
+    segment.set_start(first);
+    segment.set_time(first);
+    segment.set_position(first);
+    segment.set_base(gst::ClockTime::from_nseconds(base));
+    segment
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex};
+use std::time::Duration;
 
 use flute_proto::receiver::{Content, Event};
 
@@ -39,6 +40,15 @@ impl Notice {
         };
         NOTICE_WEIGHT + content
     }
+}
+
+/// What comes out of the queue.
+#[derive(Debug)]
+pub(super) enum Popped {
+    Notice(Notice),
+    /// Nothing came in the time given.
+    Nothing,
+    Flushing,
 }
 
 #[derive(Debug)]
@@ -83,19 +93,34 @@ impl Queue {
         true
     }
 
-    /// Takes the first notice, as soon as there is one and the queue is playing; `None` while flushing.
-    pub(super) fn pop(&self) -> Option<Notice> {
-        let inner = self.inner.lock().unwrap();
-        let idle = |inner: &mut Inner| !inner.flushing && (!inner.playing || inner.notices.is_empty());
-        let mut inner = self.changed.wait_while(inner, idle).unwrap();
-        if inner.flushing {
-            return None;
+    /// Takes the first notice, as soon as there is one and the queue is playing; or tells that there was none for so long.
+    pub(super) fn pop(&self, wait: Option<Duration>) -> Popped {
+        let mut inner = self.inner.lock().unwrap();
+        loop {
+            if inner.flushing {
+                return Popped::Flushing;
+            }
+            let idle = |inner: &mut Inner| !inner.flushing && (!inner.playing || inner.notices.is_empty());
+            inner = match wait.filter(|_| inner.playing) {
+                Some(wait) => {
+                    let (inner, waited) = self.changed.wait_timeout_while(inner, wait, idle).unwrap();
+                    if waited.timed_out() && inner.playing {
+                        return Popped::Nothing;
+                    }
+                    inner
+                }
+                None => self.changed.wait_while(inner, idle).unwrap(),
+            };
+            if !inner.playing || inner.flushing {
+                continue;
+            }
+            if let Some(notice) = inner.notices.pop_front() {
+                inner.weight -= notice.weight();
+                drop(inner);
+                self.changed.notify_all();
+                return Popped::Notice(notice);
+            }
         }
-        let notice = inner.notices.pop_front()?;
-        inner.weight -= notice.weight();
-        drop(inner);
-        self.changed.notify_all();
-        Some(notice)
     }
 
     /// While flushing nothing is taken and nothing handed out; what is there is dropped.
@@ -122,8 +147,12 @@ mod tests {
 
     use super::*;
 
-    fn is_silence(notice: Option<Notice>) -> bool {
-        matches!(notice, Some(Notice::Silence))
+    fn is_silence(popped: Popped) -> bool {
+        matches!(popped, Popped::Notice(Notice::Silence))
+    }
+
+    fn is_end(popped: Popped) -> bool {
+        matches!(popped, Popped::Notice(Notice::Eos))
     }
 
     #[test]
@@ -133,12 +162,12 @@ mod tests {
         assert!(queue.push(Notice::Eos));
         let popping = {
             let queue = queue.clone();
-            thread::spawn(move || (queue.pop(), queue.pop()))
+            thread::spawn(move || (queue.pop(None), queue.pop(None)))
         };
         queue.set_playing(true);
         let (first, second) = popping.join().unwrap();
         assert!(is_silence(first));
-        assert!(matches!(second, Some(Notice::Eos)));
+        assert!(is_end(second));
     }
 
     #[test]
@@ -150,9 +179,9 @@ mod tests {
             let queue = queue.clone();
             thread::spawn(move || queue.push(Notice::Eos))
         };
-        assert!(is_silence(queue.pop()));
+        assert!(is_silence(queue.pop(None)));
         assert!(pushing.join().unwrap());
-        assert!(matches!(queue.pop(), Some(Notice::Eos)));
+        assert!(is_end(queue.pop(None)));
         assert_eq!(queue.inner.lock().unwrap().weight, 0);
     }
 
@@ -163,19 +192,28 @@ mod tests {
     }
 
     #[test]
+    fn waits_end_when_their_time_is_over() {
+        let queue = Queue::new(u64::MAX);
+        queue.set_playing(true);
+        assert!(matches!(queue.pop(Some(Duration::from_millis(1))), Popped::Nothing));
+        assert!(queue.push(Notice::Eos));
+        assert!(is_end(queue.pop(Some(Duration::ZERO))));
+    }
+
+    #[test]
     fn flushing_ends_every_wait() {
         let queue = Arc::new(Queue::new(0));
         assert!(queue.push(Notice::Silence));
         let (pushing, popping) = {
             let (first, second) = (queue.clone(), queue.clone());
-            (thread::spawn(move || first.push(Notice::Eos)), thread::spawn(move || second.pop()))
+            (thread::spawn(move || first.push(Notice::Eos)), thread::spawn(move || second.pop(None)))
         };
         queue.set_flushing(true);
         assert!(!pushing.join().unwrap());
-        assert!(popping.join().unwrap().is_none());
+        assert!(matches!(popping.join().unwrap(), Popped::Flushing));
         queue.set_flushing(false);
         queue.set_playing(true);
         assert!(queue.push(Notice::Eos));
-        assert!(matches!(queue.pop(), Some(Notice::Eos)));
+        assert!(is_end(queue.pop(None)));
     }
 }

@@ -24,6 +24,7 @@ const DEFAULT_LOOP: bool = true;
 const DEFAULT_REUSE: bool = true;
 const DEFAULT_TSI: i64 = -1;
 const DEFAULT_EOS_ON_CLOSE: bool = false;
+const DEFAULT_SEGMENT_DEADLINE: u64 = 2_000_000_000;
 
 const DEFAULT_LINGER: u64 = 15_000_000_000;
 
@@ -60,6 +61,23 @@ impl From<ReceiveMode> for Mode {
     }
 }
 
+/// In which order a pad delivers objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstFluteSrcOrder")]
+#[repr(i32)]
+pub(super) enum SegmentOrder {
+    /// What is downstream decides.
+    #[default]
+    #[enum_value(name = "As media in front of a demuxer or decodebin, else as they arrive", nick = "auto")]
+    Auto,
+    /// As they are completed.
+    #[enum_value(name = "Every object as soon as it is complete", nick = "arrival")]
+    Arrival,
+    /// For a demuxer.
+    #[enum_value(name = "Initialisation and media segments of one representation in sequence", nick = "media")]
+    Media,
+}
+
 /// The properties of the element, as they were set. Those of the pad `src` are in the pad.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -75,6 +93,8 @@ pub(super) struct Settings {
     pub(super) tsi: i64,
     pub(super) mode: ReceiveMode,
     pub(super) eos_on_close: bool,
+    pub(super) order: SegmentOrder,
+    pub(super) segment_deadline: u64,
     pub(super) max_memory: u64,
     pub(super) max_sessions: u32,
     pub(super) max_objects: u32,
@@ -107,6 +127,8 @@ impl Default for Settings {
             tsi: DEFAULT_TSI,
             mode: ReceiveMode::default(),
             eos_on_close: DEFAULT_EOS_ON_CLOSE,
+            order: SegmentOrder::default(),
+            segment_deadline: DEFAULT_SEGMENT_DEADLINE,
             max_memory: limits.max_memory,
             max_sessions: u32::try_from(limits.max_sessions).unwrap_or(u32::MAX),
             max_objects: u32::try_from(limits.max_objects).unwrap_or(u32::MAX),
@@ -259,6 +281,8 @@ impl Settings {
             "tsi" => self.tsi = value.get().expect(CHECKED),
             "mode" => self.mode = value.get().expect(CHECKED),
             "eos-on-close" => self.eos_on_close = value.get().expect(CHECKED),
+            "order" => self.order = value.get().expect(CHECKED),
+            "segment-deadline" => self.segment_deadline = value.get().expect(CHECKED),
             "max-memory" => self.max_memory = value.get().expect(CHECKED),
             "max-sessions" => self.max_sessions = value.get().expect(CHECKED),
             "max-objects" => self.max_objects = value.get().expect(CHECKED),
@@ -291,6 +315,8 @@ impl Settings {
             "tsi" => self.tsi.to_value(),
             "mode" => self.mode.to_value(),
             "eos-on-close" => self.eos_on_close.to_value(),
+            "order" => self.order.to_value(),
+            "segment-deadline" => self.segment_deadline.to_value(),
             "max-memory" => self.max_memory.to_value(),
             "max-sessions" => self.max_sessions.to_value(),
             "max-objects" => self.max_objects.to_value(),
@@ -414,9 +440,20 @@ fn session_properties() -> Vec<glib::ParamSpec> {
             .default_value(DEFAULT_EOS_ON_CLOSE)
             .mutable_playing()
             .build(),
+        glib::ParamSpecEnum::builder_with_default("order", SegmentOrder::default())
+            .nick("Order")
+            .blurb("In which order the pads deliver objects")
+            .mutable_ready()
+            .build(),
+        uint64(
+            "segment-deadline",
+            "Segment deadline",
+            "Nanoseconds for which a media segment waits for one before it that is missing: the latency of media",
+            DEFAULT_SEGMENT_DEADLINE,
+        ),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
-            .blurb("Packets and bytes, and in all and per session: duplicates, symbols recovered, objects completed and failed, memory")
+            .blurb("Packets and bytes, and in all and per session: duplicates, symbols recovered, objects completed and failed, memory; per pad that delivers media: segments")
             .read_only()
             .build(),
     ]

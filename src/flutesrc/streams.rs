@@ -132,9 +132,19 @@ impl FluteSrc {
         }
         match query.view_mut() {
             gst::QueryViewMut::Latency(latency) if self.queue().is_some() => {
-                // An object is pushed when its last packet is there, whenever that is.
-                latency.set(true, gst::ClockTime::ZERO, gst::ClockTime::NONE);
+                // An object is pushed when its last packet is there, whenever that is; media waits for what is before it.
+                latency.set(true, self.latency(pad), gst::ClockTime::NONE);
                 true
+            }
+            gst::QueryViewMut::Latency(_) => {
+                let answered = gst::Pad::query_default(pad, Some(&*self.obj()), query);
+                let gst::QueryViewMut::Latency(latency) = query.view_mut() else { return answered };
+                // What is not live has no time at which it has to be there.
+                if let (true, (true, min, max)) = (answered, latency.result()) {
+                    let own = self.latency(pad);
+                    latency.set(true, min + own, max.map(|max| max + own));
+                }
+                answered
             }
             gst::QueryViewMut::Position(position) if position.format() == gst::Format::Bytes => {
                 position.set(gst::format::Bytes::from_u64(pad.position().0));

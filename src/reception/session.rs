@@ -56,6 +56,8 @@ impl Clock {
 struct Inner {
     receiver: Receiver,
     clock: Clock,
+    /// When somebody else has something to do who has the same clock.
+    other_deadline: Option<Time>,
     /// Until when somebody waits for a deadline.
     waiting_until: Option<Time>,
     interrupted: bool,
@@ -72,7 +74,7 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(config: ReceiverConfig) -> Self {
         let (receiver, clock) = (Receiver::new(config), Clock::new());
-        let inner = Inner { receiver, clock, waiting_until: None, interrupted: false };
+        let inner = Inner { receiver, clock, other_deadline: None, waiting_until: None, interrupted: false };
         Self { inner: Mutex::new(inner), sooner: Condvar::new() }
     }
 
@@ -114,13 +116,28 @@ impl Session {
         Some(if deadline <= now { Duration::ZERO } else { deadline.since(now).max(SHORTEST_WAIT) })
     }
 
+    /// The time of the protocol.
+    pub(crate) fn now(&self) -> Time {
+        self.inner.lock().unwrap().clock.now()
+    }
+
+    /// Until when [`wait_for_deadline`](Self::wait_for_deadline) waits at most, whatever the receiver has to do.
+    pub(crate) fn set_other_deadline(&self, deadline: Option<Time>) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.other_deadline = deadline;
+        if inner.waiting_until.is_some_and(|until| deadline.is_some_and(|deadline| deadline < until)) {
+            self.sooner.notify_all();
+        }
+    }
+
     /// Waits until something is due without a datagram; then [`feed`](Self::feed) does it. `false` if the wait was
     /// interrupted.
     pub(crate) fn wait_for_deadline(&self) -> bool {
         let mut inner = self.inner.lock().unwrap();
         while !inner.interrupted {
             let now = inner.clock.now();
-            let deadline = inner.receiver.next_deadline().unwrap_or(Time::MAX);
+            let deadlines = inner.receiver.next_deadline().into_iter().chain(inner.other_deadline);
+            let deadline = deadlines.min().unwrap_or(Time::MAX);
             if deadline <= now {
                 inner.waiting_until = None;
                 return true;
