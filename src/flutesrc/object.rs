@@ -15,6 +15,9 @@ use super::messages;
 use crate::media_type;
 use crate::registry::{Missing, Name, OpenError, Piece, Registry, Request, Stored, User};
 
+/// Elements between this one and a demuxer, at most: a typefind, a queue.
+const MAX_CHAIN: usize = 8;
+
 /// Bytes of a buffer, at most.
 const PIECE: usize = 256 << 10;
 
@@ -68,6 +71,20 @@ fn seek_in(segment: &mut gst::FormattedSegment<Bytes>, seek: &gst::event::Seek) 
         return false;
     }
     segment.do_seek(rate, flags, start_type, start, stop_type, stop).is_some()
+}
+
+/// Whether the next element that is more than a link of a chain is an adaptive demuxer that fetches over HTTP by itself,
+/// and by no element: those of the plugin adaptivedemux2.
+fn leads_to_http_client(mut pad: gst::Pad) -> bool {
+    for _ in 0..MAX_CHAIN {
+        let Some(element) = pad.peer().and_then(|peer| peer.parent_element()) else { return false };
+        if element.factory().and_then(|factory| factory.plugin_name()).is_some_and(|name| name == "adaptivedemux2") {
+            return true;
+        }
+        let Some(next) = element.static_pad("src") else { return false };
+        pad = next;
+    }
+    false
 }
 
 impl FluteSrc {
@@ -239,6 +256,24 @@ impl FluteSrc {
         self.start_task(None).is_ok() && moved
     }
 
+    /// Where the object is found over HTTP, if an element downstream takes manifests of no other kind.
+    fn http_url(&self) -> Option<String> {
+        if !leads_to_http_client(self.srcpad.clone().upcast()) {
+            return None;
+        }
+        let (user, path) = (self.user()?, self.settings.lock().unwrap().path.clone()?);
+        match user.http_url(&path) {
+            Ok(url) => {
+                gst::info!(CAT, imp = self, "for HTTP it is {url}");
+                Some(url)
+            }
+            Err(error) => {
+                gst::warning!(CAT, imp = self, "no HTTP server on the loopback interface: {error}");
+                None
+            }
+        }
+    }
+
     /// Answers a query about the object. `None` leaves it to others.
     pub(super) fn object_query(&self, query: &mut gst::QueryRef) -> Option<bool> {
         let length = || self.object.run.lock().unwrap().object.as_ref().map(|object| Bytes::from_u64(object.len()));
@@ -270,6 +305,9 @@ impl FluteSrc {
             }
             gst::QueryViewMut::Uri(uri) => {
                 uri.set_uri(self.settings.lock().unwrap().uri().as_deref());
+                if let Some(url) = self.http_url() {
+                    uri.set_redirection(Some(&url), true);
+                }
                 Some(true)
             }
             _ => None,

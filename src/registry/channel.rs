@@ -12,6 +12,7 @@ use flute_proto::Time;
 use flute_proto::receiver::{Event, ObjectInfo};
 
 use super::content::Stored;
+use super::gateway::Gateway;
 use super::name::Name;
 use super::shelf::Shelf;
 use super::{Options, Registry};
@@ -68,6 +69,8 @@ pub(super) struct Channel {
     patience: Duration,
     state: Mutex<State>,
     changed: Condvar,
+    /// For those who only speak HTTP, once somebody did.
+    gateway: Mutex<Option<Gateway>>,
 }
 
 impl Channel {
@@ -89,7 +92,15 @@ impl Channel {
             end: None,
         };
         let patience = patience.unwrap_or(DEFAULT_PATIENCE);
-        Self { options, session, waker, patience, state: Mutex::new(state), changed: Condvar::new() }
+        Self {
+            options,
+            session,
+            waker,
+            patience,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            gateway: Mutex::default(),
+        }
     }
 
     pub(super) fn options(&self) -> &Options {
@@ -138,6 +149,18 @@ impl Channel {
         self.state.lock().unwrap().end.get_or_insert(error);
         self.changed.notify_all();
         self.waker.nudge();
+        let gateway = self.gateway.lock().unwrap().take();
+        drop(gateway);
+    }
+
+    /// Where an object is found over HTTP, on this machine.
+    pub(super) fn http_url(self: &Arc<Self>, path: &str) -> io::Result<String> {
+        let mut gateway = self.gateway.lock().unwrap();
+        let gateway = match &mut *gateway {
+            Some(gateway) => gateway,
+            none => none.insert(Gateway::start(self)?),
+        };
+        Ok(gateway.url(path))
     }
 
     /// Does something after which those who wait look again.
@@ -263,6 +286,7 @@ impl Listener for Hearing {
         let left = state.linger.saturating_sub(state.last_used.elapsed());
         drop(state);
         if left.is_zero() && self.registry.remove(&self.channel, true) {
+            self.channel.end(None);
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(Some(left))

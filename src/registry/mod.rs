@@ -9,6 +9,7 @@
 
 mod channel;
 mod content;
+mod gateway;
 mod name;
 mod shelf;
 
@@ -166,6 +167,11 @@ impl User {
     /// While interrupted nothing is waited for.
     pub(crate) fn set_interrupted(&self, interrupted: bool) {
         self.channel.wake_waiting(|| self.interrupted.store(interrupted, Ordering::Release));
+    }
+
+    /// Where an object is found over HTTP, on this machine, as long as there are users.
+    pub(crate) fn http_url(&self, path: &str) -> std::io::Result<String> {
+        self.channel.http_url(path)
     }
 
     /// What receives.

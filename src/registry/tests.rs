@@ -2,7 +2,8 @@
 
 //! Channels over the loopback interface, from their first user to their end.
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Instant;
 
@@ -171,6 +172,52 @@ fn waits_end() {
     });
     assert_eq!(user.object(&name).unwrap_err(), Missing::Never);
     assert_eq!(bytes(&user.object(&Name::of_path("b")).unwrap()), b"another");
+}
+
+/// The head and the body of the answer to an HTTP request.
+fn http(url: &str, method: &str, header: &str) -> (String, Vec<u8>) {
+    let url = url::Url::parse(url).unwrap();
+    let mut stream = TcpStream::connect((url.host_str().unwrap(), url.port().unwrap())).unwrap();
+    let request = format!("{method} {} HTTP/1.1\r\nHost: a\r\n{header}Connection: close\r\n\r\n", url.path());
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    (String::from_utf8(answer[..end].to_vec()).unwrap(), answer[end + 4..].to_vec())
+}
+
+#[test]
+fn objects_over_http() {
+    let (registry, port) = (Arc::<Registry>::default(), free_port());
+    let name = Name::of_path("a movie.mp4");
+    let brief = Request { linger: Duration::ZERO, ..request(port) };
+    let user = registry.open(&brief, &name).unwrap();
+    let url = user.http_url("http/a movie.mp4").unwrap();
+    assert_eq!(url, user.http_url("http/a movie.mp4").unwrap());
+    let content: Vec<u8> = (0..100_000u32).map(|i| (i * 7 % 251) as u8).collect();
+    let mut source = Source::new(port, 1);
+    let (head, body) = thread::scope(|scope| {
+        let asking = scope.spawn(|| http(&url, "GET", ""));
+        source.send("http/a%20movie.mp4", &content);
+        asking.join().unwrap()
+    });
+    assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("Content-Length: 100000"), "{head}");
+    assert!(body == content);
+    let (head, body) = http(&url, "GET", "Range: bytes=1000-1009\r\n");
+    assert!(head.starts_with("HTTP/1.1 206 ") && head.contains("Content-Range: bytes 1000-1009/100000"), "{head}");
+    assert_eq!(body, content[1000..1010]);
+    assert!(http(&url, "GET", "Range: bytes=100000-\r\n").0.starts_with("HTTP/1.1 416 "));
+    let (head, body) = http(&url, "HEAD", "");
+    assert!(head.contains("Content-Length: 100000") && body.is_empty(), "{head}");
+    assert!(http(&url, "POST", "").0.starts_with("HTTP/1.1 405 "));
+    let without_secret = url::Url::parse(&url).unwrap().join("/http/a%20movie.mp4").unwrap();
+    assert!(http(without_secret.as_str(), "GET", "").0.starts_with("HTTP/1.1 404 "));
+    source.finish();
+    let missing = user.http_url("none").unwrap();
+    assert!(http(&missing, "GET", "").0.starts_with("HTTP/1.1 404 "));
+    drop(user);
+    let url = url::Url::parse(&url).unwrap();
+    eventually("the server ends", || TcpStream::connect(("127.0.0.1", url.port().unwrap())).is_err());
 }
 
 #[test]

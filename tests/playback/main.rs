@@ -10,6 +10,7 @@ mod losses;
 mod object;
 mod player;
 mod sender;
+mod tools;
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Once;

@@ -60,9 +60,14 @@ pub(crate) struct Player {
 impl Player {
     /// One that begins to play. `synchronous`: in real time.
     pub(crate) fn new(uri: &str, synchronous: bool) -> Self {
+        Self::with_factory("playbin", uri, synchronous)
+    }
+
+    /// The same, by the element of this name.
+    pub(crate) fn with_factory(factory: &str, uri: &str, synchronous: bool) -> Self {
         init();
         let ((video_sink, video), (audio_sink, audio)) = (sink(synchronous), sink(synchronous));
-        let playbin = gst::ElementFactory::make("playbin")
+        let playbin = gst::ElementFactory::make(factory)
             .property("uri", uri)
             .property("video-sink", video_sink)
             .property("audio-sink", audio_sink)
