@@ -20,7 +20,8 @@ done
 step() { printf '\n== %s\n' "$*"; }
 
 step "Packages"
-pipelines/install.sh meson ninja-build tshark libxml2-utils iproute2 python3-gi gir1.2-gstreamer-1.0
+pipelines/install.sh gstreamer1.0-plugins-base-apps meson ninja-build tshark libxml2-utils iproute2 python3-gi \
+    gir1.2-gstreamer-1.0
 rustup component add rustfmt clippy 2>/dev/null || true
 
 step "Formatting"

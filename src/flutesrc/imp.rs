@@ -23,6 +23,39 @@
  * What a sender can make the element keep in memory is bounded by `max-memory` and the other limits. Long objects can be
  * kept in files instead: set `spool-directory`.
  *
+ * ## One object, and players
+ *
+ * Where the `uri` has a path, and the pad `sink` is not linked, the element is a source as of a file: it waits for that
+ * object, pushes it in pieces on the pad `src`, and ends. It seeks in bytes, also before it starts, and is not live. Caps
+ * say what the Content-Type says, or the ending of the name where that says little; without either a typefind element
+ * looks for itself. So `flute://` URIs of MPD and M3U8 play in `playbin`, `playbin3`, `uridecodebin`, `urisourcebin`,
+ * `gst-play-1.0` and `gst-discoverer-1.0`.
+ *
+ * The URI is `flute://[source@]address:port/path?tsi=…&source=…&interface=…&timeout=…`. The path is the end of a
+ * Content-Location, whole segments of it, without regard to percent-encoding, query and fragment: an object
+ * `http://example.com/a/live.mpd` is found as `flute://239.1.1.1:3400/live.mpd`, `/a/live.mpd` and
+ * `/example.com/a/live.mpd`. If several match it is the one of just this name, else the newest. Of each the newest version
+ * is delivered. So segments are found too that a manifest names relative to itself.
+ *
+ * What receives belongs to the process. All elements with the same address and port share a session; one that leaves `tsi`,
+ * `source` or `interface` out takes any, and inherits the `timeout`, since URIs that are relative to that of a manifest
+ * lose its options. Two sessions on one address and port in one process are told apart by the objects that they have. A
+ * session begins with the first element that is started, with the limits that this one has, and ends `linger` after the last
+ * is in NULL. There are at most 64 at a time, of which those that linger make room. Completed objects are kept for those
+ * who will ask for them, up to `max-memory`. What goes first: what is stale by its Cache-Control, then media that
+ * somebody has taken, then media that nobody has taken yet, and manifests and initialisation segments at last; in each
+ * case the oldest first. What has gone is received again if it is repeated.
+ *
+ * An object that is missing is waited for. If nothing of it comes for `timeout` (15 seconds if that is 0) the element posts
+ * an error RESOURCE/NOT_FOUND, whose details have `http-status-code=404`, and ends. It does so at once when the sender has
+ * closed the session, or said that it is complete without that object.
+ *
+ * The adaptive demuxers of `playbin3` and `urisourcebin` (plugin adaptivedemux2) fetch by themselves, over HTTP. When one
+ * of them asks for the URI it is redirected to a server on the loopback interface, which gives out the objects of the
+ * session while that has users. It has a port of its own and an address that cannot be guessed.
+ *
+ * ## Limits, ends and messages
+ *
  * With `eos-on-close` the stream ends when the sender has closed its sessions.
  *
  * Element messages: `flute-session-opened`, `flute-fdt`, `flute-object-received`, `flute-object-lost` (with `reason`,
@@ -54,6 +87,18 @@
  * ```
  *
  * Listens to one session of one sender, and demuxes its MPEG-TS segments.
+ *
+ * ```bash
+ * gst-play-1.0 "flute://239.1.1.1:3400/live.mpd?tsi=1"
+ * ```
+ *
+ * Plays a DASH presentation straight from multicast.
+ *
+ * ```bash
+ * gst-launch-1.0 flutesrc uri="flute://239.1.1.1:3400/movie.mp4?timeout=600" ! filesink location=movie.mp4
+ * ```
+ *
+ * Takes one object out of a carousel, which may need ten minutes to come to it.
  *
  * Since: 0.1
  */
