@@ -3,8 +3,9 @@
 //! The object meta: what FLUTE says of an object, on the buffer that carries it.
 //!
 //! It is a `GstCustomMeta` named `FluteObjectMeta`, so that applications in C and Python can read and set it with
-//! `gst_buffer_add_custom_meta()` and `gst_custom_meta_get_structure()`. It survives copies and regions of a buffer.
-//! Its fields, all of them optional:
+//! `gst_buffer_add_custom_meta()` and `gst_custom_meta_get_structure()`; where a binding gives only a copy of that structure,
+//! as PyGObject does, the action signal `describe-object` of flutesink sets it. It survives copies and regions of a buffer.
+//! Its fields, all of them optional, numbers of any integer type:
 //!
 //! | Field | Type | Meaning |
 //! |---|---|---|
@@ -131,8 +132,9 @@ impl ObjectMeta {
     /// The fields of a structure, whatever its name.
     pub fn from_structure(structure: &gst::StructureRef) -> Self {
         let string = |name: &str| structure.get::<String>(name).ok();
-        let number = |name: &str| structure.get::<u64>(name).ok();
-        let time = |name: &str| structure.get::<u64>(name).ok().map(gst::ClockTime::from_nseconds);
+        let number = |name: &str| number(structure, name);
+        let small = |name: &str| number(name).and_then(|number| u32::try_from(number).ok());
+        let time = |name: &str| number(name).map(gst::ClockTime::from_nseconds);
         Self {
             content_location: string("content-location"),
             content_type: string("content-type"),
@@ -152,8 +154,8 @@ impl ObjectMeta {
                 Some(group) => vec![group],
                 None => structure.get::<Vec<String>>("group").unwrap_or_default(),
             },
-            priority: structure.get("priority").ok(),
-            repeat_count: structure.get("repeat-count").ok(),
+            priority: small("priority"),
+            repeat_count: small("repeat-count"),
             repeat_delay: time("repeat-delay"),
             repeat_interval: time("repeat-interval"),
             deadline: time("deadline"),
@@ -201,6 +203,18 @@ impl ObjectMeta {
     }
 }
 
+/// A number of any integer type: not every language lets its users choose one.
+fn number(structure: &gst::StructureRef, name: &str) -> Option<u64> {
+    use glib::Type;
+
+    let value = structure.value(name).ok()?;
+    if [Type::U32, Type::U64, Type::U_LONG].contains(&value.type_()) {
+        return value.transform::<u64>().ok()?.get().ok();
+    }
+    let is_signed = [Type::I32, Type::I64, Type::I_LONG].contains(&value.type_());
+    is_signed.then(|| value.transform::<i64>().ok()?.get::<i64>().ok()?.try_into().ok()).flatten()
+}
+
 /// A `cache-control` as users write it.
 pub(crate) fn parse_cache_control(text: &str) -> Option<CacheControl> {
     match text {
@@ -221,6 +235,7 @@ fn cache_control_text(cache_control: CacheControl) -> String {
 #[cfg(test)]
 mod tests {
     use flute_proto::fdt::{AlternateContentLocation, MessageDigest, Signature};
+    use gst::prelude::*;
 
     use super::*;
 
@@ -312,5 +327,21 @@ mod tests {
         assert_eq!(meta.groups, ["news"]);
         assert_eq!(meta.cache_control, Some(CacheControl::NoCache));
         assert_eq!(meta.content_location, None, "a number is no name");
+    }
+
+    #[test]
+    fn numbers_of_any_type() {
+        init();
+        let priority = |value: &dyn ToSendValue| {
+            let mut structure = gst::Structure::new_empty(NAME);
+            structure.set_value("priority", value.to_send_value());
+            ObjectMeta::from_structure(&structure).priority
+        };
+        for seven in [&7i32 as &dyn ToSendValue, &7u32, &7i64, &7u64, &glib::ILong(7), &glib::ULong(7)] {
+            assert_eq!(priority(seven), Some(7));
+        }
+        for none in [&-1i32 as &dyn ToSendValue, &-1i64, &(1u64 << 32), &"7", &7.0f64, &true] {
+            assert_eq!(priority(none), None);
+        }
     }
 }

@@ -49,6 +49,25 @@ pub(super) fn signals() -> &'static [Signal] {
                 })
                 .build(),
             /**
+             * flutesink::describe-object:
+             * @buffer: the bytes of the object
+             * @meta: the fields of a `FluteObjectMeta`
+             *
+             * Puts the meta on a buffer for appsrc, in languages whose bindings cannot write into one, as PyGObject.
+             *
+             * Returns: (transfer full) (nullable): the buffer with the meta, in place of the one that it had
+             */
+            Signal::builder("describe-object")
+                .param_types([gst::Buffer::static_type(), gst::Structure::static_type()])
+                .return_type::<Option<gst::Buffer>>()
+                .action()
+                .class_handler(|arguments| {
+                    let buffer = arguments[1].get::<Option<gst::Buffer>>().expect("checked by the signal");
+                    let meta = arguments[2].get::<Option<gst::Structure>>().expect("checked by the signal");
+                    Some(buffer.map(|buffer| described(buffer, meta)).to_value())
+                })
+                .build(),
+            /**
              * flutesink::open-object:
              * @location: the Content-Location of the object
              * @meta: (nullable): the fields of a `FluteObjectMeta`
@@ -128,12 +147,17 @@ enum Patience<'a> {
     UntilCancelled(Option<&'a gio::Cancellable>),
 }
 
+/// The buffer with these fields as its meta, if there are any.
+fn described(mut buffer: gst::Buffer, meta: Option<gst::Structure>) -> gst::Buffer {
+    if let Some(meta) = meta {
+        ObjectMeta::from_structure(&meta).put_on(buffer.make_mut());
+    }
+    buffer
+}
+
 impl FluteSink {
-    fn add_object(&self, mut buffer: gst::Buffer, meta: Option<gst::Structure>) -> bool {
-        if let Some(meta) = meta {
-            ObjectMeta::from_structure(&meta).put_on(buffer.make_mut());
-        }
-        let collected = objects::one_buffer(buffer).map_err(|error| error.to_string());
+    fn add_object(&self, buffer: gst::Buffer, meta: Option<gst::Structure>) -> bool {
+        let collected = objects::one_buffer(described(buffer, meta)).map_err(|error| error.to_string());
         let result = collected.and_then(|collected| self.send_from_application(collected, Patience::None));
         if let Err(error) = &result {
             gst::element_imp_warning!(self, gst::ResourceError::Settings, ("An object was not added: {error}"));

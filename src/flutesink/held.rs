@@ -56,6 +56,14 @@ impl Held {
         self.0.len() < before
     }
 
+    /// Has all versions of a manifest sent once only. `false` if there are none.
+    pub(super) fn end_after_transfer(&mut self, location: &str) -> bool {
+        let mut same = self.0.iter_mut().filter(|held| held.object.location == location).peekable();
+        let is_held = same.peek().is_some();
+        same.for_each(|held| held.object.carousel.transfers = Some(1));
+        is_held
+    }
+
     /// Drops all.
     pub(super) fn clear(&mut self) {
         self.0.clear();
@@ -104,6 +112,17 @@ mod tests {
         assert!(settle(&mut held, 3).is_empty());
         assert!(settle(&mut held, 1).is_empty());
         assert_eq!(settle(&mut held, 2), ["v3"]);
+    }
+
+    #[test]
+    fn what_is_removed_later_is_sent_once() {
+        let mut held = Held::default();
+        hold(&mut held, "live.m3u8", "v1", &[1]);
+        hold(&mut held, "other.m3u8", "o1", &[1]);
+        held.0.iter_mut().for_each(|held| held.object.carousel.transfers = None);
+        assert!(held.end_after_transfer("live.m3u8") && !held.end_after_transfer("none.m3u8"));
+        let transfers = |held: &Manifest| held.object.carousel.transfers;
+        assert_eq!(held.settle(Toi::new(1).unwrap()).iter().map(transfers).collect::<Vec<_>>(), [Some(1), None]);
     }
 
     #[test]

@@ -29,6 +29,7 @@
  * Applications can add an object without a pad (`add-object`), take one out (`remove-object`) and start a transfer of one
  * (`send-now`) by action signals. In a stream, the custom downstream event `flute-remove-object` with the name of an
  * object as its `content-location` takes it out; flutedirsrc sends it for files that are deleted.
+ * `pipelines/send-objects.c`, `.py` and `.rs` are whole programs that do so.
  *
  * `open-object` gives a `GOutputStream` whose bytes become an object. It fits the signals by which packagers ask for
  * streams: `get-fragment-stream` and `get-playlist-stream` of hlssink2, hlssink3 and dashsink, and `get-init-stream` of

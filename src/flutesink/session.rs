@@ -220,7 +220,10 @@ impl Session {
     /// Sends an object no more. `false` if there is none of this name.
     pub(super) fn remove(&self, location: &str, when: Removal) -> bool {
         let mut state = lock(&self.state);
-        let was_held = state.held.forget(location);
+        let was_held = match when {
+            Removal::Now => state.held.forget(location),
+            Removal::AfterTransfer => state.held.end_after_transfer(location),
+        };
         let toi = state.sender.toi_of(location);
         let is_removed = toi.is_some_and(|toi| state.sender.remove(toi, when, self.clock.now()));
         drop(state);

@@ -10,6 +10,8 @@ use flute_proto::sender::Object;
 use gst::glib;
 use gst::prelude::*;
 
+use super::number;
+
 /// Those fields; the table of [`object_meta`](super) says what they mean.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extensions {
@@ -76,11 +78,11 @@ impl Extensions {
                 .filter_map(|identity| u8::try_from(identity).ok())
                 .collect(),
             decryption_key_uri: structure.get("decryption-key-uri").ok(),
-            fec_redundancy_level: structure.get("fec-redundancy-level").ok(),
+            fec_redundancy_level: number(structure, "fec-redundancy-level").and_then(|percent| percent.try_into().ok()),
             alternate_content_location_1: structures(structure, "alternate-content-location-1", read_alternate),
             alternate_content_location_2: structures(structure, "alternate-content-location-2", read_alternate),
             independent_unit_positions: list(structure, "independent-unit-positions"),
-            expires: structure.get::<u64>("expires").ok().map(gst::ClockTime::from_nseconds),
+            expires: number(structure, "expires").map(gst::ClockTime::from_nseconds),
             content_digest: structure.get::<&str>("content-digest").ok().and_then(read_digest),
             repr_digest: structure.get::<&str>("repr-digest").ok().and_then(read_digest),
             signatures: structures(structure, "signatures", read_signature),
