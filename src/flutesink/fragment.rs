@@ -203,8 +203,8 @@ mod tests {
 
     fn described(part: Part) -> String {
         match part {
-            Part::Initialisation(spool) => format!("init {}", spool.len()),
-            Part::Fragment(spool, _) => format!("fragment {}", spool.len()),
+            Part::Initialisation(spool) => format!("init {}", spool.into_source().len()),
+            Part::Fragment(spool, _) => format!("fragment {}", spool.into_source().len()),
         }
     }
 

@@ -7,8 +7,11 @@
  *
  * Every `sink_%u` pad takes objects. What becomes one is the pad's `next-object`: a buffer, everything up to EOS, or a
  * fragment of fragmented MP4; `auto` looks at what comes in. An object is called what the `FluteObjectMeta` of its
- * buffer says, else the pad's `location`, in which `%05d` counts, else the name of the file that an upstream element
- * reads, else `object-%05d`. Sending a name again replaces the object.
+ * buffer says, else the pad's `location`, or that of the element, in which `%05d` counts, else the name of the file that
+ * an upstream element reads, else `object-%05d`. Sending a name again replaces the object.
+ *
+ * A stream that becomes one object can be written in any order: a muxer that completes its header at last finds flutesink
+ * seekable, if `next-object` is `stream`.
  *
  * If the `src` pad is requested, packets go there as `application/x-flute`, for udpsink or anything else. If not,
  * flutesink sends them itself to `address` and `port`.
@@ -47,6 +50,11 @@
  * and may be named in it: it is held until they have been sent, while the version before it goes on. Only objects of a
  * lower priority, or with a start time of their own, do not keep it.
  *
+ * In a splitmuxsink, which takes its sink to NULL after every file, the session goes on: objects are sent while the
+ * element is in NULL, TOIs and FDT Instance IDs are counted on, and the end of the pipeline waits until all has been sent.
+ * What splitmuxsink sets as `location` is the name of each file. `keep-session=true` does the same in other bins that stop
+ * and start the element alone: a session that is not taken up again ends after `linger`, and with the pipeline in any case.
+ *
  * On the bus: `flute-session-opened`, `flute-fdt`, `flute-object-sent`, `flute-object-withdrawn`, `flute-object-failed`
  * and `flute-session-closed` as element messages; of objects the signals `object-sent`, `object-withdrawn` and
  * `object-failed` tell too, and one that could not be read to its end is a warning besides. Progress messages tell of
@@ -63,6 +71,13 @@
  * gst-launch-1.0 videotestsrc is-live=true ! x264enc tune=zerolatency key-int-max=60 ! mp4mux fragment-duration=2000 \
  *     streamable=true ! flutesink address=239.1.1.1 sink_0::location=video/seg_%05d.m4s
  * ]| Send live fragments, each spread over its two seconds, and the initialisation every second.
+ * |[
+ * gst-launch-1.0 -e v4l2src ! videoconvert ! x264enc tune=zerolatency ! h264parse ! splitmuxsink location=clip_%05d.mp4 \
+ *     max-size-time=10000000000 sink="flutesink address=239.1.1.1 fec=rs8"
+ * ]| Send a file of every ten seconds.
+ *
+ * The folder `pipelines` has programs that feed flutesink from cmafmux, mp4mux, splitmuxsink, hlssink2, hlssink3,
+ * hlscmafsink and dashsink.
  *
  * Since: plugins-rs-0.1
  */
@@ -76,7 +91,7 @@ use gst::subclass::prelude::*;
 use super::enums::{FluteContentEncoding, FluteEosPolicy, FluteFec, FlutePacketOverhead, FluteProfile};
 use super::lifecycle::State;
 use super::settings::{
-    DEFAULT_FDT_INTERVAL, DEFAULT_FDT_LIFETIME, DEFAULT_MAX_QUEUED_BYTES, DEFAULT_MTU, DEFAULT_PORT,
+    DEFAULT_FDT_INTERVAL, DEFAULT_FDT_LIFETIME, DEFAULT_LINGER, DEFAULT_MAX_QUEUED_BYTES, DEFAULT_MTU, DEFAULT_PORT,
     DEFAULT_RS_FIELD_BITS, DEFAULT_TSI, DEFAULT_TTL, DEFAULT_TTL_MC, Settings,
 };
 use super::{CAT, FluteSinkPad, actions};
@@ -189,6 +204,13 @@ pub struct FluteSink {
         blurb = "Bytes of objects that wait for their first transfer, for each sink pad (0: no bound)",
         mutable_playing)]
     #[property(name = "eos-policy", nick = "EOS policy", type = FluteEosPolicy, get, set, member = eos_policy, blurb = "What becomes of carousels at EOS", mutable_playing, builder(FluteEosPolicy::default()))]
+    #[property(name = "location", nick = "Location", type = Option<String>, get, set, nullable, member = location,
+        blurb = "The same as that of a sink pad, for pads without one", mutable_playing)]
+    #[property(name = "keep-session", nick = "Keep session", type = bool, get, set, member = keep_session,
+        blurb = "The session goes on when the element alone goes to NULL, to be there when it starts again; always so in a splitmuxsink",
+        mutable_ready)]
+    #[property(name = "linger", nick = "Linger", type = u64, get, set, member = linger, default = DEFAULT_LINGER,
+        blurb = "Nanoseconds after which a session that is kept ends if no element uses it", mutable_playing)]
     #[property(name = "address", nick = "Address", type = Option<String>, get, set, nullable, member = address,
         blurb = "IP address of the multicast group or host, where the src pad is not linked", mutable_ready)]
     #[property(name = "host", nick = "Host", type = Option<String>, get, set, nullable, member = address,
@@ -407,6 +429,7 @@ impl ElementImpl for FluteSink {
     }
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        let leaves_session = self.leaves_session();
         match transition {
             gst::StateChange::ReadyToPaused => {
                 if let Err(error) = self.start() {
@@ -415,19 +438,16 @@ impl ElementImpl for FluteSink {
                     return Err(gst::StateChangeError);
                 }
             }
-            gst::StateChange::PlayingToPaused => self.set_playing(false),
+            gst::StateChange::PlayingToPaused if !leaves_session => self.set_playing(false),
             // Before the pads are deactivated, which waits for threads that wait here.
-            gst::StateChange::PausedToReady => {
-                if let Some(session) = self.session() {
-                    session.unblock();
-                }
-            }
+            gst::StateChange::PausedToReady => self.unblock(leaves_session),
             _ => (),
         }
         let result = self.parent_change_state(transition);
         match transition {
             gst::StateChange::PausedToPlaying if result.is_ok() => self.set_playing(true),
             gst::StateChange::ReadyToPaused if result.is_err() => self.stop(),
+            gst::StateChange::PausedToReady if leaves_session => self.leave(),
             gst::StateChange::PausedToReady => self.stop(),
             _ => (),
         }

@@ -3,12 +3,15 @@
 //! The life of a session: when the element starts and stops, and what changes while it runs.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::CAT;
 use super::imp::FluteSink;
+use super::kept;
 use super::messages;
 use super::output::{Output, PadOutput, SocketOutput};
 use super::session::Session;
@@ -35,10 +38,30 @@ impl FluteSink {
         }
     }
 
+    /// Whether the session goes on when the element alone goes to NULL.
+    pub(super) fn keeps_session(&self) -> bool {
+        let is_wanted = self.settings.lock().unwrap().keep_session;
+        let element = self.obj();
+        element.static_pad("src").is_none() && (is_wanted || kept::is_in_splitmuxsink(&element))
+    }
+
+    /// Whether the element is on its way to NULL and its session is not.
+    pub(super) fn leaves_session(&self) -> bool {
+        self.keeps_session() && kept::leaves_alone(&self.obj())
+    }
+
     pub(super) fn start(&self) -> Result<(), gst::ErrorMessage> {
         let wrong = |error: SettingsError| gst::error_msg!(gst::ResourceError::Settings, ("{error}"));
         let settings = self.settings.lock().unwrap().clone();
         let element = self.obj();
+        let keeps_session = self.keeps_session();
+        if keeps_session && let Some(session) = kept::attach(&settings, &element) {
+            gst::info!(CAT, imp = self, "Going on with the session");
+            self.state.lock().unwrap().session = Some(session);
+            self.apply("bitrate");
+            self.apply("fec");
+            return Ok(());
+        }
         let (output, is_ipv6) = match element.static_pad("src") {
             Some(pad) => {
                 let destination = settings.destination().ok();
@@ -60,15 +83,51 @@ impl FluteSink {
             pad.imp().reset();
         }
         self.state.lock().unwrap().session = Some(session.clone());
+        if keeps_session {
+            kept::keep(&settings, &session);
+        }
         session.run(&element, output, settings.mtu as usize).map_err(|error| {
             gst::error_msg!(gst::CoreError::Failed, ("There can be no thread for the session: {error}"))
         })
     }
 
+    /// Lets nobody wait any more, before the pads are deactivated.
+    pub(super) fn unblock(&self, leaves_session: bool) {
+        let Some(session) = self.session() else { return };
+        for pad in self.sink_pads() {
+            pad.imp().is_flushing.store(true, Ordering::SeqCst);
+        }
+        if leaves_session {
+            session.wake_bringers();
+            return;
+        }
+        if self.keeps_session() {
+            session.close();
+        }
+        session.unblock();
+    }
+
+    /// Leaves the session to itself, for whoever goes on with it.
+    pub(super) fn leave(&self) {
+        if let Some(session) = self.session() {
+            let linger = Duration::from_nanos(self.settings.lock().unwrap().linger);
+            session.detach(linger);
+            self.forget(&session);
+        }
+    }
+
     pub(super) fn stop(&self) {
         if let Some(session) = self.session() {
-            session.stop();
-            let stats = session.stats();
+            if session.detach(Duration::ZERO) {
+                session.stop();
+            }
+            self.forget(&session);
+        }
+    }
+
+    fn forget(&self, session: &Session) {
+        let stats = session.stats();
+        {
             let mut state = self.state.lock().unwrap();
             state.last_stats = Some(stats);
             state.session = None;

@@ -63,6 +63,11 @@ impl Reporter {
         Self { element: element.clone(), tsi, in_progress: HashSet::new() }
     }
 
+    /// Reports in the name of this element from now on.
+    pub(super) fn speak_for(&mut self, element: &super::FluteSink) {
+        self.element = element.clone();
+    }
+
     /// Posts what happened, and writes it into the log.
     pub(super) fn report(&mut self, event: SenderEvent) {
         let element = &self.element;

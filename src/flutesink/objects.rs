@@ -3,11 +3,13 @@
 //! From buffers to objects: what belongs together, what it is called, how it is sent.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use flute_proto::content::ContentEncoding;
 use flute_proto::sender::{FileSource, GrowingWriter, Object, Source};
 
 use super::boxes;
+use super::draft::Draft;
 use super::enums::FluteNextObject;
 use super::fragment::{Fragmenter, Part};
 use super::naming::Pattern;
@@ -25,11 +27,21 @@ pub(super) enum Collector {
     /// Every buffer is an object.
     Buffer,
     /// All buffers are one.
-    Stream(Spool, Span, Option<Box<ObjectMeta>>),
+    Stream(Box<Stream>),
     /// All buffers are one that is being sent already.
     Growing(GrowingWriter),
     /// Fragmented MP4.
     Fragment(Box<Fragmenter>),
+}
+
+/// A stream that becomes one object.
+#[derive(Debug)]
+pub(super) struct Stream {
+    draft: Draft,
+    /// Where the next buffer is written: muxers go back, to the header.
+    position: u64,
+    span: Span,
+    meta: Option<Box<ObjectMeta>>,
 }
 
 /// The bytes of an object, and what was said of them.
@@ -54,12 +66,18 @@ pub(super) enum Kind {
 }
 
 impl Collector {
-    /// A collector for `next-object`, which is not `auto` any more; what is long is kept in `spool`.
-    pub(super) fn new(next_object: FluteNextObject, spool: Spool) -> Self {
+    /// A collector for `next-object`, which is not `auto` any more; what is long is kept in this folder, or in that of
+    /// the system.
+    pub(super) fn new(next_object: FluteNextObject, directory: Option<PathBuf>) -> Self {
         match next_object {
             FluteNextObject::Auto | FluteNextObject::Buffer => Self::Buffer,
-            FluteNextObject::Stream => Self::Stream(spool, Span::default(), None),
-            FluteNextObject::Fragment => Self::Fragment(Box::new(Fragmenter::new(spool))),
+            FluteNextObject::Stream => Self::Stream(Box::new(Stream {
+                draft: Draft::new(directory),
+                position: 0,
+                span: Span::default(),
+                meta: None,
+            })),
+            FluteNextObject::Fragment => Self::Fragment(Box::new(Fragmenter::new(Spool::new(directory)))),
         }
     }
 
@@ -67,12 +85,14 @@ impl Collector {
     pub(super) fn push(&mut self, buffer: gst::Buffer) -> io::Result<Vec<Collected>> {
         match self {
             Self::Buffer => one_buffer(buffer).map(|collected| vec![collected]),
-            Self::Stream(spool, span, meta) => {
-                span.add(Span::of(&buffer));
-                if meta.is_none() {
-                    *meta = ObjectMeta::of(&buffer).map(Box::new);
+            Self::Stream(stream) => {
+                stream.span.add(Span::of(&buffer));
+                if stream.meta.is_none() {
+                    stream.meta = ObjectMeta::of(&buffer).map(Box::new);
                 }
-                spool.push(buffer)?;
+                let map = buffer.map_readable().map_err(|_| io::Error::other("the buffer cannot be mapped"))?;
+                stream.draft.write_at(&map, stream.position)?;
+                stream.position += map.len() as u64;
                 Ok(Vec::new())
             }
             Self::Growing(writer) => {
@@ -87,16 +107,25 @@ impl Collector {
         }
     }
 
+    /// Goes on at another place, as muxers do it that write a header at last.
+    pub(super) fn seek(&mut self, position: u64) {
+        if let Self::Stream(stream) = self {
+            stream.position = position;
+        }
+    }
+
     /// Gives what is left at the end of the stream.
     pub(super) fn finish(self) -> io::Result<Option<Collected>> {
         match self {
             // One that is too short fails, and that is told.
             Self::Buffer | Self::Growing(_) => Ok(None),
-            Self::Stream(spool, ..) if spool.len() == 0 => Ok(None),
-            Self::Stream(spool, span, meta) => {
-                let (source, duration) = (spool.into_source(), span.duration());
-                Ok(Some(Collected { source, kind: Kind::Whole, duration, meta }))
-            }
+            Self::Stream(stream) if stream.draft.len() == 0 => Ok(None),
+            Self::Stream(stream) => Ok(Some(Collected {
+                source: stream.draft.into_source()?,
+                kind: Kind::Whole,
+                duration: stream.span.duration(),
+                meta: stream.meta,
+            })),
             Self::Fragment(mut fragmenter) => Ok(fragmenter.finish()?.map(Collected::from)),
         }
     }
@@ -161,7 +190,7 @@ impl Collected {
         let mut meta = self.meta.map(|meta| *meta).unwrap_or_default();
         let location = match meta.content_location.take() {
             Some(location) => location,
-            None => name(self.kind, origin, pad),
+            None => name(self.kind, origin, pad, session.location.as_deref()),
         };
         let content_type = meta
             .content_type
@@ -201,11 +230,11 @@ impl Collected {
     }
 }
 
-fn name(kind: Kind, origin: &Origin, pad: &mut PadSettings) -> String {
+fn name(kind: Kind, origin: &Origin, pad: &mut PadSettings, location: Option<&str>) -> String {
     let upstream = origin.name.as_deref().map(Pattern::new);
     // The name of one file is not that of many objects.
     let upstream = upstream.filter(|pattern| kind == Kind::Whole || pattern.is_counted());
-    let pattern = match (&pad.location, upstream) {
+    let pattern = match (pad.location.as_deref().or(location), upstream) {
         (Some(location), _) => Pattern::new(location),
         (None, Some(upstream)) => upstream,
         (None, None) => Pattern::new("object-%05d"),

@@ -53,16 +53,19 @@ impl Output {
     pub(super) fn end(&mut self, element: &super::FluteSink, seqnum: Option<gst::Seqnum>) {
         match self {
             Self::Pad(output) => output.end(seqnum),
-            Self::Socket(_) => {
-                let mut eos = gst::message::Eos::builder().src(element);
-                if let Some(seqnum) = seqnum {
-                    eos = eos.seqnum(seqnum);
-                }
-                // Without a bus nobody wants to know.
-                let _ = element.post_message(eos.build());
-            }
+            Self::Socket(_) => post_eos(element, seqnum),
         }
     }
+}
+
+/// Says, as a sink, that nothing more comes.
+pub(super) fn post_eos(element: &super::FluteSink, seqnum: Option<gst::Seqnum>) {
+    let mut eos = gst::message::Eos::builder().src(element);
+    if let Some(seqnum) = seqnum {
+        eos = eos.seqnum(seqnum);
+    }
+    // Without a bus nobody wants to know.
+    let _ = element.post_message(eos.build());
 }
 
 /// The src pad.

@@ -55,6 +55,9 @@ impl FluteSink {
             .event_function(|pad, parent, event| {
                 Self::catch_panic_pad_function(parent, || false, |imp| imp.sink_event(pad, event))
             })
+            .query_function(|pad, parent, query| {
+                Self::catch_panic_pad_function(parent, || false, |imp| imp.sink_query(pad, query))
+            })
             .build();
         self.add_pad(pad.upcast())
     }

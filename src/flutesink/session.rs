@@ -2,7 +2,7 @@
 
 //! A running session: the sender of the core, and the thread that drives it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -23,7 +23,11 @@ use super::clock::SessionClock;
 use super::held::{Held, Manifest};
 use super::messages::{self, Reporter};
 use super::output::Output;
+use super::queues::{Queued, Queues};
 use crate::media_type;
+
+/// How long the last packets of a session may take whose element is stopped.
+const CLOSING_TIME: Duration = Duration::from_secs(1);
 
 /// A session that runs, shared by the element and its thread.
 #[derive(Debug)]
@@ -50,53 +54,15 @@ struct State {
     held: Held,
     /// The session is to end when no manifest is held any more.
     finish: Option<FinishPolicy>,
-}
-
-/// Bytes that wait for their first transfer, by who brought them: so that a long film on one pad does not keep another
-/// from bringing news.
-#[derive(Debug, Default)]
-struct Queues {
-    objects: HashMap<Toi, Queued>,
-    bytes: HashMap<glib::GString, u64>,
-}
-
-/// An object that waits for its first transfer.
-#[derive(Debug)]
-struct Queued {
-    queue: glib::GString,
-    bytes: u64,
-    priority: u32,
-    /// It starts at a time of its own.
-    is_scheduled: bool,
-}
-
-impl Queues {
-    fn add(&mut self, toi: Toi, queued: Queued) {
-        *self.bytes.entry(queued.queue.clone()).or_default() += queued.bytes;
-        self.objects.insert(toi, queued);
-    }
-
-    /// Whether there was such an object.
-    fn remove(&mut self, toi: Toi) -> bool {
-        let Some(queued) = self.objects.remove(&toi) else { return false };
-        if let Some(bytes) = self.bytes.get_mut(&queued.queue) {
-            *bytes -= queued.bytes;
-            if *bytes == 0 {
-                self.bytes.remove(&queued.queue);
-            }
-        }
-        true
-    }
-
-    fn bytes_of(&self, queue: &str) -> u64 {
-        self.bytes.get(queue).copied().unwrap_or(0)
-    }
-
-    /// The objects of a queue that go out before one of this priority, or side by side with it.
-    fn before(&self, queue: &str, priority: u32) -> HashSet<Toi> {
-        let before = |queued: &Queued| queued.queue == queue && queued.priority >= priority && !queued.is_scheduled;
-        self.objects.iter().filter(|(_, queued)| before(queued)).map(|(&toi, _)| toi).collect()
-    }
+    is_finishing: bool,
+    /// EOS is to be told when every object has been sent, but the session goes on.
+    eos_when_sent: Option<Option<gst::Seqnum>>,
+    /// Elements that use the session.
+    users: usize,
+    /// When the session ends if nobody uses it until then.
+    unused_until: Option<Time>,
+    /// The element that speaks for the session from now on.
+    successor: Option<super::FluteSink>,
 }
 
 /// Who brings objects.
@@ -135,6 +101,11 @@ impl Session {
                 queues: Queues::default(),
                 held: Held::default(),
                 finish: None,
+                is_finishing: false,
+                eos_when_sent: None,
+                users: 1,
+                unused_until: None,
+                successor: None,
             }),
             changed: Condvar::new(),
             room: Condvar::new(),
@@ -179,6 +150,51 @@ impl Session {
         self.room.notify_all();
     }
 
+    /// Has an element use a session that runs already, and speak for it. `false` if the session is ending.
+    pub(super) fn attach(&self, element: &super::FluteSink) -> bool {
+        let mut state = lock(&self.state);
+        if state.flow.is_err() || state.is_finishing {
+            return false;
+        }
+        state.users += 1;
+        state.unused_until = None;
+        state.successor = Some(element.clone());
+        true
+    }
+
+    /// An element uses the session no more; the last one leaves it to itself for this time. `true` if it was the last.
+    pub(super) fn detach(&self, linger: Duration) -> bool {
+        let mut state = lock(&self.state);
+        state.users = state.users.saturating_sub(1);
+        if state.users > 0 {
+            return false;
+        }
+        state.unused_until = Some(self.clock.now() + linger);
+        drop(state);
+        self.changed.notify_all();
+        true
+    }
+
+    /// Ends a session that has nothing to send any more, and waits a moment for its last packets to go out.
+    pub(super) fn close(&self) {
+        let state = lock(&self.state);
+        if state.users > 1 || state.flow.is_err() || !state.is_sent() {
+            return;
+        }
+        drop(state);
+        self.finish(FinishPolicy::Stop, None);
+        // Its last packets are sent even if it was paused on its way here.
+        self.set_playing(true);
+        let state = lock(&self.state);
+        drop(self.room.wait_timeout_while(state, CLOSING_TIME, |state| state.flow.is_ok()).unwrap());
+    }
+
+    /// Has EOS told when every object has been sent, while the session goes on.
+    pub(super) fn tell_eos_when_sent(&self, seqnum: Option<gst::Seqnum>) {
+        lock(&self.state).eos_when_sent = Some(seqnum);
+        self.changed.notify_all();
+    }
+
     /// PLAYING, or not.
     pub(super) fn set_playing(&self, is_playing: bool) {
         lock(&self.state).is_playing = is_playing;
@@ -203,7 +219,7 @@ impl Session {
             }
             state = self.room.wait(state).unwrap();
         }
-        if state.finish.is_some() {
+        if state.is_finishing {
             return Err(Refusal::Object(ObjectError::Finished));
         }
         let waits_for = state.what_goes_before(&object, &bringer.queue);
@@ -235,11 +251,7 @@ impl Session {
     pub(super) fn finish(&self, policy: FinishPolicy, seqnum: Option<gst::Seqnum>) {
         let mut state = lock(&self.state);
         state.eos_seqnum = seqnum;
-        if policy == FinishPolicy::Stop {
-            state.held.clear();
-        }
-        state.finish = Some(policy);
-        state.finish_if_none_is_held(self.clock.now());
+        state.finish(policy, self.clock.now());
         drop(state);
         self.changed.notify_all();
     }
@@ -264,7 +276,8 @@ impl Session {
 
     /// The loop of the sender, as its module says it.
     fn drive(&self, element: &super::FluteSink, mut output: Output, mtu: usize) {
-        let mut reporter = Reporter::new(element, self.tsi);
+        let mut element = element.clone();
+        let mut reporter = Reporter::new(&element, self.tsi);
         reporter.report_session("flute-session-opened", self.stats());
         let mut batch = Batch::new(output.max_packets(mtu));
         loop {
@@ -275,20 +288,34 @@ impl Session {
             if self.is_stopping() {
                 break;
             }
+            if let Some(successor) = state.successor.take() {
+                element = successor;
+                reporter.speak_for(&element);
+            }
             let now = self.clock.now();
+            if state.unused_until.take_if(|until| *until <= now).is_some() {
+                state.finish(FinishPolicy::FinishTransfers, now);
+            }
             let poll = state.sender.poll(now, &mut batch);
             let (events, refused) = self.drain_events(&mut state);
             let is_playing = state.is_playing;
-            match poll {
-                Poll::Wait(time) if events.is_empty() => {
-                    drop(self.changed.wait_timeout(state, time.since(now)).unwrap());
-                    continue;
-                }
-                Poll::Idle if events.is_empty() => {
+            let eos = if state.is_sent() { state.eos_when_sent.take() } else { None };
+            let idle_until = match poll {
+                _ if !events.is_empty() || eos.is_some() => Some(now),
+                Poll::Wait(time) => Some(state.unused_until.map_or(time, |until| time.min(until))),
+                Poll::Idle => state.unused_until,
+                Poll::Packets | Poll::Done => Some(now),
+            };
+            match idle_until {
+                None => {
                     drop(self.changed.wait(state).unwrap());
                     continue;
                 }
-                _ => drop(state),
+                Some(time) if time > now => {
+                    drop(self.changed.wait_timeout(state, time.since(now)).unwrap());
+                    continue;
+                }
+                Some(_) => drop(state),
             }
             for event in events {
                 reporter.report(event);
@@ -299,9 +326,9 @@ impl Session {
             match poll {
                 Poll::Packets => {
                     self.wait_until(batch.due());
-                    let pts = self.running_time(element, is_playing, batch.due());
-                    if let Err(error) = output.send(element, &mut batch, pts, || self.is_stopping()) {
-                        self.fail(element, error);
+                    let pts = self.running_time(&element, is_playing, batch.due());
+                    if let Err(error) = output.send(&element, &mut batch, pts, || self.is_stopping()) {
+                        self.fail(&element, error);
                         break;
                     }
                 }
@@ -309,10 +336,13 @@ impl Session {
                     reporter.report_session("flute-session-closed", self.stats());
                     self.end(Err(gst::FlowError::Eos));
                     let seqnum = lock(&self.state).eos_seqnum;
-                    output.end(element, seqnum);
+                    output.end(&element, seqnum);
                     break;
                 }
                 Poll::Wait(_) | Poll::Idle => (),
+            }
+            if let Some(seqnum) = eos {
+                output.end(&element, seqnum);
             }
         }
     }
@@ -427,6 +457,20 @@ impl State {
         }
         self.finish_if_none_is_held(now);
         refused
+    }
+
+    fn finish(&mut self, policy: FinishPolicy, now: Time) {
+        if policy == FinishPolicy::Stop {
+            self.held.clear();
+        }
+        self.is_finishing = true;
+        self.finish = Some(policy);
+        self.finish_if_none_is_held(now);
+    }
+
+    /// Whether every object has had its first transfer.
+    fn is_sent(&self) -> bool {
+        self.queues.is_empty() && self.held.is_empty()
     }
 
     fn finish_if_none_is_held(&mut self, now: Time) {

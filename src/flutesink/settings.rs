@@ -33,12 +33,13 @@ pub(super) const DEFAULT_RS_FIELD_BITS: u32 = 8;
 pub(super) const DEFAULT_FDT_INTERVAL: u64 = 1_000_000_000;
 pub(super) const DEFAULT_FDT_LIFETIME: u64 = 3_600_000_000_000;
 pub(super) const DEFAULT_MAX_QUEUED_BYTES: u64 = 64 << 20;
+pub(super) const DEFAULT_LINGER: u64 = 10_000_000_000;
 pub(super) const DEFAULT_PORT: i32 = 3400;
 pub(super) const DEFAULT_TTL: i32 = 64;
 pub(super) const DEFAULT_TTL_MC: i32 = 1;
 
 /// The properties of the element, as they were set.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Settings {
     pub(super) tsi: u64,
     pub(super) profile: FluteProfile,
@@ -78,6 +79,9 @@ pub(super) struct Settings {
     pub(super) spool_directory: Option<String>,
     pub(super) max_queued_bytes: u64,
     pub(super) eos_policy: FluteEosPolicy,
+    pub(super) location: Option<String>,
+    pub(super) keep_session: bool,
+    pub(super) linger: u64,
     /// A URI that could not be used, and why: said when the element starts.
     pub(super) wrong_uri: Option<(String, String)>,
     pub(super) address: Option<String>,
@@ -134,6 +138,9 @@ impl Default for Settings {
             spool_directory: None,
             max_queued_bytes: DEFAULT_MAX_QUEUED_BYTES,
             eos_policy: FluteEosPolicy::default(),
+            location: None,
+            keep_session: false,
+            linger: DEFAULT_LINGER,
             wrong_uri: None,
             address: None,
             port: DEFAULT_PORT,
@@ -248,6 +255,30 @@ impl Settings {
             // The standard library's only source of randomness.
             seed: RandomState::new().build_hasher().finish(),
         })
+    }
+
+    /// What cannot change while a session runs; the rest is as it is by default.
+    pub(super) fn fixed(&self) -> Self {
+        let free = Self::default();
+        Self {
+            fec: free.fec,
+            rs_field_bits: free.rs_field_bits,
+            symbols_per_packet: free.symbols_per_packet,
+            symbol_size: free.symbol_size,
+            mtu: free.mtu,
+            source_block_length: free.source_block_length,
+            repair_percent: free.repair_percent,
+            repair_symbols: free.repair_symbols,
+            bitrate: free.bitrate,
+            packet_overhead: free.packet_overhead,
+            md5: free.md5,
+            max_queued_bytes: free.max_queued_bytes,
+            eos_policy: free.eos_policy,
+            location: free.location,
+            keep_session: free.keep_session,
+            linger: free.linger,
+            ..self.clone()
+        }
     }
 
     /// The rate.

@@ -45,11 +45,6 @@ impl Spool {
         mem::replace(self, empty)
     }
 
-    /// Bytes so far.
-    pub(super) fn len(&self) -> u64 {
-        self.length
-    }
-
     /// Appends a buffer.
     pub(super) fn push(&mut self, buffer: gst::Buffer) -> io::Result<()> {
         let map = buffer.into_mapped_buffer_readable().map_err(|_| io::Error::other("the buffer cannot be mapped"))?;

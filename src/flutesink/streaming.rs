@@ -12,10 +12,11 @@ use gst::subclass::prelude::*;
 
 use super::enums::FluteNextObject;
 use super::imp::FluteSink;
+use super::kept;
 use super::naming;
 use super::objects::{Collected, Collector, Kind, Origin};
+use super::output;
 use super::session::{Bringer, Refusal, Session};
-use super::source::Spool;
 use super::{CAT, FluteSinkPad};
 use crate::object_meta::ObjectMeta;
 use crate::object_removal::ObjectRemoval;
@@ -90,7 +91,13 @@ impl FluteSink {
             }
             gst::EventView::Caps(caps) => pad_imp.state.lock().unwrap().caps = Some(caps.caps_owned()),
             gst::EventView::Segment(segment) => {
-                pad_imp.state.lock().unwrap().segment_format = Some(segment.segment().format());
+                let mut state = pad_imp.state.lock().unwrap();
+                state.segment_format = Some(segment.segment().format());
+                let start = segment.segment().downcast_ref::<gst::format::Bytes>().and_then(|bytes| bytes.start());
+                // A stream that begins in the middle of something begins there.
+                if let (Some(collector), Some(start)) = (&mut state.collector, start) {
+                    collector.seek(*start);
+                }
             }
             gst::EventView::Eos(_) => {
                 let taken = self.finish_stream(pad);
@@ -208,7 +215,7 @@ impl FluteSink {
             return Ok(Collector::Growing(writer));
         }
         let directory = self.settings.lock().unwrap().spool_directory.as_ref().map(PathBuf::from);
-        Ok(Collector::new(next_object, Spool::new(directory)))
+        Ok(Collector::new(next_object, directory))
     }
 
     /// What becomes an object on a pad whose first buffer has come.
@@ -224,6 +231,8 @@ impl FluteSink {
         let next_object = if ObjectMeta::of(buffer).is_some() {
             // Whoever describes a buffer means that buffer.
             FluteNextObject::Buffer
+        } else if kept::is_in_splitmuxsink(&self.obj()) {
+            FluteNextObject::Stream
         } else if caps.is_some_and(|caps| is_fragmented(&caps)) {
             FluteNextObject::Fragment
         } else if format == Some(gst::Format::Bytes) && is_seekable(pad) {
@@ -235,11 +244,19 @@ impl FluteSink {
         next_object
     }
 
-    /// Brings the session to its end when no pad will bring any more objects.
+    /// Brings the session to its end when no pad will bring any more objects. One that is kept goes on: EOS is told when
+    /// all has been sent, or at once if this was one file of many.
     pub(super) fn finish_if_all_eos(&self, session: &Session, seqnum: Option<gst::Seqnum>) {
         let pads = self.sink_pads();
-        if !pads.is_empty() && pads.iter().all(|pad| pad.imp().state.lock().unwrap().is_eos) {
+        if pads.is_empty() || !pads.iter().all(|pad| pad.imp().state.lock().unwrap().is_eos) {
+            return;
+        }
+        if !self.keeps_session() {
             self.finish(session, seqnum);
+        } else if kept::is_fed(&self.obj()) {
+            output::post_eos(&self.obj(), seqnum);
+        } else {
+            session.tell_eos_when_sent(seqnum);
         }
     }
 
@@ -247,6 +264,31 @@ impl FluteSink {
         let policy = self.settings.lock().unwrap().eos_policy;
         gst::info!(CAT, imp = self, "No more objects, {policy:?}");
         session.finish(policy.into(), seqnum);
+    }
+
+    pub(super) fn sink_query(&self, pad: &FluteSinkPad, query: &mut gst::QueryRef) -> bool {
+        match query.view_mut() {
+            gst::QueryViewMut::Seeking(seeking) if seeking.format() == gst::Format::Bytes => {
+                let end = gst::GenericFormattedValue::none_for_format(gst::Format::Bytes);
+                seeking.set(self.takes_any_order(pad), gst::format::Bytes::ZERO, end);
+                true
+            }
+            _ => gst::Pad::query_default(pad, Some(&*self.obj()), query),
+        }
+    }
+
+    /// Whether bytes can be written over those that came before.
+    fn takes_any_order(&self, pad: &FluteSinkPad) -> bool {
+        let (next_object, is_progressive) = {
+            let settings = pad.imp().settings.lock().unwrap();
+            (settings.next_object, settings.progressive)
+        };
+        let is_stream = match next_object {
+            FluteNextObject::Stream => true,
+            FluteNextObject::Auto => kept::is_in_splitmuxsink(&self.obj()),
+            FluteNextObject::Buffer | FluteNextObject::Fragment => false,
+        };
+        is_stream && !is_progressive
     }
 
     pub(super) fn src_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
