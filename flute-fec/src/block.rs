@@ -191,8 +191,14 @@ pub(crate) fn check_symbols(
     if present.source_symbols() != source_symbols {
         return Err(DecodeError::Length { actual: present.source_symbols(), expected: source_symbols });
     }
-    let mut esis = repair.to_vec();
-    esis.sort_unstable();
+    // Most often they are in order as they arrived.
+    let mut sorted = Vec::new();
+    let mut esis = repair;
+    if !repair.is_sorted() {
+        sorted.extend_from_slice(repair);
+        sorted.sort_unstable();
+        esis = &sorted;
+    }
     if let Some(&esi) = esis.iter().find(|&&esi| (esi as usize) < source_symbols || esi >= max_encoding_symbols) {
         return Err(DecodeError::Esi { esi });
     }

@@ -34,6 +34,11 @@ impl Work {
         self.left == 0
     }
 
+    /// Units that may still be spent.
+    pub(crate) fn left(&self) -> u64 {
+        self.left
+    }
+
     /// Units spent so far.
     pub(crate) fn spent(&self) -> u64 {
         self.spent

@@ -511,7 +511,7 @@ fn limit_properties() -> Vec<glib::ParamSpec> {
         uint64(
             "max-decoding-work",
             "Max. decoding work",
-            "Source symbols that are missing times source symbols of a block, at most, in large Reed-Solomon codes",
+            "Units of work, of some nanoseconds each, that an attempt to decode one source block may take",
             defaults.max_decoding_work,
         ),
         uint64(

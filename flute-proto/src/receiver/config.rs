@@ -62,8 +62,8 @@ pub struct Limits {
     pub max_expansion: u32,
     /// Objects longer than this go to a spool file, where there is a folder for it.
     pub spool_threshold: u64,
-    /// Elements of the matrix that one source block of a Reed-Solomon code may take to solve: source symbols that are
-    /// missing, times all source symbols. Blocks within GF(2^8) are far below it.
+    /// Units of work, a few nanoseconds each, that an attempt to decode one source block may take, however it is cut into
+    /// calls. The largest blocks of RaptorQ are far below it.
     pub max_decoding_work: u64,
     /// A session that is silent for so long is closed.
     pub session_timeout: Duration,
@@ -80,7 +80,7 @@ impl Default for Limits {
             max_object_size: 0,
             max_expansion: 250,
             spool_threshold: 16 << 20,
-            max_decoding_work: 1 << 23,
+            max_decoding_work: 1 << 30,
             session_timeout: Duration::from_secs(300),
         }
     }

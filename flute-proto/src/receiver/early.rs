@@ -11,8 +11,8 @@ use crate::alc::Payload;
 use crate::lct::Toi;
 use crate::oti::FecEncodingId;
 
-/// Memory of a group besides the packets in it.
-const GROUP_OVERHEAD: u64 = 160;
+/// Memory of a group besides the packets in it: its places in tables.
+const GROUP_OVERHEAD: u64 = 512;
 /// Memory of a chunk of a group besides the packets in it.
 const CHUNK_OVERHEAD: usize = 64;
 /// FEC Encoding ID and length in front of each packet.

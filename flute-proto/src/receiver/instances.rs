@@ -18,8 +18,8 @@ const MAX_INCOMING: usize = 64;
 const MAX_READINGS: usize = 16;
 /// FDT Instance IDs (RFC 6726 §3.4.1).
 const IDS: u64 = 1 << 20;
-/// What an instance that has been read costs besides its bytes.
-pub(super) const KNOWN_OVERHEAD: u64 = 256;
+/// What an instance that has been read costs besides its bytes: its places in tables.
+pub(super) const KNOWN_OVERHEAD: u64 = 512;
 
 /// An FDT Instance that is being received.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(super) struct Incoming {
 #[derive(Debug)]
 struct Known {
     /// As it was received, to compare its packets with; dropped when memory is short.
-    object: Option<Object>,
+    object: Option<Box<Object>>,
     oti: Oti,
     expires: Time,
     serial: u64,
@@ -57,6 +57,8 @@ pub(super) struct Instances {
     readings: VecDeque<Reading>,
     known: HashMap<u32, Known>,
     known_by_age: VecDeque<(u64, u32)>,
+    /// Serials up to here have no object any more.
+    shed_up_to: u64,
     next_serial: u64,
     newest: Option<Newest>,
 }
@@ -78,7 +80,7 @@ impl Instances {
         let (known, object) = if let Some(reading) = self.readings.iter().find(|reading| reading.id == id) {
             (reading.object.oti(), Some(&reading.object))
         } else if let Some(known) = self.known.get(&id) {
-            (&known.oti, known.object.as_ref())
+            (&known.oti, known.object.as_deref())
         } else {
             return Relation::Unknown;
         };
@@ -146,7 +148,8 @@ impl Instances {
         self.readings.push_front(reading);
     }
 
-    fn shed_incoming(&mut self, budget: &mut Budget) -> bool {
+    /// Forgets the oldest instance that is incomplete; `false` if there is none.
+    pub(super) fn shed_incoming(&mut self, budget: &mut Budget) -> bool {
         let oldest = self.incoming_by_age.pop_front().and_then(|id| self.incoming.remove(&id));
         oldest.map(|incoming| incoming.object.discard(budget)).is_some()
     }
@@ -159,7 +162,7 @@ impl Instances {
         let full = self.known.len() >= max && self.shed_known(budget);
         let serial = self.serial();
         let oti = object.oti().clone();
-        self.known.insert(id, Known { object: Some(object), oti, expires, serial });
+        self.known.insert(id, Known { object: Some(Box::new(object)), oti, expires, serial });
         self.known_by_age.push_back((serial, id));
         full
     }
@@ -202,7 +205,9 @@ impl Instances {
 
     /// Frees memory: the bytes of instances that have been read, oldest first. `false` if there is nothing to free.
     pub(super) fn shed(&mut self, budget: &mut Budget) -> bool {
-        for (serial, id) in &self.known_by_age {
+        let begin = self.known_by_age.partition_point(|(serial, _)| *serial <= self.shed_up_to);
+        for (serial, id) in self.known_by_age.range(begin..) {
+            self.shed_up_to = *serial;
             if let Some(known) = self.known.get_mut(id).filter(|known| known.serial == *serial)
                 && let Some(object) = known.object.take()
             {
@@ -210,7 +215,17 @@ impl Instances {
                 return true;
             }
         }
-        self.shed_incoming(budget)
+        false
+    }
+
+    /// When the instances end that have been read.
+    pub(super) fn expiries(&self) -> impl Iterator<Item = (Time, u32)> {
+        self.known.iter().map(|(id, known)| (known.expires, *id))
+    }
+
+    /// Number of instances that have been read.
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
     }
 
     /// The place of an instance in the order of all: a larger number is newer.

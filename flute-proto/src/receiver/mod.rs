@@ -4,9 +4,10 @@
 //!
 //! The loop of whoever drives it, written once:
 //!
-//! 1. [`push`](Receiver::push) a datagram, or [`handle_timeout`](Receiver::handle_timeout) when the time that
-//!    [`next_deadline`](Receiver::next_deadline) names has come;
-//! 2. drain [`poll_event`](Receiver::poll_event).
+//! 1. [`push`](Receiver::push) a datagram if there is one;
+//! 2. [`handle_timeout`](Receiver::handle_timeout) if the time that [`next_deadline`](Receiver::next_deadline) names has
+//!    come: a timer, or work that one call did not finish, which is due at once;
+//! 3. drain [`poll_event`](Receiver::poll_event).
 //!
 //! Symbols are written to their final place as they arrive, whatever their order, and an object is complete with the
 //! first packet that makes it decodable. Symbols that come before their FDT Instance are kept.
@@ -18,7 +19,8 @@
 //! full, in this order:
 //!
 //! 1. symbols that cannot be read yet, of the object that has waited longest first; they never take more than a quarter;
-//! 2. the bytes of FDT Instances that have been read, oldest first: they only serve to recognise repetitions;
+//! 2. the bytes of FDT Instances that have been read, oldest first: they only serve to recognise repetitions; then FDT
+//!    Instances that are incomplete, oldest first;
 //! 3. objects that no FDT Instance describes, oldest first;
 //! 4. incomplete objects none of whose symbols has arrived for ten seconds, the longest idle first; they begin again with
 //!    their next symbol, where there is room then.
@@ -27,13 +29,31 @@
 //! want of memory if none comes. Objects whose symbols arrive are never dropped for others, and no session for the memory
 //! of another.
 //!
-//! A session too many takes the place of the oldest that is closed or has had no FDT Instance; an object too many that of
-//! the oldest that is not described, or of the memory of the one that was completed first; an FDT Instance too many that
-//! of the oldest. If there is no such the new one is dropped. Each bound that is reached is told once per session
-//! ([`Event::LimitReached`]) and counted ([`SessionStats::dropped`]).
+//! Some bounds have an order of their own:
 //!
-//! Digests and content decoding of long objects are worked at in slices: after the last symbol
-//! [`next_deadline`](Receiver::next_deadline) is due at once until the content is delivered.
+//! - `max_sessions`: a session too many takes the place of the one that has been closed, or without an FDT Instance, for
+//!   longest; if there is none its packets are dropped;
+//! - `max_objects`: an object too many takes the place of the oldest that is not described, or of what is remembered of the
+//!   one that was completed first, which is delivered again if it is repeated; if there is none its packets are dropped, as
+//!   is an FDT Instance with more files. Symbols that cannot be read yet are kept of so many objects, too, and the oldest
+//!   give way;
+//! - `max_fdt_instances`: an instance too many takes the place of the oldest that has been read. Of those that are
+//!   incomplete 64 are kept, of those that wait to be read 16;
+//! - `max_fdt_size`, `max_object_size`, `max_expansion`, `max_decoding_work`: what is beyond is given up, the FDT Instance,
+//!   the object, the attempt at a source block.
+//!
+//! Each bound that is reached is told once per session ([`Event::LimitReached`]), and what was dropped for it is counted
+//! ([`SessionStats::dropped`]). Other sessions and other objects are not touched.
+//!
+//! # Slices
+//!
+//! No call does more than a fixed amount of work, some milliseconds of it, so that no sender holds up the packets of
+//! another. Work is counted, not timed ([`ReceiverStats::most_work`]): the same packets are always cut into the same
+//! slices. What a packet makes possible happens in the call that takes it, if it fits; the rest goes on when it is due: the
+//! decoding of a large source block, the reading of a long FDT Instance and the description of its files, digest and
+//! content decoding of a long object, symbols in masses that came before their FDT Instance, the end of a session of many
+//! objects. Sessions take turns, and so do those kinds of work in a session and the objects that are being delivered.
+//! [`finish`](Receiver::finish) alone does all that is left.
 
 mod blocks;
 mod budget;
@@ -48,6 +68,7 @@ mod object;
 mod reading;
 mod repair;
 mod session;
+mod solving;
 mod store;
 mod tracked;
 mod versions;
@@ -80,8 +101,9 @@ pub struct Receiver {
     sessions: BTreeMap<Serial, Entry>,
     /// The session of the last packet, which is likely that of the next.
     last: Option<(SessionId, Serial)>,
-    /// Sessions by age that may give way to new ones; and some that are gone or must stay.
-    embryos: VecDeque<Serial>,
+    /// Sessions that may give way to new ones, those first that have been able to for longest; and some that are gone or
+    /// must stay.
+    expendable: VecDeque<Serial>,
     next_serial: Serial,
     /// When a session is to be looked after, the earliest first; and times that are no longer those of the session.
     deadlines: BinaryHeap<Reverse<(Time, Serial)>>,
@@ -99,6 +121,20 @@ struct Entry {
     deadline: Time,
     /// It is in `busy`.
     is_busy: bool,
+    /// It is in `expendable`.
+    is_listed: bool,
+}
+
+impl Entry {
+    /// Notes what the session has become: one that has something to go on with, one that may give way.
+    fn list(&mut self, serial: Serial, busy: &mut VecDeque<Serial>, expendable: &mut VecDeque<Serial>) {
+        if self.session.has_work() && !std::mem::replace(&mut self.is_busy, true) {
+            busy.push_back(serial);
+        }
+        if self.session.is_closed() && !std::mem::replace(&mut self.is_listed, true) {
+            expendable.push_back(serial);
+        }
+    }
 }
 
 impl Receiver {
@@ -109,7 +145,7 @@ impl Receiver {
             serials: HashMap::new(),
             sessions: BTreeMap::new(),
             last: None,
-            embryos: VecDeque::new(),
+            expendable: VecDeque::new(),
             next_serial: 0,
             deadlines: BinaryHeap::new(),
             busy: VecDeque::new(),
@@ -167,9 +203,7 @@ impl Receiver {
             entry.deadline = deadline;
             self.deadlines.push(Reverse((deadline, serial)));
         }
-        if entry.session.has_work() && !std::mem::replace(&mut entry.is_busy, true) {
-            self.busy.push_back(serial);
-        }
+        entry.list(serial, &mut self.busy, &mut self.expendable);
         self.note_work(spent);
     }
 
@@ -209,9 +243,7 @@ impl Receiver {
             if goes_on {
                 entry.deadline = entry.session.next_deadline(&self.config);
                 self.deadlines.push(Reverse((entry.deadline, serial)));
-                if entry.session.has_work() && !std::mem::replace(&mut entry.is_busy, true) {
-                    self.busy.push_back(serial);
-                }
+                entry.list(serial, &mut self.busy, &mut self.expendable);
             } else {
                 self.forget(serial);
             }
@@ -225,10 +257,8 @@ impl Receiver {
             let mut cx = Context { config: &self.config, now, events: &mut self.events, work: turn };
             entry.session.work(&mut cx);
             work.spend(cx.work.spent());
-            entry.is_busy = entry.session.has_work();
-            if entry.is_busy {
-                self.busy.push_back(serial);
-            }
+            entry.is_busy = false;
+            entry.list(serial, &mut self.busy, &mut self.expendable);
         }
         self.note_work(work.spent());
     }
@@ -306,29 +336,25 @@ impl Receiver {
             &mut Context { config: &self.config, now, events: &mut self.events, work: Work::new(WORK_PER_CALL) },
         );
         self.serials.insert(id, serial);
-        self.sessions.insert(serial, Entry { session, deadline: Time::MAX, is_busy: false });
-        self.embryos.push_back(serial);
+        self.sessions.insert(serial, Entry { session, deadline: Time::MAX, is_busy: false, is_listed: true });
+        self.expendable.push_back(serial);
         Some(serial)
     }
 
-    /// Forgets the oldest session that has had no FDT Instance, or is closed.
+    /// Forgets a session that has had no FDT Instance, or is closed: the one of which that has been true for longest.
     fn shed_session(&mut self, now: Time) -> bool {
-        let closed = |entry: &Entry| entry.session.is_closed();
-        let mut shed = None;
-        while let Some(serial) = self.embryos.pop_front() {
-            if self.sessions.get(&serial).is_some_and(|entry| !entry.session.is_described() || closed(entry)) {
-                shed = Some(serial);
-                break;
+        while let Some(serial) = self.expendable.pop_front() {
+            let Some(entry) = self.sessions.get_mut(&serial) else { continue };
+            entry.is_listed = false;
+            if entry.session.is_described() && !entry.session.is_closed() {
+                continue;
             }
-        }
-        shed = shed.or_else(|| self.sessions.iter().find(|(_, entry)| closed(entry)).map(|(serial, _)| *serial));
-        let Some(serial) = shed else { return false };
-        if let Some(entry) = self.sessions.get_mut(&serial) {
             let work = Work::unlimited();
             entry.session.abandon(&mut Context { config: &self.config, now, events: &mut self.events, work });
+            self.forget(serial);
+            return true;
         }
-        self.forget(serial);
-        true
+        false
     }
 
     fn forget(&mut self, serial: Serial) {
@@ -338,8 +364,11 @@ impl Receiver {
             let last = SessionStats { active: 0, memory: 0, ..entry.session.stats() };
             self.stats.totals.add(&last);
         }
-        if self.deadlines.len() > 2 * self.sessions.len() + 64 {
-            let sessions = &self.sessions;
+        let (sessions, most) = (&self.sessions, 2 * self.sessions.len() + 64);
+        if self.expendable.len() > most {
+            self.expendable.retain(|serial| sessions.contains_key(serial));
+        }
+        if self.deadlines.len() > most {
             self.deadlines
                 .retain(|Reverse((time, serial))| sessions.get(serial).is_some_and(|entry| entry.deadline == *time));
         }

@@ -7,20 +7,24 @@ use std::collections::hash_map::Entry;
 use std::io;
 use std::path::Path;
 
-use flute_fec::{Code, ObjectCodec, SourceBlock};
+use flute_fec::{ObjectCodec, SourceBlock};
 
 use super::blocks::Blocks;
 use super::budget::{Budget, OverBudget};
 use super::event::BlockLoss;
 use super::repair::RepairSymbols;
+use super::solving::{Solved, Unsolved};
 use super::store::Store;
 use crate::alc::Payload;
 use crate::oti::{Oti, OtiError, PayloadId, PayloadIdFormat};
+use crate::work::Work;
 
-/// Blocks of a failed object that are reported, at most.
-const REPORTED_LOSSES: usize = 256;
-/// What an object costs besides its content and its symbols: itself and its places in tables.
-const OVERHEAD: u64 = 512;
+/// Blocks of a failed object that are reported, at most: no more than what was kept of it takes.
+const REPORTED_LOSSES: usize = 64;
+/// The same of an object of which nothing has arrived.
+const REPORTED_LOSSES_OF_ALL: usize = 8;
+/// What an object costs besides its content and its symbols: itself, and marks of a few symbols.
+const OVERHEAD: u64 = 1024;
 
 /// Where objects are kept, and what may be spent on them.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +32,6 @@ pub(super) struct Terms<'a> {
     /// Folder for objects that are longer than `spool_threshold`.
     pub(super) spool_directory: Option<&'a Path>,
     pub(super) spool_threshold: u64,
-    /// Elements of a matrix that a block may take to solve.
-    pub(super) max_decoding_work: u64,
 }
 
 /// An object that is being received.
@@ -41,11 +43,11 @@ pub(super) struct Object {
     blocks: Blocks,
     /// The object, padded with zeros to whole symbols.
     store: Store,
-    repair: HashMap<u32, RepairSymbols>,
+    /// Blocks that repair symbols have arrived for, and that are not complete.
+    unsolved: HashMap<u32, Unsolved>,
     /// Bytes of source symbols that are there, without padding.
     received: u64,
     charged: u64,
-    max_decoding_work: u64,
 }
 
 /// Why an object cannot be received.
@@ -75,10 +77,8 @@ pub(super) struct Outcome {
     pub(super) unusable: u32,
     /// Symbols that no memory was left for.
     pub(super) dropped: u32,
-    /// Source symbols that were rebuilt.
-    pub(super) recovered: u32,
-    /// The block could be rebuilt, but at too high a price.
-    pub(super) too_expensive: bool,
+    /// A source block that can be [solved](Object::solve) now.
+    pub(super) solvable: Option<u32>,
 }
 
 /// Work of a packet, and of each of its symbols.
@@ -112,17 +112,7 @@ impl Object {
             Unreceivable::Store(error)
         })?;
         let blocks = Blocks::new(&codec);
-        Ok(Self {
-            oti,
-            format,
-            codec,
-            blocks,
-            store,
-            repair: HashMap::new(),
-            received: 0,
-            charged: needed,
-            max_decoding_work: terms.max_decoding_work,
-        })
+        Ok(Self { oti, format, codec, blocks, store, unsolved: HashMap::new(), received: 0, charged: needed })
     }
 
     /// Its FEC Object Transmission Information.
@@ -203,8 +193,8 @@ impl Object {
                 outcome.unusable += 1;
             }
         }
-        if outcome.new > 0 && !self.repair.is_empty() {
-            self.solve(&block, budget, &mut outcome)?;
+        if outcome.new > 0 && !self.unsolved.is_empty() && self.is_solvable(&block, budget) {
+            outcome.solvable = Some(block.number);
         }
         Ok(outcome)
     }
@@ -240,64 +230,61 @@ impl Object {
         budget: &mut Budget,
         outcome: &mut Outcome,
     ) {
-        let repair = match self.repair.entry(block.number) {
+        let unsolved = match self.unsolved.entry(block.number) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => match self.codec.decoder(block) {
-                Ok(decoder) => entry.insert(RepairSymbols::new(decoder)),
+                Ok(decoder) => entry.insert(Unsolved::new(RepairSymbols::new(decoder))),
                 Err(_) => {
                     outcome.unusable += 1;
                     return;
                 }
             },
         };
-        match repair.insert(esi, symbol, budget) {
+        match unsolved.repair.insert(esi, symbol, budget) {
             Ok(true) => outcome.new += 1,
             Ok(false) => outcome.duplicate += 1,
             Err(OverBudget) => outcome.dropped += 1,
         }
     }
 
-    /// Rebuilds what `block` lacks if that may succeed, and frees the repair symbols of a block that is complete.
-    fn solve(&mut self, block: &SourceBlock, budget: &mut Budget, outcome: &mut Outcome) -> io::Result<()> {
+    /// Whether an attempt at `block` is to be lined up. Frees the repair symbols of a block that is complete.
+    fn is_solvable(&mut self, block: &SourceBlock, budget: &mut Budget) -> bool {
+        let Entry::Occupied(mut entry) = self.unsolved.entry(block.number) else { return false };
         let missing = block.symbols - self.blocks.received(block);
-        let Entry::Occupied(mut repair) = self.repair.entry(block.number) else { return Ok(()) };
-        if missing > 0 {
-            if !repair.get().is_solvable(missing as usize) {
-                return Ok(());
-            }
-            let is_matrix = matches!(self.oti.parameters.code, Code::ReedSolomon { .. });
-            if is_matrix && u64::from(missing) * u64::from(block.symbols) > self.max_decoding_work {
-                outcome.too_expensive = true;
-                return Ok(());
-            }
-            let first = block.offset / u64::from(self.oti.parameters.symbol_size);
-            let present = self.blocks.present(block, first);
-            let length = block.symbols as usize * usize::from(self.oti.parameters.symbol_size);
-            let solved = match self.store.slice_mut(block.offset, length) {
-                Some(bytes) => repair.get_mut().decode(bytes, &present).is_ok(),
-                None => {
-                    let mut bytes = vec![0; length];
-                    self.store.read(block.offset, &mut bytes)?;
-                    let solved = repair.get_mut().decode(&mut bytes, &present).is_ok();
-                    if solved {
-                        for run in present.missing().flat_map(|esi| self.codec.runs(block, esi as u32)) {
-                            let start = (run.object_offset - block.offset) as usize;
-                            self.store.write(run.object_offset, &bytes[start..start + usize::from(run.length)])?;
-                        }
-                    }
-                    solved
-                }
-            };
-            if !solved {
-                return Ok(());
-            }
-            let missing_bytes = present.missing().flat_map(|esi| self.codec.runs(block, esi as u32));
-            self.received += missing_bytes.map(|run| u64::from(run.length)).sum::<u64>();
-            self.blocks.complete_block(block, first);
+        if missing == 0 {
+            budget.release(entry.remove().memory_use());
+            return false;
         }
-        budget.release(repair.remove().memory_use());
-        outcome.recovered = missing;
-        Ok(())
+        let unsolved = entry.get_mut();
+        let is_solvable = !unsolved.is_queued && unsolved.repair.is_solvable(missing as usize);
+        unsolved.is_queued |= is_solvable;
+        is_solvable
+    }
+
+    /// Goes on with rebuilding what a source block lacks, for `max_work` units of decoding at most. Returns what has become
+    /// of it, and how many source symbols were rebuilt.
+    pub(super) fn solve(
+        &mut self,
+        number: u32,
+        max_work: u64,
+        budget: &mut Budget,
+        work: &mut Work,
+    ) -> io::Result<(Solved, u32)> {
+        let Some(block) = self.codec.block(number) else { return Ok((Solved::Not, 0)) };
+        let Entry::Occupied(mut entry) = self.unsolved.entry(number) else { return Ok((Solved::Not, 0)) };
+        let first = block.offset / u64::from(self.oti.parameters.symbol_size);
+        let present = || self.blocks.present(&block, first);
+        let unsolved = entry.get_mut();
+        let solved = unsolved.proceed((&block, &self.codec), present, max_work, &mut self.store, budget, work)?;
+        unsolved.is_queued = solved == Solved::NotYet;
+        if solved != Solved::All {
+            return Ok((solved, 0));
+        }
+        budget.release(entry.remove().memory_use());
+        let missing = (0..block.symbols).filter(|&esi| !self.blocks.contains(first, esi));
+        let missing_bytes = missing.flat_map(|esi| self.codec.runs(&block, esi)).map(|run| u64::from(run.length));
+        self.received += missing_bytes.sum::<u64>();
+        Ok((solved, self.blocks.complete_block(&block, first)))
     }
 
     fn first_symbol(&self, block: &SourceBlock) -> u64 {
@@ -306,14 +293,14 @@ impl Object {
 
     /// What the first of the incomplete blocks lack.
     pub(super) fn losses(&self) -> Vec<BlockLoss> {
-        let repair = |block| self.repair.get(&block).map_or(0, RepairSymbols::len);
+        let repair = |block| self.unsolved.get(&block).map_or(0, |unsolved| unsolved.repair.len());
         self.blocks.losses(&self.codec, REPORTED_LOSSES, repair)
     }
 
     /// What an object lacks of which nothing has arrived.
     pub(super) fn losses_of_all(oti: &Oti) -> Vec<BlockLoss> {
         let Ok(codec) = oti.codec() else { return Vec::new() };
-        let blocks = (0..codec.block_count()).filter_map(|number| codec.block(number)).take(REPORTED_LOSSES);
+        let blocks = (0..codec.block_count()).filter_map(|number| codec.block(number)).take(REPORTED_LOSSES_OF_ALL);
         blocks
             .map(|block| BlockLoss {
                 source_block: block.number,
@@ -326,7 +313,7 @@ impl Object {
 
     /// Forgets the object.
     pub(super) fn discard(self, budget: &mut Budget) {
-        let repair: u64 = self.repair.values().map(RepairSymbols::memory_use).sum();
+        let repair: u64 = self.unsolved.values().map(Unsolved::memory_use).sum();
         budget.release(self.charged + repair);
     }
 
@@ -334,7 +321,7 @@ impl Object {
     pub(super) fn into_store(mut self, budget: &mut Budget) -> io::Result<Store> {
         let (kept, length) = (self.store.memory_use(), self.transfer_length());
         let truncated = self.store.truncate(length);
-        let repair: u64 = self.repair.values().map(RepairSymbols::memory_use).sum();
+        let repair: u64 = self.unsolved.values().map(Unsolved::memory_use).sum();
         let after = if truncated.is_ok() { self.store.memory_use() } else { 0 };
         debug_assert!(after <= kept);
         budget.release(self.charged + repair - after);

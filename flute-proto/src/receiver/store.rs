@@ -11,7 +11,9 @@ use std::path::Path;
 
 use super::event::Content;
 
-/// Zeros that are written rather than left to the system.
+/// From here on it is for the system to provide zeros: it has them without writing them.
+const LARGE: usize = 32 << 20;
+/// Zeros that are written rather than left to the system, in front of the first symbol of a shorter object.
 const SMALL_GAP: usize = 4 << 20;
 
 /// The bytes of an object, random access.
@@ -40,6 +42,11 @@ impl Store {
         let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        if length > LARGE {
+            // A zeroed allocation that fails aborts the process, one that is only reserved says so: ask first.
+            drop(bytes);
+            bytes = vec![0; length];
+        }
         Ok(Self::Memory { bytes, length })
     }
 
@@ -152,27 +159,13 @@ impl Store {
 /// Makes the first `start` bytes of `total` be there, with zeros where there is none yet.
 fn fill(bytes: &mut Vec<u8>, start: usize, total: usize) {
     let gap = start.saturating_sub(bytes.len());
-    if gap == 0 {
-        return;
+    if bytes.is_empty() && gap > SMALL_GAP {
+        // The old one goes first, and was asked for successfully.
+        *bytes = Vec::new();
+        *bytes = vec![0; total];
+    } else if gap > 0 {
+        bytes.resize(start, 0);
     }
-    if gap > SMALL_GAP.max(bytes.len()) {
-        // The system has zeros that cost nothing until they are touched.
-        if bytes.is_empty() {
-            *bytes = Vec::new();
-        }
-        if let Some(mut zeros) = zeroed(total) {
-            zeros[..bytes.len()].copy_from_slice(bytes);
-            *bytes = zeros;
-            return;
-        }
-    }
-    bytes.resize(start, 0);
-}
-
-/// Zeros of the system. A zeroed allocation that fails aborts the process, one that is only reserved says so: ask first.
-fn zeroed(length: usize) -> Option<Vec<u8>> {
-    Vec::<u8>::new().try_reserve_exact(length).ok()?;
-    Some(vec![0; length])
 }
 
 fn range(offset: u64, length: usize, total: usize) -> Option<Range<usize>> {

@@ -9,8 +9,10 @@ use std::hash::{BuildHasher, RandomState};
 
 use crate::lct::Toi;
 
-/// Locations of which it is remembered for ever that they were delivered, at most.
-const MAX_REMEMBERED: usize = 1 << 20;
+/// Memory of a location of which it is remembered for ever that it was delivered.
+pub(super) const DELIVERED_OVERHEAD: u64 = 48;
+/// TOIs of one location that are told apart: those described last.
+const MAX_VERSIONS: usize = 16;
 
 /// The versions of all Content-Locations of a session.
 #[derive(Debug, Default)]
@@ -32,6 +34,9 @@ impl Versions {
     pub(super) fn add(&mut self, location: &str, toi: Toi) {
         let entry = self.locations.entry(self.hasher.hash_one(location)).or_default();
         if !entry.tois.contains(&toi) {
+            if entry.tois.len() == MAX_VERSIONS {
+                entry.tois.remove(0);
+            }
             entry.tois.push(toi);
         }
     }
@@ -59,9 +64,12 @@ impl Versions {
         if let Some(entry) = self.locations.get_mut(&key) {
             entry.delivered = entry.delivered.max(Some(first_instance));
         }
-        if self.delivered.len() < MAX_REMEMBERED {
-            self.delivered.insert(key);
-        }
+    }
+
+    /// Remembers for ever that a location was delivered; `false` if that is known. The caller has charged
+    /// [`DELIVERED_OVERHEAD`].
+    pub(super) fn remember_delivered(&mut self, location: &str) -> bool {
+        self.delivered.insert(self.hasher.hash_one(location))
     }
 
     /// The newest version that was delivered.

@@ -8,3 +8,4 @@ mod encodings;
 mod fdt;
 mod fec;
 mod peers;
+mod slices;

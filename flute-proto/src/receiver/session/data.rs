@@ -172,19 +172,26 @@ impl Session {
             Ok(outcome) => outcome,
             Err(error) => return self.fail(toi, Failure::Spool(error.into()), cx),
         };
+        self.count(&outcome, cx);
+        if let Some(source_block) = outcome.solvable {
+            self.begin_solving(Key::Object(toi), source_block, cx);
+        } else if outcome.new > 0 {
+            self.complete_if_all_there(toi, cx);
+        }
+    }
+
+    /// Counts what a packet did.
+    pub(super) fn count(&mut self, outcome: &Outcome, cx: &mut Context<'_>) {
         cx.work.spend(outcome.work());
         self.stats.duplicates += u64::from(outcome.duplicate);
-        self.stats.recovered += u64::from(outcome.recovered);
         self.stats.unusable += u64::from(outcome.unusable);
         if outcome.dropped > 0 {
             self.drop_for(Limit::Memory, outcome.dropped.into(), cx);
         }
-        if outcome.too_expensive {
-            self.drop_for(Limit::DecodingWork, 0, cx);
-        }
-        if outcome.new == 0 {
-            return;
-        }
+    }
+
+    /// Takes an object on to be delivered if all symbols are there and it is described, or says how far it is.
+    pub(super) fn complete_if_all_there(&mut self, toi: Toi, cx: &mut Context<'_>) {
         let Some(Tracked { description: Some(description), reception: Reception::Receiving(receiving), .. }) =
             self.objects.get_mut(&toi)
         else {

@@ -165,7 +165,7 @@ impl Session {
         if self.instances.remember(id, object, expires, max, &mut self.budget) {
             self.drop_for(Limit::FdtInstances, 0, cx);
         }
-        self.timers.push(Reverse((expires, Timer::Instance(id))));
+        self.schedule(expires, Timer::Instance(id));
     }
 
     /// Until when something is valid that ends at these NTP seconds by the sender's clock; `None` if it has ended.
@@ -197,7 +197,8 @@ impl Session {
                 let lapsed = old.expires <= cx.now;
                 old.renew(&new);
                 if lapsed {
-                    self.timers.push(Reverse((old.expires, Timer::Object(toi))));
+                    let expires = old.expires;
+                    self.schedule(expires, Timer::Object(toi));
                 }
                 return;
             }
@@ -243,7 +244,7 @@ impl Session {
         };
         let info = description.info.clone();
         self.versions.add(&location, toi);
-        self.timers.push(Reverse((expires, Timer::Object(toi))));
+        self.schedule(expires, Timer::Object(toi));
 
         match self.mode {
             Mode::OncePerLocation if self.versions.was_delivered(&location) => {

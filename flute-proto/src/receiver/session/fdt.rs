@@ -117,15 +117,18 @@ impl Session {
         let inserted = incoming.object.insert(payload, &mut self.budget);
         // It is in memory, where writing does not fail.
         let Ok(outcome) = inserted else { return self.drop_incoming(id) };
-        let incoming_is_complete = incoming.object.is_complete();
-        cx.work.spend(outcome.work());
-        self.stats.duplicates += u64::from(outcome.duplicate);
-        self.stats.recovered += u64::from(outcome.recovered);
-        self.stats.unusable += u64::from(outcome.unusable);
-        if outcome.dropped > 0 {
-            self.drop_for(Limit::Memory, outcome.dropped.into(), cx);
+        self.count(&outcome, cx);
+        match outcome.solvable {
+            Some(source_block) => self.begin_solving(Key::Instance(id), source_block, cx),
+            None => self.read_if_complete(id, cx),
         }
-        if incoming_is_complete && let Some(incoming) = self.instances.take_incoming(id) {
+    }
+
+    /// Takes an instance on to be read, if all symbols are there.
+    pub(super) fn read_if_complete(&mut self, id: u32, cx: &mut Context<'_>) {
+        if self.instances.incoming(id).is_some_and(|incoming| incoming.object.is_complete())
+            && let Some(incoming) = self.instances.take_incoming(id)
+        {
             self.begin_reading(id, incoming, cx);
         }
     }
@@ -137,7 +140,7 @@ impl Session {
         }
     }
 
-    fn drop_incoming(&mut self, id: u32) {
+    pub(super) fn drop_incoming(&mut self, id: u32) {
         if let Some(incoming) = self.instances.take_incoming(id) {
             incoming.object.discard(&mut self.budget);
         }

@@ -8,6 +8,7 @@ mod describe;
 mod fdt;
 mod outcome;
 mod room;
+mod solve;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -32,6 +33,8 @@ use describe::Describing;
 
 /// Work that one kind of what is pending gets before the next has its turn.
 const TURN: u64 = 2_000_000;
+/// Timers that may be there even if nothing is remembered.
+const MIN_TIMERS: usize = 64;
 /// Work of a timer.
 const TIMER: u64 = 1000;
 
@@ -50,7 +53,6 @@ impl Context<'_> {
         Terms {
             spool_directory: self.config.spool_directory.as_deref(),
             spool_threshold: self.config.limits.spool_threshold,
-            max_decoding_work: self.config.limits.max_decoding_work,
         }
     }
 
@@ -118,6 +120,8 @@ pub(super) struct Session {
     early: EarlySymbols,
     /// Groups of early symbols that are being taken.
     taking: VecDeque<(Key, Group)>,
+    /// Source blocks that are being decoded, one after the other.
+    solving: VecDeque<(Key, u32)>,
     /// The instance the files of which are being described.
     describing: Option<Describing>,
     deliveries: VecDeque<(Toi, Delivery)>,
@@ -153,6 +157,7 @@ impl Session {
             versions: Versions::default(),
             hasher: RandomState::new(),
             taking: VecDeque::new(),
+            solving: VecDeque::new(),
             describing: None,
             deliveries: VecDeque::new(),
             ending: None,
@@ -204,6 +209,7 @@ impl Session {
     /// Whether something is to be gone on with.
     pub(super) fn has_work(&self) -> bool {
         !self.taking.is_empty()
+            || !self.solving.is_empty()
             || self.describing.is_some()
             || self.instances.is_reading()
             || !self.deliveries.is_empty()
@@ -213,10 +219,11 @@ impl Session {
     /// Goes on with what is pending, each kind in its turn, so that none waits for all of another.
     pub(super) fn work(&mut self, cx: &mut Context<'_>) {
         while self.has_work() && !cx.work.is_exhausted() {
-            for job in [Self::end, Self::take_early, Self::read, Self::deliver] {
+            for job in [Self::end, Self::solve, Self::take_early, Self::read, Self::deliver] {
                 cx.for_a_turn(|cx| job(self, cx));
             }
         }
+        self.close_if_complete(cx);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called at the latest.
@@ -239,6 +246,20 @@ impl Session {
             }
         }
         self.heed_silence(cx)
+    }
+
+    /// Sets a timer. Those that do not count any more go when they are too many.
+    fn schedule(&mut self, time: Time, timer: Timer) {
+        if self.timers.len() > 2 * (self.objects.len() + self.instances.len()) + MIN_TIMERS {
+            self.timers.clear();
+            let objects = self.objects.iter().filter_map(|(toi, tracked)| {
+                Some(Reverse((tracked.description.as_ref()?.expires, Timer::Object(*toi))))
+            });
+            self.timers.extend(objects);
+            let instances = self.instances.expiries();
+            self.timers.extend(instances.map(|(expires, id)| Reverse((expires, Timer::Instance(id)))));
+        }
+        self.timers.push(Reverse((time, timer)));
     }
 
     /// Says once that a limit was reached, and counts what was dropped.

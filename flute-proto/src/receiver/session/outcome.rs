@@ -2,18 +2,19 @@
 
 //! How objects end: complete, delivered, failed, superseded, expired, forgotten.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Clock, Context, Session, Timer};
 use crate::lct::Toi;
+use crate::receiver::Mode;
 use crate::receiver::delivery::Delivery;
 use crate::receiver::early::Key;
 use crate::receiver::event::{Event, Failure, ObjectInfo};
 use crate::receiver::object::Object;
 use crate::receiver::store::Store;
 use crate::receiver::tracked::{Marks, Reception, Tracked};
+use crate::receiver::versions::DELIVERED_OVERHEAD;
 
 /// An object whose symbols still arrive does not expire by the clock of a sender that does not tell the time.
 const STILL_ARRIVING: Duration = Duration::from_secs(10);
@@ -86,7 +87,14 @@ impl Session {
         tracked.reception = Reception::Completed(marks);
         self.completed.push_back(toi);
         if let Some(description) = &tracked.description {
-            self.versions.set_delivered(description.info.location(), description.first_instance);
+            let location = description.info.location();
+            self.versions.set_delivered(location, description.first_instance);
+            if self.mode == Mode::OncePerLocation
+                && self.budget.charge(DELIVERED_OVERHEAD).is_ok()
+                && !self.versions.remember_delivered(location)
+            {
+                self.budget.release(DELIVERED_OVERHEAD);
+            }
         }
     }
 
@@ -185,7 +193,7 @@ impl Session {
             due = due.max(cx.now + STILL_ARRIVING);
         }
         if due > cx.now {
-            self.timers.push(Reverse((due, Timer::Object(toi))));
+            self.schedule(due, Timer::Object(toi));
             return;
         }
         if tracked.is_open() {

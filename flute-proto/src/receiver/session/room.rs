@@ -6,10 +6,13 @@
 //!
 //! 1. symbols that cannot be read yet, of the object that has waited longest first (those never take more than a quarter
 //!    of the memory anyway);
-//! 2. the bytes of FDT Instances that have been read, oldest first: they only serve to recognise repetitions;
+//! 2. the bytes of FDT Instances that have been read, oldest first: they only serve to recognise repetitions; then FDT
+//!    Instances that are incomplete, oldest first;
 //! 3. objects that no FDT Instance describes, oldest first;
 //! 4. incomplete objects none of whose symbols has arrived for ten seconds, the longest idle first; they begin again with
 //!    their next symbol, where there is room then.
+//!
+//! No more of it is dropped in one call than fits into its work; the next packet goes on.
 //!
 //! If that does not suffice the new object waits: its packets are dropped until there is room, and it is reported as
 //! failed for want of memory if none comes. Objects whose symbols arrive are never dropped for others.
@@ -20,6 +23,7 @@
 
 use std::time::Duration;
 
+use super::describe::FORGET;
 use super::{Context, Session};
 use crate::lct::Toi;
 use crate::receiver::event::Limit;
@@ -29,8 +33,9 @@ use crate::receiver::tracked::{Reception, Tracked};
 const IDLE: Duration = Duration::from_secs(10);
 /// Time between two searches for idle objects.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
-/// What a TOI costs besides its description and its content: its places in tables.
-pub(super) const TRACKED_OVERHEAD: u64 = 256;
+/// What a TOI costs besides its description and its content: its places in tables, which may have grown to twice what is in
+/// them and be copied while they grow.
+pub(super) const TRACKED_OVERHEAD: u64 = 1024;
 
 impl Session {
     /// Frees memory until `needed` bytes are free; `false` if that cannot be. Leaves `keep` alone.
@@ -39,10 +44,15 @@ impl Session {
             return false;
         }
         let mut dropped = 0;
-        while self.budget.available() < needed {
+        while self.budget.available() < needed && !cx.work.is_exhausted() {
+            cx.work.spend(FORGET);
             if self.early.shed(&mut self.budget) {
                 dropped += 1;
-            } else if !self.instances.shed(&mut self.budget) && !self.shed_undescribed(keep) {
+            } else if self.instances.shed(&mut self.budget) {
+                // Nothing is lost with the bytes of what has been read.
+            } else if self.instances.shed_incoming(&mut self.budget) || self.shed_undescribed(keep) {
+                dropped += 1;
+            } else {
                 break;
             }
         }
@@ -93,6 +103,7 @@ impl Session {
             if self.budget.available() >= needed {
                 break;
             }
+            cx.work.spend(FORGET);
             self.begin_again(toi);
             if let Some(tracked) = self.objects.get_mut(&toi) {
                 tracked.reception = Reception::Waiting { refused: Some(Limit::Memory) };
@@ -117,8 +128,10 @@ impl Session {
     /// Puts a TOI into the table, charged with `bytes`. `false` if there is no room.
     pub(super) fn insert_tracked(&mut self, toi: Toi, bytes: u64, cx: &mut Context<'_>) -> bool {
         if self.objects.len() >= cx.config.limits.max_objects {
-            let has_room = self.shed_undescribed(toi) || self.shed_completed();
-            self.drop_for(Limit::Objects, u64::from(!has_room), cx);
+            // What is only remembered of a completed object is no loss.
+            let is_object = self.shed_undescribed(toi);
+            let has_room = is_object || self.shed_completed();
+            self.drop_for(Limit::Objects, u64::from(is_object || !has_room), cx);
             if !has_room {
                 return false;
             }
