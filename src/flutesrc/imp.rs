@@ -26,7 +26,7 @@
  * ## One object, and players
  *
  * Where the `uri` has a path, and the pad `sink` is not linked, the element is a source as of a file: it waits for that
- * object, pushes it in pieces on the pad `src`, and ends. It seeks in bytes, also before it starts, and is not live. Caps
+ * object, pushes it on the pad `src`, and ends. Long objects come in pieces, which have no `FluteObjectMeta`. It seeks in bytes, also before it starts, and is not live. Caps
  * say what the Content-Type says, or the ending of the name where that says little; without either a typefind element
  * looks for itself. So `flute://` URIs of MPD and M3U8 play in `playbin`, `playbin3`, `uridecodebin`, `urisourcebin`,
  * `gst-play-1.0` and `gst-discoverer-1.0`.

@@ -150,10 +150,6 @@ impl FluteSrc {
             }
             run.object = Some(object.clone());
         }
-        // Without caps a typefind element looks for itself.
-        if let Some(caps) = media_type::caps_of_object(info.file.content_type.as_deref(), info.location()) {
-            self.srcpad.push_event(gst::event::Caps::new(&caps));
-        }
         ControlFlow::Continue(object)
     }
 
@@ -182,6 +178,7 @@ impl FluteSrc {
         };
         let is_discontinuous = segment.is_some();
         if let Some(segment) = segment {
+            self.push_caps(object);
             self.srcpad.push_event(gst::event::Segment::new(&segment));
         }
         if start >= end {
@@ -204,9 +201,21 @@ impl FluteSrc {
         if is_discontinuous {
             writable.set_flags(gst::BufferFlags::DISCONT);
         }
-        messages::object_meta(object.info()).put_on(writable);
+        // A buffer with the meta is an object, which a piece of one is not.
+        if writable.size() as u64 == object.len() {
+            messages::object_meta(object.info()).put_on(writable);
+        }
         self.object.run.lock().unwrap().segment.set_position(Bytes::from_u64(next));
         self.srcpad.push(buffer)
+    }
+
+    /// Pushes the caps, if there are any and a flush did not leave them. Without caps a typefind element looks for itself.
+    fn push_caps(&self, object: &Stored) {
+        let info = object.info();
+        let caps = media_type::caps_of_object(info.file.content_type.as_deref(), info.location());
+        if let Some(caps) = caps.filter(|caps| self.srcpad.current_caps().as_ref() != Some(caps)) {
+            self.srcpad.push_event(gst::event::Caps::new(&caps));
+        }
     }
 
     /// The last byte of the segment has been pushed.

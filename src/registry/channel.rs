@@ -2,7 +2,9 @@
 
 //! One channel: what it has brought, who waits for what it has not, and its end.
 
+use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -15,7 +17,7 @@ use super::content::Stored;
 use super::gateway::Gateway;
 use super::name::Name;
 use super::shelf::Shelf;
-use super::{Options, Registry};
+use super::{CAT, Options, Registry};
 use crate::reception::{Listener, Session};
 use crate::waker::Waker;
 
@@ -208,6 +210,13 @@ impl Channel {
     }
 }
 
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Options { address, port, .. } = &self.options;
+        write!(f, "{}", SocketAddr::new(*address, *port))
+    }
+}
+
 /// What the thread of a channel does with what it hears.
 #[derive(Debug)]
 pub(super) struct Hearing {
@@ -234,11 +243,13 @@ impl Hearing {
 
     fn put(&self, object: Stored) {
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        gst::info!(CAT, "{}: received {}, {} bytes", self.channel, object.info().location(), object.len());
         let gone = self.channel.state.lock().unwrap().shelf.put(object, Time::from_unix(since_epoch));
         self.channel.changed.notify_all();
         if !gone.is_empty() {
             self.channel.session.with_receiver(|receiver| {
                 for object in gone {
+                    gst::info!(CAT, "{}: {} goes to make room", self.channel, object.info().location());
                     receiver.receive_again(&object.info().session, object.info().toi());
                 }
             });
@@ -262,13 +273,27 @@ impl Hearing {
 
 impl Listener for Hearing {
     fn take(&mut self, event: Event) {
+        let channel = &self.channel;
         match event {
             Event::Completed { object, content } => self.put(Stored::new(object, content)),
             Event::ObjectStarted(object) | Event::Progress { object, .. } => self.note(&object),
-            Event::Fdt { complete: true, .. } | Event::SessionClosed { .. } | Event::Failed { .. } => {
-                self.channel.state.lock().unwrap().is_undecided = true;
+            Event::SessionOpened(session) => gst::info!(CAT, "{channel}: session opened: {session:?}"),
+            Event::Fdt { session, instance_id, files, complete, .. } => {
+                gst::info!(CAT, "{channel}: TSI {}: FDT Instance {instance_id} of {files} files", session.tsi);
+                channel.state.lock().unwrap().is_undecided |= complete;
             }
-            _ => (),
+            Event::Failed { object, reason, .. } => {
+                gst::info!(CAT, "{channel}: lost {}: {reason}", object.location());
+                channel.state.lock().unwrap().is_undecided = true;
+            }
+            Event::SessionClosed { session, by_sender, .. } => {
+                gst::info!(CAT, "{channel}: session closed: {session:?}, by its sender: {by_sender}");
+                channel.state.lock().unwrap().is_undecided = true;
+            }
+            Event::LimitReached { session, limit } => {
+                gst::warning!(CAT, "{channel}: TSI {}: {limit:?} is at its limit, something was dropped", session.tsi);
+            }
+            event => gst::debug!(CAT, "{channel}: not handled: {event:?}"),
         }
     }
 
@@ -286,6 +311,7 @@ impl Listener for Hearing {
         let left = state.linger.saturating_sub(state.last_used.elapsed());
         drop(state);
         if left.is_zero() && self.registry.remove(&self.channel, true) {
+            gst::info!(CAT, "{}: ends, nobody uses it", self.channel);
             self.channel.end(None);
             return ControlFlow::Break(());
         }
@@ -293,6 +319,7 @@ impl Listener for Hearing {
     }
 
     fn fail(&mut self, error: io::Error) {
+        gst::error!(CAT, "{}: receiving failed: {error}", self.channel);
         self.registry.remove(&self.channel, false);
         self.channel.end(Some(error.to_string()));
     }

@@ -27,6 +27,10 @@ use channel::{Channel, Hearing};
 pub(crate) use content::{Piece, Stored};
 pub(crate) use name::Name;
 
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("fluteregistry", gst::DebugColorFlags::empty(), Some("FLUTE sessions of the process"))
+});
+
 /// Channels of a process at a time.
 const MAX_CHANNELS: usize = 64;
 
@@ -117,6 +121,7 @@ impl Registry {
                     channels.retain(|channel| !Arc::ptr_eq(channel, &idle));
                 }
                 let channel = self.start(options, request)?;
+                gst::info!(CAT, "{channel}: listening");
                 channels.push(channel.clone());
                 channel
             }

@@ -5,6 +5,7 @@
 
 mod complete;
 mod content;
+mod leaks;
 mod live;
 mod losses;
 mod object;

@@ -20,8 +20,8 @@ enum Item {
 }
 
 /// A flutesrc, and a pad that takes what it pushes.
-struct Taker {
-    element: gst::Element,
+pub(crate) struct Taker {
+    pub(crate) element: gst::Element,
     bus: gst::Bus,
     _pad: gst::Pad,
     items: Receiver<Item>,
@@ -29,20 +29,20 @@ struct Taker {
 
 /// What an element delivered between two ends of the stream.
 #[derive(Debug, Default)]
-struct Taken {
+pub(crate) struct Taken {
     caps: Option<String>,
     segments: Vec<gst::Segment>,
     buffers: Vec<gst::Buffer>,
 }
 
 impl Taken {
-    fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         self.buffers.iter().flat_map(|buffer| buffer.map_readable().unwrap().to_vec()).collect()
     }
 }
 
 impl Taker {
-    fn new(uri: &str) -> Self {
+    pub(crate) fn new(uri: &str) -> Self {
         init();
         let element = gst::Element::make_from_uri(gst::URIType::Src, uri, None).unwrap();
         let bus = gst::Bus::new();
@@ -67,7 +67,7 @@ impl Taker {
         Self { element, bus, _pad: pad, items: received }
     }
 
-    fn set_state(&self, state: gst::State) {
+    pub(crate) fn set_state(&self, state: gst::State) {
         assert_eq!(self.element.set_state(state), Ok(gst::StateChangeSuccess::Success));
     }
 
@@ -86,7 +86,7 @@ impl Taker {
     }
 
     /// Everything up to the end.
-    fn take(&self) -> Taken {
+    pub(crate) fn take(&self) -> Taken {
         let mut taken = Taken::default();
         loop {
             match self.next() {
@@ -103,7 +103,7 @@ impl Taker {
     }
 
     /// The object of a URI, as an adaptive demuxer gets it.
-    fn fetch(&self, uri: &str) -> Taken {
+    pub(crate) fn fetch(&self, uri: &str) -> Taken {
         self.set_uri(uri);
         self.set_state(gst::State::Ready);
         self.set_state(gst::State::Playing);
@@ -116,10 +116,13 @@ impl Taker {
 impl Drop for Taker {
     fn drop(&mut self) {
         self.element.set_state(gst::State::Null).unwrap();
+        // Messages on a bus keep the element that keeps the bus.
+        self.bus.set_flushing(true);
     }
 }
 
-fn content(length: usize) -> Vec<u8> {
+/// Bytes that are not all alike.
+pub(crate) fn content(length: usize) -> Vec<u8> {
     (0..length as u64).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
 }
 
@@ -141,6 +144,7 @@ fn test_object_one_after_the_other() {
     let segment = taker.fetch(&format!("flute://{group}:{port}/a/my%20segment.m4s"));
     assert!(segment.bytes() == content(600_000));
     assert!(segment.buffers.len() > 2, "long objects come in pieces");
+    assert!(segment.buffers.iter().all(|buffer| ObjectMeta::of(buffer).is_none()), "which are no objects");
     assert_eq!(segment.buffers[1].offset(), segment.buffers[0].size() as u64);
     // A new version, of which the receiver learns sooner or later.
     studio.send("http://example.com/a/live.mpd", "text/xml", content(2000));
