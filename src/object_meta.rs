@@ -22,6 +22,11 @@
 //! | `cache-control` | string | `no-cache`, `max-stale`, or `expires=` and NTP seconds |
 //! | `group` | string, or an array of strings | `Group` |
 //! | `priority` | uint | queue of the object: a higher one always goes first |
+//! | `fec` | string | FEC scheme of the object, by the names that flutesink has for its `fec` |
+//! | `repair-percent` | double | repair symbols in percent of the source symbols |
+//! | `repair-symbols` | uint | repair symbols of each source block, instead of a percentage |
+//! | `symbol-size` | uint | bytes of an encoding symbol |
+//! | `source-block-length` | uint | source symbols of a block at most |
 //! | `repeat-count` | uint | transfers of the object, 0 for ever |
 //! | `repeat-delay` | uint64 | nanoseconds from the end of a transfer to the start of the next |
 //! | `repeat-interval` | uint64 | nanoseconds from start to start of transfers |
@@ -61,7 +66,7 @@ pub(crate) fn register() {
 }
 
 /// The fields of the meta; the table of the module says what they mean.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ObjectMeta {
     /// `content-location`
     pub content_location: Option<String>,
@@ -89,6 +94,16 @@ pub struct ObjectMeta {
     pub groups: Vec<String>,
     /// `priority`
     pub priority: Option<u32>,
+    /// `fec`
+    pub fec: Option<String>,
+    /// `repair-percent`
+    pub repair_percent: Option<f64>,
+    /// `repair-symbols`
+    pub repair_symbols: Option<u32>,
+    /// `symbol-size`
+    pub symbol_size: Option<u32>,
+    /// `source-block-length`
+    pub source_block_length: Option<u32>,
     /// `repeat-count`
     pub repeat_count: Option<u32>,
     /// `repeat-delay`
@@ -155,6 +170,11 @@ impl ObjectMeta {
                 None => structure.get::<Vec<String>>("group").unwrap_or_default(),
             },
             priority: small("priority"),
+            fec: string("fec"),
+            repair_percent: structure.get("repair-percent").ok().or(small("repair-percent").map(f64::from)),
+            repair_symbols: small("repair-symbols"),
+            symbol_size: small("symbol-size"),
+            source_block_length: small("source-block-length"),
             repeat_count: small("repeat-count"),
             repeat_delay: time("repeat-delay"),
             repeat_interval: time("repeat-interval"),
@@ -192,6 +212,11 @@ impl ObjectMeta {
             }
         }
         structure.set_if_some("priority", self.priority);
+        structure.set_if_some("fec", self.fec.as_ref());
+        structure.set_if_some("repair-percent", self.repair_percent);
+        structure.set_if_some("repair-symbols", self.repair_symbols);
+        structure.set_if_some("symbol-size", self.symbol_size);
+        structure.set_if_some("source-block-length", self.source_block_length);
         structure.set_if_some("repeat-count", self.repeat_count);
         structure.set_if_some("repeat-delay", time(self.repeat_delay));
         structure.set_if_some("repeat-interval", time(self.repeat_interval));
@@ -259,6 +284,11 @@ mod tests {
             cache_control: Some(CacheControl::Expires(3_900_000_000)),
             groups: vec!["a".into(), "b".into()],
             priority: Some(7),
+            fec: Some("rs8".into()),
+            repair_percent: Some(12.5),
+            repair_symbols: Some(3),
+            symbol_size: Some(1000),
+            source_block_length: Some(50),
             repeat_count: Some(0),
             repeat_delay: Some(gst::ClockTime::SECOND),
             repeat_interval: Some(gst::ClockTime::MSECOND),

@@ -134,6 +134,28 @@ pub(super) fn signals() -> &'static [Signal] {
                     Some(element.imp().send_now(&location.unwrap_or_default()).to_value())
                 })
                 .build(),
+            /**
+             * flutesink::set-priority:
+             * @location: the Content-Location of the object
+             * @priority: its queue: those of a higher one always go first
+             *
+             * Changes the priority of an object that is there already.
+             *
+             * Returns: whether there is such an object
+             */
+            Signal::builder("set-priority")
+                .param_types([string, glib::Type::U32])
+                .return_type::<bool>()
+                .action()
+                .class_handler(|arguments| {
+                    let element = arguments[0].get::<super::FluteSink>().expect("checked by the signal");
+                    let location = arguments[1].get::<Option<String>>().expect("checked by the signal");
+                    let priority = arguments[2].get::<u32>().expect("checked by the signal");
+                    let location = location.unwrap_or_default();
+                    let session = element.imp().session();
+                    Some(session.is_some_and(|session| session.set_priority(&location, priority)).to_value())
+                })
+                .build(),
         ];
         actions.into_iter().chain(messages::signals()).collect()
     });

@@ -73,6 +73,13 @@ pub enum FluteFec {
 }
 
 impl FluteFec {
+    /// The scheme that users write like this.
+    pub(crate) fn of_nick(nick: &str) -> Option<Self> {
+        let class = glib::EnumClass::new::<Self>();
+        let value = class.value_by_nick(nick)?.to_value(&class);
+        value.get().ok()
+    }
+
     /// The scheme, with the two numbers that only Reed-Solomon over GF(2^m) has; `None` to inherit it.
     pub(crate) fn scheme(self, field_bits: u8, symbols_per_packet: u8) -> Option<FecScheme> {
         match self {

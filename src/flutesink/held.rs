@@ -58,9 +58,18 @@ impl Held {
 
     /// Has all versions of a manifest sent once only. `false` if there are none.
     pub(super) fn end_after_transfer(&mut self, location: &str) -> bool {
+        self.change(location, |object| object.carousel.transfers = Some(1))
+    }
+
+    /// Gives all versions of a manifest another priority. `false` if there are none.
+    pub(super) fn set_priority(&mut self, location: &str, priority: u32) -> bool {
+        self.change(location, |object| object.priority = priority)
+    }
+
+    fn change(&mut self, location: &str, change: impl Fn(&mut Object)) -> bool {
         let mut same = self.0.iter_mut().filter(|held| held.object.location == location).peekable();
         let is_held = same.peek().is_some();
-        same.for_each(|held| held.object.carousel.transfers = Some(1));
+        same.for_each(|held| change(&mut held.object));
         is_held
     }
 
@@ -115,14 +124,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_removed_later_is_sent_once() {
+    fn what_is_held_can_change() {
         let mut held = Held::default();
         hold(&mut held, "live.m3u8", "v1", &[1]);
         hold(&mut held, "other.m3u8", "o1", &[1]);
         held.0.iter_mut().for_each(|held| held.object.carousel.transfers = None);
         assert!(held.end_after_transfer("live.m3u8") && !held.end_after_transfer("none.m3u8"));
-        let transfers = |held: &Manifest| held.object.carousel.transfers;
-        assert_eq!(held.settle(Toi::new(1).unwrap()).iter().map(transfers).collect::<Vec<_>>(), [Some(1), None]);
+        assert!(held.set_priority("other.m3u8", 7));
+        let of = |held: &Manifest| (held.object.carousel.transfers, held.object.priority);
+        assert_eq!(held.settle(Toi::new(1).unwrap()).iter().map(of).collect::<Vec<_>>(), [(Some(1), 0), (None, 7)]);
     }
 
     #[test]

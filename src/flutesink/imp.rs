@@ -55,6 +55,10 @@
  * What splitmuxsink sets as `location` is the name of each file. `keep-session=true` does the same in other bins that stop
  * and start the element alone: a session that is not taken up again ends after `linger`, and with the pipeline in any case.
  *
+ * While it runs, `bitrate` holds from the next packet on; so do `address`, `port`, `multicast-iface`, `ttl` and `ttl-mc`,
+ * without another session or local port. `fec` and what belongs to it hold for objects that come later, as do the
+ * properties of pads. `set-priority` moves an object that is there already to another queue.
+ *
  * On the bus: `flute-session-opened`, `flute-fdt`, `flute-object-sent`, `flute-object-withdrawn`, `flute-object-failed`
  * and `flute-session-closed` as element messages; of objects the signals `object-sent`, `object-withdrawn` and
  * `object-failed` tell too, and one that could not be read to its end is a warning besides. Progress messages tell of
@@ -212,11 +216,11 @@ pub struct FluteSink {
     #[property(name = "linger", nick = "Linger", type = u64, get, set, member = linger, default = DEFAULT_LINGER,
         blurb = "Nanoseconds after which a session that is kept ends if no element uses it", mutable_playing)]
     #[property(name = "address", nick = "Address", type = Option<String>, get, set, nullable, member = address,
-        blurb = "IP address of the multicast group or host, where the src pad is not linked", mutable_ready)]
+        blurb = "IP address of the multicast group or host, where the src pad is not linked", mutable_playing)]
     #[property(name = "host", nick = "Host", type = Option<String>, get, set, nullable, member = address,
-        blurb = "The same as address", mutable_ready)]
+        blurb = "The same as address", mutable_playing)]
     #[property(name = "port", nick = "Port", type = i32, get, set, member = port, default = DEFAULT_PORT,
-        minimum = 0, maximum = 65_535, blurb = "UDP port of the receivers", mutable_ready)]
+        minimum = 0, maximum = 65_535, blurb = "UDP port of the receivers", mutable_playing)]
     #[property(name = "uri", nick = "URI", type = Option<String>, get = Self::session_uri, set = Self::set_session_uri,
         nullable,
         blurb = "flute://address:port[?tsi=1&iface=eth0]: sets the properties that say the same",
@@ -224,12 +228,12 @@ pub struct FluteSink {
     #[property(name = "multicast-iface", nick = "Multicast interface", type = Option<String>, get, set, nullable,
         member = multicast_iface,
         blurb = "Network interface of multicast packets, by name or IPv4 address (unset: the system's choice)",
-        mutable_ready)]
+        mutable_playing)]
     #[property(name = "ttl", nick = "TTL", type = i32, get, set, member = ttl, default = DEFAULT_TTL, minimum = 0,
-        maximum = 255, blurb = "Routers that a packet to a host passes at most", mutable_ready)]
+        maximum = 255, blurb = "Routers that a packet to a host passes at most", mutable_playing)]
     #[property(name = "ttl-mc", nick = "Multicast TTL", type = i32, get, set, member = ttl_mc,
         default = DEFAULT_TTL_MC, minimum = 0, maximum = 255,
-        blurb = "Routers that a packet to a multicast group passes at most", mutable_ready)]
+        blurb = "Routers that a packet to a multicast group passes at most", mutable_playing)]
     #[property(name = "bind-address", nick = "Bind address", type = Option<String>, get, set, nullable,
         member = bind_address, blurb = "Local IP address that packets come from", mutable_ready)]
     #[property(name = "bind-port", nick = "Bind port", type = i32, get, set, member = bind_port, minimum = 0, maximum = 65_535,

@@ -167,6 +167,16 @@ impl FluteSink {
                     gst::warning!(CAT, imp = self, "{property} has no effect yet: {error}");
                 }
             }
+            "address" | "host" | "port" | "uri" | "multicast-iface" | "ttl" | "ttl-mc" | "qos-dscp" | "loop"
+            | "auto-multicast"
+                if self.obj().static_pad("src").is_none() =>
+            {
+                match settings.send_config() {
+                    Ok(config) => session.redirect(config),
+                    Err(error) => gst::warning!(CAT, imp = self, "{property} has no effect yet: {error}"),
+                }
+                session.with_sender(|sender, now| sender.set_pacing(settings.pacing(is_ipv6), now));
+            }
             _ => (),
         }
     }

@@ -211,6 +211,7 @@ impl Collected {
         let mut object = Object::new(location, Vec::new());
         object.source = self.source;
         object.content_type = content_type;
+        object.fec = session.own_fec(pad.own_fec().described(&meta)?)?;
         object.content_encoding =
             meta.content_encoding.as_deref().and_then(encoding_of_name).or(pad.content_encoding.of_objects());
         object.is_encoded = meta.encoded;
@@ -221,7 +222,6 @@ impl Collected {
         object.groups = if meta.groups.is_empty() { pad.group.iter().cloned().collect() } else { meta.groups };
         meta.extensions.describe(&mut object);
         object.toi = meta.toi;
-        object.fec = session.own_fec(pad.own_fec())?;
         object.priority = meta.priority.unwrap_or(pad.priority);
         object.carousel = carousel;
         object.start = meta.start_time.map(timing::utc);

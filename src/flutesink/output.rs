@@ -7,7 +7,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use super::CAT;
-use crate::socket::send::SendSocket;
+use crate::socket::send::{SendConfig, SendSocket};
 
 /// Packets of a list on the src pad, at most.
 const LIST_LENGTH: usize = 64;
@@ -46,6 +46,22 @@ impl Output {
         match self {
             Self::Pad(output) => output.push(batch, pts),
             Self::Socket(output) => output.send(element, batch, stop),
+        }
+    }
+
+    /// Sends to another destination from now on, or says why not.
+    pub(super) fn redirect(&mut self, element: &super::FluteSink, config: &SendConfig) {
+        let Self::Socket(output) = self else { return };
+        match output.socket.redirect(config) {
+            Ok(()) => gst::info!(CAT, obj = element, "Sending to {} from now on", config.destination),
+            Err(error) => {
+                let destination = config.destination;
+                gst::element_warning!(
+                    element,
+                    gst::ResourceError::OpenWrite,
+                    ("Still sending to where it was, not to {destination}: {error}")
+                );
+            }
         }
     }
 

@@ -128,7 +128,7 @@ pub struct FluteSinkPad {
                  from the source. Its bytes are in memory while it is sent",
         mutable_ready)]
     #[property(name = "priority", nick = "Priority", type = u32, get, set, member = priority,
-        blurb = "Queue of the objects: those of a higher one always go first", mutable_playing)]
+        blurb = "Queue of the objects that come from now on: those of a higher one always go first", mutable_playing)]
     #[property(name = "carousel", nick = "Carousel", type = FluteCarousel, get, set, member = carousel,
         blurb = "Which objects are repeated for ever; a repeat-count that was set holds for all of them", mutable_playing, builder(FluteCarousel::default()))]
     #[property(name = "repeat-count", nick = "Repeat count", type = u32, get = Self::repeat_count,

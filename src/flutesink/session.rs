@@ -25,6 +25,7 @@ use super::messages::{self, Reporter};
 use super::output::Output;
 use super::queues::{Queued, Queues};
 use crate::media_type;
+use crate::socket::send::SendConfig;
 
 /// How long the last packets of a session may take whose element is stopped.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
@@ -52,6 +53,8 @@ struct State {
     eos_seqnum: Option<gst::Seqnum>,
     queues: Queues,
     held: Held,
+    /// Where packets are to go from now on.
+    redirection: Option<SendConfig>,
     /// The session is to end when no manifest is held any more.
     finish: Option<FinishPolicy>,
     is_finishing: bool,
@@ -100,6 +103,7 @@ impl Session {
                 eos_seqnum: None,
                 queues: Queues::default(),
                 held: Held::default(),
+                redirection: None,
                 finish: None,
                 is_finishing: false,
                 eos_when_sent: None,
@@ -256,6 +260,23 @@ impl Session {
         self.changed.notify_all();
     }
 
+    /// Sends to another destination from the next packets on.
+    pub(super) fn redirect(&self, config: SendConfig) {
+        lock(&self.state).redirection = Some(config);
+        self.changed.notify_all();
+    }
+
+    /// Changes the priority of an object. `false` if there is none of this name.
+    pub(super) fn set_priority(&self, location: &str, priority: u32) -> bool {
+        let mut state = lock(&self.state);
+        let is_held = state.held.set_priority(location, priority);
+        let toi = state.sender.toi_of(location);
+        let is_sent = toi.is_some_and(|toi| state.sender.set_priority(toi, priority, self.clock.now()));
+        drop(state);
+        self.changed.notify_all();
+        is_held || is_sent
+    }
+
     /// Changes something about the sender.
     pub(super) fn with_sender<T>(&self, change: impl FnOnce(&mut Sender, Time) -> T) -> T {
         let result = change(&mut lock(&self.state).sender, self.clock.now());
@@ -291,6 +312,11 @@ impl Session {
             if let Some(successor) = state.successor.take() {
                 element = successor;
                 reporter.speak_for(&element);
+            }
+            if let Some(config) = state.redirection.take() {
+                drop(state);
+                output.redirect(&element, &config);
+                continue;
             }
             let now = self.clock.now();
             if state.unused_until.take_if(|until| *until <= now).is_some() {

@@ -14,6 +14,7 @@ use flute_proto::lct::{HeaderWidths, Toi, Tsi};
 use flute_proto::sender::{FdtPolicy, FecConfig, FecScheme, Pacing, SenderConfig, TableAttributes};
 
 use super::enums::{FluteContentEncoding, FluteEosPolicy, FluteFec, FlutePacketOverhead, FluteProfile};
+use crate::object_meta::ObjectMeta;
 use crate::socket::send::SendConfig;
 use crate::uri::{FluteUri, UriError};
 
@@ -179,6 +180,24 @@ impl Default for OwnFec {
     }
 }
 
+impl OwnFec {
+    /// The same, but for what the meta of an object says.
+    pub(super) fn described(mut self, meta: &ObjectMeta) -> Result<Self, SettingsError> {
+        if let Some(nick) = &meta.fec {
+            self.fec = FluteFec::of_nick(nick).ok_or_else(|| SettingsError::Fec { value: nick.clone() })?;
+        }
+        if let Some(percent) = meta.repair_percent {
+            (self.repair_percent, self.repair_symbols) = (percent, -1);
+        }
+        if let Some(symbols) = meta.repair_symbols {
+            self.repair_symbols = symbols.try_into().unwrap_or(i32::MAX);
+        }
+        self.symbol_size = meta.symbol_size.unwrap_or(self.symbol_size);
+        self.source_block_length = meta.source_block_length.unwrap_or(self.source_block_length);
+        Ok(self)
+    }
+}
+
 /// Why properties do not fit together.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(super) enum SettingsError {
@@ -205,6 +224,8 @@ pub(super) enum SettingsError {
     Mtu { mtu: u32 },
     #[error("{property} {value} is not a width that a header can have: {widths}, or 0 for as small as fits")]
     Width { property: &'static str, value: u32, widths: &'static str },
+    #[error("fec “{value}” is no FEC scheme: it must be none, rs8, rs8-small-block, rs2m, raptor or raptorq")]
+    Fec { value: String },
     #[error("cache-control “{value}” says nothing: it must be no-cache, max-stale, or like expires=3900000000")]
     CacheControl { value: String },
     #[error("{property} “{value}” is not a list of pairs of numbers: it must look like {example}")]
@@ -518,6 +539,22 @@ mod tests {
         let fec = plain.own_fec(own(FluteFec::Rs8)).unwrap().unwrap();
         assert_eq!(fec.protection, Protection::Percent(DEFAULT_REPAIR_PERCENT));
         assert_eq!(plain.own_fec(half), Err(SettingsError::RepairWithoutCode));
+    }
+
+    #[test]
+    fn the_meta_goes_before_the_pad() {
+        let pad = OwnFec { fec: FluteFec::RaptorQ, repair_symbols: 5, symbol_size: 600, ..Default::default() };
+        assert_eq!(pad.described(&ObjectMeta::default()), Ok(pad));
+        let meta = ObjectMeta { fec: Some("rs8".into()), repair_percent: Some(40.0), ..Default::default() };
+        let fec = Settings::default().own_fec(pad.described(&meta).unwrap()).unwrap().unwrap();
+        assert_eq!((fec.scheme, fec.protection), (FecScheme::ReedSolomon8, Protection::Percent(40.0)));
+        assert_eq!(fec.symbol_size, 600);
+        let meta = ObjectMeta { repair_symbols: Some(7), source_block_length: Some(9), ..meta };
+        let fec = Settings::default().own_fec(pad.described(&meta).unwrap()).unwrap().unwrap();
+        assert_eq!((fec.protection, fec.max_source_block_length), (Protection::Symbols(7), Some(9)));
+        let meta = ObjectMeta { fec: Some("rs9".into()), ..Default::default() };
+        let wrong = pad.described(&meta).unwrap_err().to_string();
+        assert!(wrong.starts_with("fec “rs9” is no FEC scheme"), "{wrong}");
     }
 
     #[test]

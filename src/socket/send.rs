@@ -95,6 +95,23 @@ impl SendSocket {
         Ok(Self { socket, state, destination, has_dscp: config.dscp.is_some() })
     }
 
+    /// Sends to another destination from now on, from the same local address where it is of the same IP version. A socket
+    /// that cannot goes on as before.
+    pub(crate) fn redirect(&mut self, config: &SendConfig) -> Result<(), SendError> {
+        if config.destination.is_ipv4() != self.destination.is_ipv4() {
+            *self = Self::open(config)?;
+            return Ok(());
+        }
+        probe_route(config)?;
+        if config.destination.is_ipv4() {
+            set_ipv4(&self.socket, config)?
+        } else {
+            set_ipv6(&self.socket, config)?
+        }
+        self.destination = config.destination;
+        Ok(())
+    }
+
     /// The address and port that packets come from.
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
         self.socket.local_addr().ok()?.as_socket()
@@ -293,6 +310,24 @@ mod tests {
     #[test]
     fn datagrams_arrive_whole_one_by_one() {
         datagrams_arrive_whole(Some(46));
+    }
+
+    #[test]
+    fn another_destination() {
+        let ((first, address), (second, other)) = (receiver(), receiver());
+        let mut sender = SendSocket::open(&config(address)).unwrap();
+        let from = sender.local_address();
+        sender.send(b"1", 1, || false).unwrap();
+        sender.redirect(&config(other)).unwrap();
+        sender.send(b"2", 1, || false).unwrap();
+        let wrong = SendConfig { interface: Some("no-such-if".into()), ..config(address) };
+        assert!(sender.redirect(&wrong).is_err());
+        sender.send(b"3", 1, || false).unwrap();
+        let mut buffer = [0; 2];
+        for (receiver, expected) in [(&first, b'1'), (&second, b'2'), (&second, b'3')] {
+            assert_eq!((receiver.recv(&mut buffer).unwrap(), buffer[0]), (1, expected));
+        }
+        assert_eq!(sender.local_address(), from);
     }
 
     #[test]

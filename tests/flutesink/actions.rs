@@ -203,3 +203,41 @@ fn test_flutesink_uri() {
     assert_eq!(element.property::<String>("uri"), uri);
     assert!(gst::Element::make_from_uri(gst::URIType::Sink, "flute://nowhere:1", None).is_err());
 }
+
+#[test]
+fn test_flutesink_set_priority() {
+    // So slow that the second object still waits when its priority changes.
+    let element = flutesink(&[("bitrate", "500000"), ("fdt-interval", "3600000000000")]);
+    let mut h = output(&element);
+    for name in ["first", "second", "third"] {
+        let meta = ObjectMeta { content_location: Some(name.into()), ..Default::default() };
+        assert!(add(&element, content(50_000).leak(), Some(meta)));
+    }
+    assert!(element.emit_by_name::<bool>("set-priority", &[&"third", &9u32]));
+    assert!(!element.emit_by_name::<bool>("set-priority", &[&"none", &9u32]));
+    assert!(element.send_event(gst::event::Eos::new()));
+    assert_eq!(Session::of(&packets_until_eos(&mut h)).names(), ["third", "first", "second"]);
+}
+
+#[test]
+fn test_flutesink_fec_of_an_object() {
+    let element = flutesink(&[]);
+    let mut h = output(&element);
+    let meta = ObjectMeta {
+        content_location: Some("protected".into()),
+        fec: Some("rs8".into()),
+        repair_symbols: Some(3),
+        symbol_size: Some(100),
+        source_block_length: Some(10),
+        ..Default::default()
+    };
+    assert!(add(&element, content(2_000).leak(), Some(meta)));
+    let wrong = ObjectMeta { fec: Some("rs9".into()), ..Default::default() };
+    assert!(!add(&element, b"unknown scheme", Some(wrong)));
+    assert!(element.send_event(gst::event::Eos::new()));
+    let session = Session::of(&packets_until_eos(&mut h));
+    assert_eq!(session.names(), ["protected"]);
+    // Two blocks of ten symbols, and three repair symbols each.
+    let stats = element.property::<gst::Structure>("stats");
+    assert_eq!(stats.get::<u64>("repair-packets"), Ok(6));
+}

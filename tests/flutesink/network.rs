@@ -130,3 +130,41 @@ fn test_flutesink_one_object_for_each_file_of_multifilesrc() {
     assert!(session.objects.iter().enumerate().all(|(i, object)| object.bytes == content(1000 + i)));
     assert_eq!(session.objects[0].content_type.as_deref(), Some("video/mp2t"));
 }
+
+#[test]
+fn test_flutesink_another_destination_while_it_sends() {
+    init();
+    let (first, second) = (Listener::new(None), Listener::new(None));
+    let element = gst::ElementFactory::make("flutesink")
+        .property("address", "127.0.0.1")
+        .property("port", i32::from(first.port))
+        .build()
+        .unwrap();
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    element.set_state(gst::State::Playing).unwrap();
+    let send = |bytes: &'static [u8]| {
+        let meta: Option<gst::Structure> = None;
+        assert!(element.emit_by_name::<bool>("add-object", &[&gst::Buffer::from_slice(bytes), &meta]));
+        loop {
+            let message = bus.timed_pop(gst::ClockTime::from_seconds(60)).expect("the object is sent");
+            if message.structure().is_some_and(|structure| structure.name() == "flute-object-withdrawn") {
+                return;
+            }
+        }
+    };
+    send(b"to the first");
+    element.set_property("port", i32::from(second.port));
+    send(b"to the second");
+    // Where it cannot go, it does not.
+    element.set_property("multicast-iface", "no-such-if");
+    send(b"to the second again");
+    element.set_state(gst::State::Null).unwrap();
+    element.set_bus(None);
+    let bytes = |listener: Listener| {
+        let session = Session::of(&listener.packets());
+        session.objects.into_iter().map(|object| String::from_utf8(object.bytes).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(bytes(first), ["to the first"]);
+    assert_eq!(bytes(second), ["to the second", "to the second again"]);
+}

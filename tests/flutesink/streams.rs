@@ -152,7 +152,7 @@ fn test_flutesink_a_held_manifest_is_removed() {
         stream.write_all(&content(20_000), NOBODY).unwrap();
         stream.close(NOBODY).unwrap();
     }
-    assert!(element.emit_by_name::<bool>("remove-object", &[&"live.m3u8", &false]));
+    assert!(element.emit_by_name::<bool>("remove-object", &[&"live.m3u8", &true]));
     assert_eq!(end(&element, h).names(), ["1.ts"]);
 }
 
