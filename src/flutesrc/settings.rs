@@ -362,7 +362,7 @@ fn network_properties() -> Vec<glib::ParamSpec> {
         string(
             "uri",
             "URI",
-            "flute://[source@]address:port[/path][?tsi=1&iface=eth0&timeout=5]: sets the properties that say the same; \
+            "flute://[source@]address:port[/path][?tsi=1&interface=eth0&timeout=5]: sets the properties that say the same; \
              with a path only that object is delivered, and then EOS",
         ),
         string("address", "Address", "Multicast group, or address of this machine, to receive on"),
