@@ -54,12 +54,34 @@
  * of them asks for the URI it is redirected to a server on the loopback interface, which gives out the objects of the
  * session while that has users. It has a port of its own and an address that cannot be guessed.
  *
+ * ## Media segments in front of demuxers
+ *
+ * With `order=auto` a pad that leads to a demuxer, `decodebin` or `decodebin3`, over queues and the like, delivers what
+ * those play without a manifest; `order=media` does so in front of anything. That is the initialisation of fragmented MP4,
+ * then the segments in sequence, of MP4 or of a transport stream. Segments wait for an initialisation that comes later,
+ * in a carousel; one that is repeated is left out, and one that has changed goes before its segments. Manifests and what
+ * else is no media are left out.
+ *
+ * The sequence is that of the numbers in the names (`seg_00001.m4s`), else that of the times of the media. A missing
+ * segment is left out when one behind it has waited for `segment-deadline`, or when it is lost for certain; the next
+ * buffer is marked DISCONT then. One that comes too late is dropped.
+ *
+ * A pad delivers one representation: that of the first initialisation, or of the first segment of a transport stream. If
+ * others match as well there is a warning: set `location` to a glob for one of them, and take video and audio from a pad
+ * each.
+ *
+ * Buffers are in a segment of time, with the decode time of their media as PTS: the first one plays when it came, and the
+ * pads of an element keep to the same time, so that video and audio are in sync. `segment-deadline` is the latency that
+ * the element answers. Objects that wait count up to `max-memory` on each pad. `stats` says what became of the objects
+ * of these pads.
+ *
  * ## Limits, ends and messages
  *
  * With `eos-on-close` the stream ends when the sender has closed its sessions.
  *
  * Element messages: `flute-session-opened`, `flute-fdt`, `flute-object-received`, `flute-object-lost` (with `reason`,
- * `missing-symbols` and `blocks`), `flute-session-closed`, and `flute-timeout` when nothing came for `timeout`. Objects
+ * `missing-symbols` and `blocks`), `flute-session-closed`, and `flute-timeout` when nothing came for `timeout`; of media
+ * segments `flute-segments-missing` (`pad`, `content-location` of the next one and `count`) and `flute-segment-late`. Objects
  * of 8 MiB and more post progress messages. When a limit is reached for the first time there is a warning.
  *
  * ## Example pipelines
@@ -99,6 +121,21 @@
  * ```
  *
  * Takes one object out of a carousel, which may need ten minutes to come to it.
+ *
+ * ```bash
+ * gst-launch-1.0 flutesrc address=239.1.1.1 port=3400 name=f src_0::location="video*" src_1::location="audio*" \
+ *     f.src_0 ! queue ! qtdemux ! h264parse ! avdec_h264 ! videoconvert ! autovideosink \
+ *     f.src_1 ! queue ! qtdemux ! aacparse ! avdec_aac ! audioconvert ! autoaudiosink
+ * ```
+ *
+ * Plays segments of fragmented MP4, without a manifest.
+ *
+ * ```bash
+ * gst-launch-1.0 udpsrc address=239.1.1.1 port=3400 ! flutesrc location="*.ts" segment-deadline=4000000000 ! decodebin3 \
+ *     ! videoconvert ! autovideosink
+ * ```
+ *
+ * Plays segments of a transport stream, and waits four seconds for a missing one.
  *
  * Since: 0.1
  */

@@ -13,31 +13,33 @@ mod order;
 mod representations;
 mod sync;
 
-use std::sync::Once;
+use std::sync::LazyLock;
 
-/// Whether the elements are there that the tests need.
+/// Whether the elements are there that the tests need. Their plugins are loaded here, by one thread.
 fn init() -> bool {
-    static INIT: Once = Once::new();
-    INIT.call_once(|| {
+    static IS_COMPLETE: LazyLock<bool> = LazyLock::new(|| {
         gst::init().unwrap();
         gstflute::plugin_register_static().unwrap();
+        let needed = [
+            "x264enc",
+            "avenc_aac",
+            "mp4mux",
+            "mpegtsmux",
+            "splitmuxsink",
+            "qtdemux",
+            "tsdemux",
+            "h264parse",
+            "aacparse",
+            "avdec_h264",
+            "decodebin3",
+            "udpsrc",
+        ];
+        let missing = needed.into_iter().filter(|name| gst::ElementFactory::make(name).build().is_err());
+        let missing: Vec<_> = missing.collect();
+        if !missing.is_empty() {
+            eprintln!("skipped: there is no {missing:?}");
+        }
+        missing.is_empty()
     });
-    let needed = [
-        "x264enc",
-        "avenc_aac",
-        "mp4mux",
-        "mpegtsmux",
-        "splitmuxsink",
-        "qtdemux",
-        "tsdemux",
-        "h264parse",
-        "aacparse",
-        "avdec_h264",
-        "decodebin3",
-    ];
-    let missing: Vec<_> = needed.into_iter().filter(|name| gst::ElementFactory::find(name).is_none()).collect();
-    if !missing.is_empty() {
-        eprintln!("skipped: there is no {missing:?}");
-    }
-    missing.is_empty()
+    *IS_COMPLETE
 }
