@@ -29,13 +29,11 @@ impl BitMatrix {
         &mut self.words[row * self.stride..][..self.stride]
     }
 
-    /// Adds row `from` to row `to`, which is another.
+    /// The rows before a row, and that row.
     #[inline(always)]
-    pub(super) fn add_row(&mut self, from: usize, to: usize) {
-        let [from, to] = [from, to].map(|row| row * self.stride..(row + 1) * self.stride);
-        if let Ok([from, to]) = self.words.get_disjoint_mut([from, to]) {
-            add(to, from);
-        }
+    pub(super) fn split_at_row(&mut self, row: usize) -> (&mut [u64], &mut [u64]) {
+        let (before, rest) = self.words.split_at_mut(row * self.stride);
+        (before, &mut rest[..self.stride])
     }
 
     /// Bytes of memory.

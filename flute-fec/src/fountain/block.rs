@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::decode::Job;
-use super::lane::{Instructions, LINE, Sum};
+use super::lane::{Instructions, LINE, Lane, Line, Sum};
 use super::plan::Plan;
 use super::plans::EncodingPlan;
 use super::replay::{Inputs, Outputs, Wanted, replay};
@@ -89,10 +89,10 @@ impl<C: FountainCode> BlockEncoder for FountainBlock<C> {
         let first = self.layout.symbols + first_repair;
         let count = repair.len() / usize::from(self.layout.symbol_size);
         let sums = self.repair(first..first + count as u32);
-        let (mut columns, mut work) = (columns, Work::unlimited());
+        let (mut next, mut work) = (columns.start, Work::unlimited());
         let mut symbols = Encoding { layout: &self.layout, source, repair };
         if let Some(plan) = self.plan(&mut work) {
-            replay(&plan, &mut symbols, Wanted::Sums(&sums.sums), &mut columns, &mut work);
+            replay(&plan, &mut symbols, Wanted::Sums(&sums.sums), &columns, &mut next, &mut work);
         }
         Ok(())
     }
@@ -137,6 +137,13 @@ impl Inputs for Encoding<'_> {
     fn load<I: Instructions, const P: usize>(&self, input: u32, columns: &Range<usize>) -> Sum<I, P> {
         load_source(self.layout, self.source, input, columns)
     }
+
+    #[inline(always)]
+    fn prefetch<I: Instructions>(&self, input: u32, columns: &Range<usize>) {
+        if let Some(data) = contiguous(self.layout, self.source, input, columns) {
+            I::prefetch(data);
+        }
+    }
 }
 
 impl Outputs for Encoding<'_> {
@@ -155,13 +162,28 @@ pub(super) fn load_source<I: Instructions, const P: usize>(
     esi: u32,
     columns: &Range<usize>,
 ) -> Sum<I, P> {
-    if layout.sub_symbols.count() == 1 {
-        let start = esi as usize * usize::from(layout.symbol_size);
-        if let Some(data) = source.get(start + columns.start..start + columns.end) {
-            return Sum::of_bytes(data);
-        }
+    if let Some(data) = contiguous(layout, source, esi, columns) {
+        return Sum::of_bytes(data);
     }
+    Sum::of(&gathered(layout, source, esi, columns))
+}
+
+/// Columns of a source symbol that does not lie together, or is short.
+#[inline(never)]
+fn gathered<const P: usize>(layout: &BlockLayout, source: &[u8], esi: u32, columns: &Range<usize>) -> Lane<P> {
     let mut bytes = [[0; LINE]; P];
     layout.read(source, esi, columns.clone(), &mut bytes.as_flattened_mut()[..columns.len()]);
-    Sum::of_bytes(bytes.as_flattened())
+    bytes.map(Line)
+}
+
+/// Columns of a source symbol, where they lie together.
+#[inline(always)]
+pub(super) fn contiguous<'a>(
+    layout: &BlockLayout,
+    source: &'a [u8],
+    esi: u32,
+    columns: &Range<usize>,
+) -> Option<&'a [u8]> {
+    let start = esi as usize * usize::from(layout.symbol_size);
+    source.get(start + columns.start..start + columns.end).filter(|_| layout.sub_symbols.count() == 1)
 }

@@ -115,12 +115,15 @@ impl System {
 /// Multiplies octets, of which each plane has one bit, with α.
 #[inline(always)]
 fn double_planes<I: Instructions>(planes: &mut [Sum<I, 1>; POWERS]) {
-    planes.rotate_right(1);
+    let highest = planes[POWERS - 1];
+    for plane in (1..POWERS).rev() {
+        planes[plane] = planes[plane - 1];
+    }
+    planes[0] = highest;
     // What is beyond the octet counts as 0x1D: the lowest bit, which it is, and three others.
-    let carry = planes[0];
-    planes[2].add(&carry);
-    planes[3].add(&carry);
-    planes[4].add(&carry);
+    planes[2].add(&highest);
+    planes[3].add(&highest);
+    planes[4].add(&highest);
 }
 
 #[inline(always)]
@@ -157,8 +160,7 @@ impl Work for OfInactive<'_> {
         with_inactive::<I, 1>(sparse, &NoInput, &(0..LINE), lanes);
         for row in 0..system.rows {
             let mut sum = Sum::<I, 1>::zero();
-            sum.add_all(lanes, sparse.rest.found.row(row));
-            sum.add_all(lanes, sparse.rest.inactive.row(row));
+            sum.add_all(lanes, sparse.rest.symbols(row));
             system.set_row(row, sum);
         }
         system.set_dense::<I>(sparse, lanes);
@@ -202,6 +204,9 @@ impl Inputs for NoInput {
     fn load<I: Instructions, const P: usize>(&self, _: u32, _: &Range<usize>) -> Sum<I, P> {
         Sum::zero()
     }
+
+    #[inline(always)]
+    fn prefetch<I: Instructions>(&self, _: u32, _: &Range<usize>) {}
 }
 
 /// Source symbols that are present are zero, those that are lacking unit vectors.
@@ -222,4 +227,7 @@ impl Inputs for Units<'_> {
             Err(_) => Sum::zero(),
         }
     }
+
+    #[inline(always)]
+    fn prefetch<I: Instructions>(&self, _: u32, _: &Range<usize>) {}
 }

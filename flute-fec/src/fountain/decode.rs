@@ -10,7 +10,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::block::load_source;
+use super::block::{contiguous, load_source};
 use super::coefficients::System;
 use super::dense::Dense;
 use super::elimination::Elimination;
@@ -24,9 +24,11 @@ use crate::block::{begun_with, check_data};
 use crate::layout::BlockLayout;
 use crate::{DecodeError, DecodeJob, Present, Progress, RepairSymbol, Work};
 
-/// Source symbols that are few, if they are also [less than a part](FEW_OF) of the block.
-const FEW: usize = 1024;
-const FEW_OF: usize = 4;
+/// Missing symbols that may count as few, at most.
+const MAX_FEW: usize = 1024;
+/// Few symbols are so many at most that their square is as many times the number of source symbols: the time of
+/// elimination grows with their number, that of solving all equations with the length of the block. Measured.
+const FEW_SQUARED: usize = 32;
 /// Repair symbols more than are missing that are tried at first where few are: hardly ever a few do not suffice.
 const SPARE: usize = 12;
 
@@ -52,8 +54,8 @@ enum Stage<C> {
     Elimination(Arc<Plan>, Rows, Elimination),
     /// Solving for all intermediate symbols.
     Solving(Solver<C>),
-    /// Computing the missing symbols, of which these columns are left.
-    Replaying(Arc<Plan>, Finish, Range<usize>),
+    /// Computing the missing symbols, of which these are the next columns.
+    Replaying(Arc<Plan>, Finish, usize),
 }
 
 /// How the missing symbols come out in the end.
@@ -70,7 +72,7 @@ impl<C: FountainCode> Job<C> {
         if repair.len() < missing.len() {
             return Err(DecodeError::NotEnoughSymbols { missing: missing.len(), repair: repair.len() });
         }
-        let stage = if missing.len() <= FEW && missing.len() * FEW_OF <= layout.symbols as usize {
+        let stage = if are_few(missing.len(), layout.symbols as usize) {
             Stage::Planning(EncodingPlan::new(code))
         } else {
             Stage::Solving(solver(code, &layout, present, &repair))
@@ -110,7 +112,7 @@ impl<C: FountainCode> Job<C> {
     }
 
     fn replaying(&self, plan: Arc<Plan>, finish: Finish) -> Stage<C> {
-        Stage::Replaying(plan, finish, 0..self.layout.symbol_size.into())
+        Stage::Replaying(plan, finish, 0)
     }
 
     /// Goes on to the next stage, or a bit within the present one.
@@ -143,16 +145,21 @@ impl<C: FountainCode> Job<C> {
                 Ok(Some(plan)) => self.replaying(Arc::new(plan), Finish::Sums(self.sums(&self.missing))),
                 Err(Underdetermined) => return Err(self.not_enough()),
             },
-            Stage::Replaying(plan, finish, mut columns) => {
+            Stage::Replaying(plan, finish, mut next) => {
                 let wanted = match &finish {
                     Finish::Sums(sums) => Wanted::Sums(sums),
                     Finish::Correction(correction) => Wanted::Correction(correction),
                 };
-                replay(&plan, symbols, wanted, &mut columns, work);
-                Stage::Replaying(plan, finish, columns)
+                replay(&plan, symbols, wanted, &(0..self.layout.symbol_size.into()), &mut next, work);
+                Stage::Replaying(plan, finish, next)
             }
         })
     }
+}
+
+/// Whether it takes less time to solve for the missing symbols than for all.
+fn are_few(missing: usize, symbols: usize) -> bool {
+    missing <= MAX_FEW && missing * missing <= FEW_SQUARED * symbols
 }
 
 /// Solves for all intermediate symbols.
@@ -168,8 +175,9 @@ impl<C: FountainCode> DecodeJob for Job<C> {
         repair: &[RepairSymbol<'_>],
         work: &mut Work,
     ) -> Result<Progress, DecodeError> {
+        let size = self.layout.symbol_size.into();
         let repair = begun_with(&self.repair, repair)?;
-        check_data(self.layout.symbols as usize, self.layout.symbol_size.into(), block, repair)?;
+        check_data(self.layout.symbols as usize, size, block, repair)?;
         if self.missing.is_empty() {
             return Ok(Progress::Done);
         }
@@ -178,7 +186,7 @@ impl<C: FountainCode> DecodeJob for Job<C> {
         let mut symbols = Decoding { layout: &self.layout, block, present, repair, missing };
         let progress = loop {
             match stage {
-                Stage::Replaying(_, _, ref columns) if columns.is_empty() => break Progress::Done,
+                Stage::Replaying(_, _, next) if next == size => break Progress::Done,
                 _ if work.is_spent() => break Progress::More,
                 _ => stage = self.advance(stage, &mut symbols, work)?,
             }
@@ -220,6 +228,15 @@ impl Inputs for Decoding<'_> {
             None => Sum::zero(),
         }
     }
+
+    #[inline(always)]
+    fn prefetch<I: Instructions>(&self, input: u32, columns: &Range<usize>) {
+        let data = match input.checked_sub(self.layout.symbols) {
+            Some(repair) => Some(&self.repair[repair as usize].data[columns.clone()]),
+            None => contiguous(self.layout, self.block, input, columns),
+        };
+        data.into_iter().for_each(I::prefetch);
+    }
 }
 
 impl Outputs for Decoding<'_> {
@@ -227,7 +244,15 @@ impl Outputs for Decoding<'_> {
     fn store<I: Instructions, const P: usize>(&mut self, output: usize, columns: &Range<usize>, sum: Sum<I, P>) {
         let mut bytes = [[0; LINE]; P];
         sum.store_bytes(bytes.as_flattened_mut());
-        self.layout.write(self.block, self.missing[output], columns.clone(), &bytes.as_flattened()[..columns.len()]);
+        self.write(output, columns, &bytes.as_flattened()[..columns.len()]);
+    }
+}
+
+impl Decoding<'_> {
+    /// Puts columns of a missing symbol to its place.
+    #[inline(never)]
+    fn write(&mut self, output: usize, columns: &Range<usize>, bytes: &[u8]) {
+        self.layout.write(self.block, self.missing[output], columns.clone(), bytes);
     }
 }
 

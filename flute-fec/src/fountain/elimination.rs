@@ -89,24 +89,21 @@ impl Elimination {
     #[inline(always)]
     fn take(&mut self, equation: usize) -> usize {
         let rank = self.bound.len();
-        let mut additions = 0;
         let row = self.matrix.row(equation);
-        let (symbols, parts) = self.sums.row_mut(rank).split_at_mut(row.len());
+        let (sums, sum) = self.sums.split_at_row(rank);
+        let (symbols, parts) = sum.split_at_mut(row.len());
         symbols.copy_from_slice(row);
         parts.fill(0);
         set_bit(parts, rank);
-        for unknown in ones(row) {
-            if let Some(sum) = self.sum_of[unknown] {
-                self.sums.add_row(sum as usize, rank);
-                additions += 1;
-            }
+        let mut additions = 0;
+        for other in ones(row).filter_map(|unknown| self.sum_of[unknown]) {
+            bits::add(sum, &sums[other as usize * sum.len()..]);
+            additions += 1;
         }
-        let Some(pivot) = ones(&self.sums.row(rank)[..row.len()]).next() else { return additions };
-        for sum in 0..rank {
-            if bits::bit(self.sums.row(sum), pivot) {
-                self.sums.add_row(rank, sum);
-                additions += 1;
-            }
+        let Some(pivot) = ones(&sum[..row.len()]).next() else { return additions };
+        for other in sums.chunks_exact_mut(sum.len()).filter(|other| bits::bit(other, pivot)) {
+            bits::add(other, sum);
+            additions += 1;
         }
         self.sum_of[pivot] = Some(rank as u32);
         self.bound.push(pivot as u32);
@@ -138,9 +135,11 @@ impl Elimination {
                 for place in spread.row(sum).iter().filter_map(|unknown| free.binary_search(unknown).ok()) {
                     equation[place] ^= factor;
                 }
-                for power in (0..POWERS).filter(|power| factor >> power & 1 != 0) {
-                    let weighted = dense_combinations.row_mut(index * POWERS + POWERS - 1 - power);
-                    bits::add(weighted, combinations.row(sum));
+                for power in 0..POWERS {
+                    // A word of ones where the factor has the power: which powers it has is beyond foretelling.
+                    let mask = u64::from(factor >> (POWERS - 1 - power) & 1).wrapping_neg();
+                    let weighted = dense_combinations.row_mut(index * POWERS + power);
+                    weighted.iter_mut().zip(combinations.row(sum)).for_each(|(word, part)| *word ^= mask & part);
                 }
             }
             equation.resize(free.len() + dense.len(), 0);

@@ -32,6 +32,9 @@ pub(super) trait Instructions: Copy {
     fn add(a: Self::Register, b: Self::Register) -> Self::Register;
     /// Multiplies every byte with α.
     fn double(register: Self::Register) -> Self::Register;
+    /// Hints that some bytes are wanted soon.
+    #[inline(always)]
+    fn prefetch(_bytes: &[u8]) {}
 }
 
 /// What the compiler knows of every processor.
@@ -48,24 +51,32 @@ impl Instructions for Portable {
 
     #[inline(always)]
     fn load(line: &[u8; LINE]) -> Self::Register {
+        let words = line.as_chunks().0;
         let mut register = Self::zero();
-        for (word, bytes) in register.iter_mut().zip(line.as_chunks().0) {
-            *word = u64::from_le_bytes(*bytes);
+        let mut index = 0;
+        while index < register.len() {
+            register[index] = u64::from_le_bytes(words[index]);
+            index += 1;
         }
         register
     }
 
     #[inline(always)]
     fn store(register: Self::Register, line: &mut [u8; LINE]) {
-        for (word, bytes) in register.iter().zip(line.as_chunks_mut().0) {
-            *bytes = word.to_le_bytes();
+        let words = line.as_chunks_mut().0;
+        let mut index = 0;
+        while index < register.len() {
+            words[index] = register[index].to_le_bytes();
+            index += 1;
         }
     }
 
     #[inline(always)]
     fn add(mut a: Self::Register, b: Self::Register) -> Self::Register {
-        for (a, b) in a.iter_mut().zip(b) {
-            *a ^= b;
+        let mut index = 0;
+        while index < a.len() {
+            a[index] ^= b[index];
+            index += 1;
         }
         a
     }
@@ -73,9 +84,12 @@ impl Instructions for Portable {
     #[inline(always)]
     fn double(mut register: Self::Register) -> Self::Register {
         const LOW_BITS: u64 = 0x0101_0101_0101_0101;
-        for word in &mut register {
-            let carries = *word >> 7 & LOW_BITS;
-            *word = ((*word & (LOW_BITS * 0x7F)) << 1) ^ (carries * 0x1D);
+        let mut index = 0;
+        while index < register.len() {
+            let word = register[index];
+            let carries = (word >> 7) & LOW_BITS;
+            register[index] = ((word & (LOW_BITS * 0x7F)) << 1) ^ (carries * 0x1D);
+            index += 1;
         }
         register
     }
@@ -85,6 +99,8 @@ impl Instructions for Portable {
 #[derive(Clone, Copy)]
 pub(super) struct Sum<I: Instructions, const P: usize>([I::Register; P]);
 
+/// All of this is inlined into every use, for each set of instructions and width. Plain loops keep that small: iterators
+/// would make it some hundred thousand calls for the compiler to take apart.
 impl<I: Instructions, const P: usize> Sum<I, P> {
     #[inline(always)]
     pub(super) fn zero() -> Self {
@@ -94,8 +110,10 @@ impl<I: Instructions, const P: usize> Sum<I, P> {
     #[inline(always)]
     pub(super) fn of(lane: &Lane<P>) -> Self {
         let mut sum = Self::zero();
-        for (register, line) in sum.0.iter_mut().zip(lane) {
-            *register = I::load(&line.0);
+        let mut line = 0;
+        while line < P {
+            sum.0[line] = I::load(&lane[line].0);
+            line += 1;
         }
         sum
     }
@@ -104,54 +122,62 @@ impl<I: Instructions, const P: usize> Sum<I, P> {
     #[inline(always)]
     pub(super) fn of_bytes(bytes: &[u8]) -> Self {
         let (lines, _) = bytes.as_chunks();
-        if lines.len() == P {
-            let mut sum = Self::zero();
-            for (register, line) in sum.0.iter_mut().zip(lines) {
-                *register = I::load(line);
-            }
-            return sum;
+        if lines.len() != P {
+            return Self::of(&padded(bytes));
         }
-        let mut lane = [Line::ZERO; P];
-        for (line, bytes) in lane.iter_mut().zip(bytes.chunks(LINE)) {
-            line.0[..bytes.len()].copy_from_slice(bytes);
+        let mut sum = Self::zero();
+        let mut line = 0;
+        while line < P {
+            sum.0[line] = I::load(&lines[line]);
+            line += 1;
         }
-        Self::of(&lane)
+        sum
     }
 
     #[inline(always)]
     pub(super) fn add(&mut self, other: &Self) {
-        for (register, &other) in self.0.iter_mut().zip(&other.0) {
-            *register = I::add(*register, other);
+        let mut line = 0;
+        while line < P {
+            self.0[line] = I::add(self.0[line], other.0[line]);
+            line += 1;
         }
     }
 
     #[inline(always)]
     pub(super) fn add_lane(&mut self, lane: &Lane<P>) {
-        for (register, line) in self.0.iter_mut().zip(lane) {
-            *register = I::add(*register, I::load(&line.0));
+        let mut line = 0;
+        while line < P {
+            self.0[line] = I::add(self.0[line], I::load(&lane[line].0));
+            line += 1;
         }
     }
 
     /// Adds the lanes that `sources` names.
     #[inline(always)]
     pub(super) fn add_all(&mut self, lanes: &[Lane<P>], sources: &[u32]) {
-        for &source in sources {
-            self.add_lane(&lanes[source as usize]);
+        let mut index = 0;
+        while index < sources.len() {
+            self.add_lane(&lanes[sources[index] as usize]);
+            index += 1;
         }
     }
 
     /// Multiplies every byte with α.
     #[inline(always)]
     pub(super) fn double(&mut self) {
-        for register in &mut self.0 {
-            *register = I::double(*register);
+        let mut line = 0;
+        while line < P {
+            self.0[line] = I::double(self.0[line]);
+            line += 1;
         }
     }
 
     #[inline(always)]
     pub(super) fn store(self, lane: &mut Lane<P>) {
-        for (register, line) in self.0.into_iter().zip(lane) {
-            I::store(register, &mut line.0);
+        let mut line = 0;
+        while line < P {
+            I::store(self.0[line], &mut lane[line].0);
+            line += 1;
         }
     }
 
@@ -159,16 +185,35 @@ impl<I: Instructions, const P: usize> Sum<I, P> {
     #[inline(always)]
     pub(super) fn store_bytes(self, bytes: &mut [u8]) {
         if bytes.len() == P * LINE {
-            for (register, line) in self.0.into_iter().zip(bytes.as_chunks_mut().0) {
-                I::store(register, line);
+            let lines = bytes.as_chunks_mut().0;
+            let mut line = 0;
+            while line < P {
+                I::store(self.0[line], &mut lines[line]);
+                line += 1;
             }
-            return;
+        } else {
+            let mut lane = [Line::ZERO; P];
+            self.store(&mut lane);
+            copy_front(&lane, bytes);
         }
-        let mut lane = [Line::ZERO; P];
-        self.store(&mut lane);
-        for (bytes, line) in bytes.chunks_mut(LINE).zip(&lane) {
-            bytes.copy_from_slice(&line.0[..bytes.len()]);
-        }
+    }
+}
+
+/// Bytes that are less than a lane, with zeros behind them. Not part of what is compiled for each set of instructions.
+#[inline(never)]
+fn padded<const P: usize>(bytes: &[u8]) -> Lane<P> {
+    let mut lane = [Line::ZERO; P];
+    for (line, bytes) in lane.iter_mut().zip(bytes.chunks(LINE)) {
+        line.0[..bytes.len()].copy_from_slice(bytes);
+    }
+    lane
+}
+
+/// Copies as many bytes of a lane as there is room for. Not part of what is compiled for each set of instructions.
+#[inline(never)]
+fn copy_front<const P: usize>(lane: &Lane<P>, bytes: &mut [u8]) {
+    for (bytes, line) in bytes.chunks_mut(LINE).zip(lane) {
+        bytes.copy_from_slice(&line.0[..bytes.len()]);
     }
 }
 

@@ -34,43 +34,70 @@ pub(super) struct Step {
     /// The intermediate symbol that it is.
     pub(super) target: u32,
     pub(super) input: Option<u32>,
+    /// How many of the symbols are found earlier; the others are inactive.
+    found: u32,
 }
 
 /// A list of sums of symbols that are found earlier, and of inactive ones.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Steps {
     pub(super) steps: Vec<Step>,
-    /// The symbols found earlier.
-    pub(super) found: Rows,
-    /// The inactive ones.
-    pub(super) inactive: Rows,
+    /// The symbols of each, those found earlier first.
+    symbols: Rows,
 }
 
 impl Steps {
     fn push(&mut self, target: u32, input: Option<u32>, symbols: &[u32], is_inactive: &[bool]) {
         let others = || symbols.iter().copied().filter(|&symbol| symbol != target);
-        self.steps.push(Step { target, input });
-        self.found.push(others().filter(|&symbol| !is_inactive[symbol as usize]));
-        self.inactive.push(others().filter(|&symbol| is_inactive[symbol as usize]));
+        let found = || others().filter(|&symbol| !is_inactive[symbol as usize]);
+        self.symbols.push(found().chain(others().filter(|&symbol| is_inactive[symbol as usize])));
+        self.steps.push(Step { target, input, found: found().count() as u32 });
+    }
+
+    /// The symbols found earlier that are in a sum.
+    #[inline(always)]
+    pub(super) fn found(&self, index: usize) -> &[u32] {
+        &self.symbols.row(index)[..self.steps[index].found as usize]
+    }
+
+    /// All symbols of a sum.
+    #[inline(always)]
+    pub(super) fn symbols(&self, index: usize) -> &[u32] {
+        self.symbols.row(index)
     }
 
     /// Some of the sums.
-    fn some(&self, indices: &[u32]) -> Self {
+    fn some(&self, indices: impl IntoIterator<Item = u32>) -> Self {
         let mut some = Self::default();
-        for index in indices.iter().map(|&index| index as usize) {
+        for index in indices.into_iter().map(|index| index as usize) {
             some.steps.push(self.steps[index]);
-            some.found.push(self.found.row(index).iter().copied());
-            some.inactive.push(self.inactive.row(index).iter().copied());
+            some.symbols.push(self.symbols.row(index).iter().copied());
         }
         some
     }
 
+    /// The sums in another order: after those that they are sums of, as ever, and else those of as many symbols one
+    /// after the other, so that the processor can foretell how many come.
+    fn in_levels(&self, symbols: usize) -> Self {
+        let mut levels = vec![0; symbols];
+        let mut order = Vec::with_capacity(self.steps.len());
+        for (index, step) in (0..).zip(&self.steps) {
+            let below = self.found(index as usize).iter().map(|&symbol| levels[symbol as usize]).max();
+            let level = below.map_or(0, |level: u32| level + 1);
+            levels[step.target as usize] = level;
+            order.push((level, step.found, self.symbols(index as usize).len() as u32, index));
+        }
+        order.sort_unstable();
+        self.some(order.into_iter().map(|(.., index)| index))
+    }
+
+    /// Sums and the symbols in them.
     fn additions(&self) -> usize {
-        self.steps.len() + self.found.entries() + self.inactive.entries()
+        self.steps.len() + self.symbols.entries()
     }
 
     fn bytes(&self) -> usize {
-        size_of_val(&*self.steps) + self.found.bytes() + self.inactive.bytes()
+        size_of_val(&*self.steps) + self.symbols.bytes()
     }
 }
 
@@ -101,7 +128,7 @@ impl Sparse {
         Self {
             symbols: precode.symbols,
             running_sums: precode.running_sums.clone(),
-            pivots: steps(&mut peeled.pivots.iter().copied()),
+            pivots: steps(&mut peeled.pivots.iter().copied()).in_levels(precode.symbols),
             rest: steps(&mut peeled.rest.iter().map(|&row| (row, u32::MAX))),
             inactive: peeled.inactive,
         }
@@ -131,7 +158,7 @@ impl Plan {
     pub(super) fn new(sparse: Sparse, solution: &Solution) -> Self {
         let unknown = |index: u32| sparse.inactive[index as usize];
         let dense = Dense::new(solution, unknown, sparse.symbols as u32);
-        let rest = sparse.rest.some(&solution.used);
+        let rest = sparse.rest.some(solution.used.iter().copied());
         Self { sparse: Sparse { rest, ..sparse }, dense }
     }
 

@@ -15,10 +15,16 @@ use super::scratch::with_lanes;
 /// up for what a sum takes whatever its width.
 const MAX_LINES: usize = 4;
 
+/// How many steps before an input is wanted it is asked for: long blocks are not in the cache of the processor.
+const AHEAD: usize = 6;
+
 /// Where symbols come from.
 pub(super) trait Inputs {
     /// `columns` of an input, at most `P` lines; what follows them is zero.
     fn load<I: Instructions, const P: usize>(&self, input: u32, columns: &Range<usize>) -> Sum<I, P>;
+
+    /// Hints that `columns` of an input are wanted soon.
+    fn prefetch<I: Instructions>(&self, input: u32, columns: &Range<usize>);
 }
 
 /// Where symbols go to.
@@ -75,31 +81,33 @@ impl Wanted<'_> {
     }
 }
 
-/// Finds the intermediate symbols by `plan`, and stores what is wanted of them: strip by strip, until `columns` are done
-/// or `work` is spent. What is done is taken off both.
+/// Finds the intermediate symbols by `plan`, and stores what is wanted of them: strip by strip from column `next` on, until
+/// `columns` are done or `work` is spent.
 pub(super) fn replay(
     plan: &Plan,
     symbols: &mut (impl Inputs + Outputs),
     wanted: Wanted<'_>,
-    columns: &mut Range<usize>,
+    columns: &Range<usize>,
+    next: &mut usize,
     work: &mut crate::Work,
 ) {
     let line = plan.work() + wanted.work();
-    while columns.start < columns.end && !work.is_spent() {
-        let lines = columns.len().div_ceil(LINE).min(MAX_LINES).min((work.left() / line) as usize);
-        let strip = |lines: usize| columns.start..columns.end.min(columns.start + lines * LINE);
-        let (strip, lines) = match lines {
-            0 | 1 => (strip(1), 1),
-            2 => (strip(2), 2),
-            _ => (strip(4), 4),
+    while *next < columns.end && !work.is_spent() {
+        let lines = match (columns.end - *next).div_ceil(LINE).min((work.left() / line) as usize) {
+            0 | 1 => 1,
+            2 => 2,
+            _ => MAX_LINES,
         };
-        let replay = Replay { plan, symbols: &mut *symbols, wanted, strip: strip.clone() };
+        let end = columns.end.min(*next + lines * LINE);
+        // Whole lines are faster than parts of them, even where columns are done twice.
+        let strip = columns.start.max(end.saturating_sub(lines * LINE))..end;
+        let replay = Replay { plan, symbols: &mut *symbols, wanted, strip };
         match lines {
             1 => run_strip::<1, _>(replay),
             2 => run_strip::<2, _>(replay),
-            _ => run_strip::<4, _>(replay),
+            _ => run_strip::<MAX_LINES, _>(replay),
         }
-        columns.start = strip.end;
+        *next = end;
         work.spend(line * lines as u64);
     }
 }
@@ -169,10 +177,14 @@ pub(super) fn apart_from_inactive<I: Instructions, const P: usize>(
         lanes[symbol as usize] = [Line::ZERO; P];
     }
     for (index, step) in sparse.pivots.steps.iter().enumerate() {
-        found::<I, P>(&sparse.pivots, index, inputs, strip, lanes).store(&mut lanes[step.target as usize]);
+        let mut sum = input::<I, P>(&sparse.pivots, index, inputs, strip);
+        sum.add_all(lanes, sparse.pivots.found(index));
+        sum.store(&mut lanes[step.target as usize]);
     }
     for index in 0..sparse.rest.steps.len() {
-        found::<I, P>(&sparse.rest, index, inputs, strip, lanes).store(&mut lanes[first_equation as usize + index]);
+        let mut sum = input::<I, P>(&sparse.rest, index, inputs, strip);
+        sum.add_all(lanes, sparse.rest.found(index));
+        sum.store(&mut lanes[first_equation as usize + index]);
     }
 }
 
@@ -185,26 +197,27 @@ pub(super) fn with_inactive<I: Instructions, const P: usize>(
     lanes: &mut [Lane<P>],
 ) {
     for (index, step) in sparse.pivots.steps.iter().enumerate() {
-        let mut sum = found::<I, P>(&sparse.pivots, index, inputs, strip, lanes);
-        sum.add_all(lanes, sparse.pivots.inactive.row(index));
+        let mut sum = input::<I, P>(&sparse.pivots, index, inputs, strip);
+        sum.add_all(lanes, sparse.pivots.symbols(index));
         sum.store(&mut lanes[step.target as usize]);
     }
 }
 
+/// The input of a step, and a hint at one that comes later.
 #[inline(always)]
-fn found<I: Instructions, const P: usize>(
+fn input<I: Instructions, const P: usize>(
     steps: &Steps,
     index: usize,
     inputs: &impl Inputs,
     strip: &Range<usize>,
-    lanes: &[Lane<P>],
 ) -> Sum<I, P> {
-    let mut sum = match steps.steps[index].input {
+    if let Some(later) = steps.steps.get(index + AHEAD).and_then(|step| step.input) {
+        inputs.prefetch::<I>(later, strip);
+    }
+    match steps.steps[index].input {
         Some(input) => inputs.load(input, strip),
         None => Sum::zero(),
-    };
-    sum.add_all(lanes, steps.found.row(index));
-    sum
+    }
 }
 
 /// The running sums: what they add up to, from `first_sum` on.

@@ -67,6 +67,11 @@ impl Instructions for Avx512 {
             _mm512_xor_si512(_mm512_add_epi8(register, register), reduction)
         }
     }
+
+    #[inline(always)]
+    fn prefetch(bytes: &[u8]) {
+        prefetch(bytes);
+    }
 }
 
 impl Instructions for Avx2 {
@@ -116,5 +121,17 @@ impl Instructions for Avx2 {
                 _mm256_xor_si256(_mm256_add_epi8(high, high), high_reduction),
             ]
         }
+    }
+    #[inline(always)]
+    fn prefetch(bytes: &[u8]) {
+        prefetch(bytes);
+    }
+}
+
+#[inline(always)]
+fn prefetch(bytes: &[u8]) {
+    for line in bytes.chunks(LINE) {
+        // SAFETY: every x86-64 processor has the instruction, and the address is one of a slice.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }
 }
