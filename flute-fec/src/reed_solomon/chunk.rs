@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use super::KEPT_MATRIX_BYTES;
 use super::kernel::{
-    FanIn, GROUP_PLANES, LEAF_ALIGNMENT, LEAVES, Leaves, MAX_LEAF_INPUTS, Map, PARTS, STRIP, SumOfProducts,
+    FanIn, GROUP_PLANES, LEAF_ALIGNMENT, LEAVES, Leaves, MAX_LEAF_INPUTS, Map, PARTS, STRIP, Strings, SumOfProducts,
 };
 use super::lagrange::Geometry;
 use super::multiply::Multiplier;
@@ -53,8 +53,7 @@ impl Chunk {
     }
 
     /// Cuts `rows` repair symbols of `k` source symbols into chunks, without those that are as well computed one by
-    /// one. `max_leaf` is the size of the
-    /// largest leaf.
+    /// one. `max_leaf` is the size of the largest leaf.
     pub(super) fn cut(k: u32, rows: u32, max_leaf: u32) -> impl Iterator<Item = Self> {
         let mut first = 0;
         std::iter::from_fn(move || {
@@ -199,17 +198,18 @@ impl<M: Map> ChunkMaps<M> {
         let slab_inputs = self.slabs.iter().map(|slab| slab.inputs).max().unwrap_or(0);
         let zeros = [0; STRIP];
         let (scaled, products) = lines.split(PARTS * slab_inputs * STRIP, LEAVES * size * STRIP);
+        let strings = Strings::new(&inputs[self.symbols_apart..], columns.end);
         for column in columns.clone().step_by(STRIP) {
             let columns = column..columns.end.min(column + STRIP);
-            let mut sources = &inputs[self.symbols_apart..];
+            let mut sources = strings;
             let mut maps = &self.inputs[..];
             for (number, slab) in self.slabs.iter().enumerate() {
                 let len = PARTS * slab.inputs;
-                let (these, rest) = sources.split_at(len.min(sources.len()));
+                let (these, rest) = sources.split(len);
                 let (these_maps, rest_maps) = maps.split_at(len * maps_of_input);
                 let leaves = Leaves {
                     inputs: these,
-                    scales: &these_maps[..these.len() * maps_of_input],
+                    scales: &these_maps[..these.count() * maps_of_input],
                     size,
                     columns_of_leaf: slab.inputs,
                     maps: &slab.maps,

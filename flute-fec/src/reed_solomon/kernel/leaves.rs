@@ -35,10 +35,11 @@ unsafe fn compute_planes<L: Lanes, const TWO: bool, const R: usize>(
 ) {
     // SAFETY: the caller vouches for `scaled`.
     unsafe { scale::<L, TWO>(leaves, scaled.as_mut_ptr()) };
-    let empty = leaves.inputs.len() * STRIP..PARTS * leaves.columns_of_leaf * STRIP;
+    let empty = leaves.inputs.count() * STRIP..PARTS * leaves.columns_of_leaf * STRIP;
     scaled[empty].fill(0);
 
-    let size = leaves.size;
+    // What `leaves.size` is: a constant, for the sake of the products with it.
+    let size = if TWO { R / 2 } else { R };
     let mut inputs = [&scaled[..0]; MAX_LEAF_INPUTS];
     for (index, input) in inputs[..leaves.columns_of_leaf].iter_mut().enumerate() {
         *input = &scaled[(index / size * PARTS * size + index % size) * STRIP..];
@@ -46,7 +47,7 @@ unsafe fn compute_planes<L: Lanes, const TWO: bool, const R: usize>(
     let mut maps = leaves.maps.as_ptr();
     for (leaf, products) in products.chunks_exact_mut(size * STRIP).take(LEAVES).enumerate() {
         let (parts, count) = PARTS_OF_LEAVES[leaf];
-        let starts = parts.map(|part| usize::from(part) * size * STRIP);
+        let starts = parts.map(|part| usize::from(part) * (size * STRIP));
         let rows = Rows::<L> {
             maps,
             stride: R,
@@ -89,7 +90,7 @@ unsafe fn scale<L: Lanes, const TWO: bool>(leaves: &Leaves<'_, L::Map>, mut to: 
     let unit = if TWO { 2 * L::Vector::WIDTH } else { L::Vector::WIDTH };
     let width = leaves.columns.len();
     let mut maps = leaves.scales.as_ptr();
-    for input in leaves.inputs {
+    for input in leaves.inputs.strings {
         // SAFETY: the caller vouches for the columns of each input that is not empty, and for a strip of each result.
         // Units cover them, the last one in part.
         unsafe {

@@ -125,11 +125,40 @@ pub(crate) const STRIP: usize = 128;
 /// Inputs of a leaf that are worked on at a time, at most.
 pub(crate) const MAX_LEAF_INPUTS: usize = 64;
 
+/// Byte strings that are as long as their columns ask for, or empty. They are checked once, not for every strip.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Strings<'a> {
+    strings: &'a [&'a [u8]],
+    len: usize,
+}
+
+impl<'a> Strings<'a> {
+    /// Strings of `len` bytes or more, or of none.
+    ///
+    /// # Panics
+    /// If one is shorter: that is a bug of the caller.
+    pub(crate) fn new(strings: &'a [&'a [u8]], len: usize) -> Self {
+        assert!(strings.iter().all(|string| string.is_empty() || string.len() >= len));
+        Self { strings, len }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(self) -> usize {
+        self.strings.len()
+    }
+
+    /// The first `count` of them, or all if there are fewer, and the others.
+    pub(crate) fn split(self, count: usize) -> (Self, Self) {
+        let (first, others) = self.strings.split_at(count.min(self.strings.len()));
+        (Self { strings: first, ..self }, Self { strings: others, ..self })
+    }
+}
+
 /// The products of all leaves with sums of a strip of some inputs, in blocks of [`PARTS`] times the size of a leaf.
 #[derive(Debug)]
 pub(crate) struct Leaves<'a, M> {
     /// The inputs. Those that are empty, and those behind the last, count as zeros.
-    pub(crate) inputs: &'a [&'a [u8]],
+    pub(crate) inputs: Strings<'a>,
     /// What each input is scaled by first: for each plane of output, the maps of each plane of input.
     pub(crate) scales: &'a [M],
     /// Rows, and columns of each block, of a leaf: half a group of planes, or a whole one.
@@ -162,11 +191,11 @@ impl<M> Leaves<'_, M> {
         let Range { start, end } = self.columns;
         let planes = self.planes.count();
         assert!(start <= end && end - start <= STRIP && start.is_multiple_of(planes) && end.is_multiple_of(planes));
-        assert!(self.inputs.iter().all(|input| input.is_empty() || input.len() >= end));
+        assert!(end <= self.inputs.len);
         assert!([GROUP_PLANES / 2, GROUP_PLANES].contains(&(self.size * planes)));
         assert!(self.columns_of_leaf.is_multiple_of(self.size));
-        assert!(self.columns_of_leaf <= MAX_LEAF_INPUTS && self.inputs.len() <= PARTS * self.columns_of_leaf);
-        assert_eq!(self.scales.len(), self.inputs.len() * planes * planes);
+        assert!(self.columns_of_leaf <= MAX_LEAF_INPUTS && self.inputs.count() <= PARTS * self.columns_of_leaf);
+        assert_eq!(self.scales.len(), self.inputs.count() * planes * planes);
         assert_eq!(self.maps.len(), LEAVES * self.maps_of_leaf());
         assert!(scaled.len() >= PARTS * self.columns_of_leaf * STRIP);
         assert!(products.len() >= LEAVES * self.size * STRIP);
@@ -210,7 +239,8 @@ impl<M> FanIn<'_, M> {
         assert!(width.is_multiple_of(planes) && self.stride.is_multiple_of(LEAF_ALIGNMENT) && width <= self.stride);
         let room = (LEAVES - 1) * self.stride + width.next_multiple_of(LEAF_ALIGNMENT);
         assert!(self.products.len() >= room && self.output_step > 0);
-        assert!(outputs.iter().all(|output| output.len() >= self.column + width));
+        let mut used = outputs.iter().skip(self.first_output).step_by(self.output_step).take(PARTS);
+        assert!(used.all(|output| output.len() >= self.column + width));
         assert_eq!(self.maps.len(), PARTS * planes * planes);
     }
 }

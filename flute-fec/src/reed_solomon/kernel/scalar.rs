@@ -75,12 +75,13 @@ impl SumOfProducts for Scalar {
             }
         }
     }
+
     fn leaves(self, leaves: &Leaves<'_, Nibbles>, scaled: &mut [u8], products: &mut [u8]) {
         leaves.check(scaled, products);
         let (planes, size, width) = (leaves.planes.count(), leaves.size, leaves.columns.len());
         scaled[..PARTS * leaves.columns_of_leaf * STRIP].fill(0);
         let scales = leaves.scales.chunks_exact(planes * planes);
-        for ((input, maps), scaled) in leaves.inputs.iter().zip(scales).zip(scaled.chunks_exact_mut(STRIP)) {
+        for ((input, maps), scaled) in leaves.inputs.strings.iter().zip(scales).zip(scaled.chunks_exact_mut(STRIP)) {
             let input = if input.is_empty() { input } else { &input[leaves.columns.clone()] };
             for (scaled, bytes) in scaled.chunks_exact_mut(planes).zip(input.chunks_exact(planes)) {
                 for (scaled, maps) in scaled.iter_mut().zip(maps.chunks_exact(planes)) {

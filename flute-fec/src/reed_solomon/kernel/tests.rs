@@ -182,7 +182,7 @@ impl WithKernel for Halved {
         let maps: Vec<_> = (0..pairs).map(|_| [map(), map()]).collect();
         let ends: Vec<_> = (0..PARTS * maps_of_string).map(|_| [map(), map()]).collect();
         let leaves = Leaves {
-            inputs: &inputs,
+            inputs: Strings::new(&inputs, start + len),
             scales: &scales,
             size,
             columns_of_leaf,
@@ -267,4 +267,12 @@ fn names_are_distinct() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), Kernel::available().count());
+}
+
+#[test]
+fn strings_are_long_enough_or_empty() {
+    let strings = [&[1, 2, 3][..], &[], &[1, 2]];
+    let (first, others) = Strings::new(&strings, 2).split(2);
+    assert_eq!((first.count(), others.count(), others.split(2).1.count()), (2, 1, 0));
+    assert!(std::panic::catch_unwind(|| Strings::new(&strings, 3)).is_err());
 }

@@ -304,7 +304,8 @@ unsafe fn whole<L: Lanes, const TWO: bool, const R: usize, const C: usize>(
 /// Computes `C` units of columns of `R` output planes; where `PARTIAL`, the first `len` bytes of one unit.
 ///
 /// # Safety
-/// As [`columns`]; an input has `T` starts, or any number where that is 0; inputs and outputs have `len` bytes from `at` on, which without `PARTIAL` are `C` units.
+/// As [`columns`]; an input has `T` starts, or any number where that is 0; inputs and outputs have `len` bytes from `at`
+/// on, which without `PARTIAL` are `C` units.
 #[inline(always)]
 unsafe fn tile<L: Lanes, const TWO: bool, const R: usize, const C: usize, const T: usize, const PARTIAL: bool>(
     rows: &Rows<'_, L>,
