@@ -128,12 +128,21 @@ impl Field {
             logarithms
         });
         self.transform(weights);
+        // No division: 2^m = 1 modulo q − 1, so what is above bit m counts as much below.
+        let (m, mask, order) = (self.m, i64::from(self.order), self.order as i32);
+        let fold = |sum: i64| (sum & mask) + (sum >> m);
         for (weight, &factor) in weights.iter_mut().zip(transformed) {
-            let product = i64::from(*weight) * i64::from(factor);
-            *weight = product.rem_euclid(self.order.into()) as i32;
+            *weight = fold(fold(i64::from(*weight) * i64::from(factor))) as i32;
         }
         self.transform(weights);
-        weights.iter_mut().for_each(|sum| *sum = sum.rem_euclid(self.order as i32));
+        // What was folded is from −1 to q + 1.
+        for sum in weights {
+            if *sum < 0 {
+                *sum += order;
+            } else if *sum >= order {
+                *sum -= order;
+            }
+        }
     }
 
     /// About how many logarithms are looked up in the time of a [convolution](Self::convolve_logarithms).
@@ -141,10 +150,9 @@ impl Field {
         self.m as usize * self.logarithms.len()
     }
 
-    /// The Walsh-Hadamard transform modulo q − 1.
+    /// The Walsh-Hadamard transform modulo q − 1, of values of which it leaves −1 to q + 1.
     fn transform(&self, values: &mut [i32]) {
         let (m, mask) = (self.m, self.order as i32);
-        // 2^m = 1, so what is above bit m counts as much below.
         let fold = |sum: i32| (sum & mask) + (sum >> m);
         for bit in 0..m {
             for pair in values.chunks_exact_mut(2 << bit) {
