@@ -131,7 +131,7 @@ impl<K: SumOfProducts> Decoder<K> {
         self.multiplier.pool().with(|scratch| {
             let Scratch { group, spread: [elements, products], inputs: strings, outputs: results, .. } = scratch;
             match self.multiplier.layout() {
-                Layout::Direct(_) => self.multiplier.multiply(matrix, inputs, columns, outputs, group),
+                Layout::Direct(_) => self.multiplier.multiply(matrix, inputs, columns, outputs, false, group),
                 layout @ Layout::Packed { m } => {
                     let len = layout.spread_len(columns.len());
                     let elements = elements.get(inputs.len() * len);
@@ -142,7 +142,7 @@ impl<K: SumOfProducts> Decoder<K> {
                     let (mut inputs, mut rows) = (strings.take(), results.take());
                     inputs.extend(elements.chunks_exact(len));
                     rows.extend(products.chunks_exact_mut(len));
-                    self.multiplier.multiply(matrix, &inputs, 0..len, &mut rows, group);
+                    self.multiplier.multiply(matrix, &inputs, 0..len, &mut rows, false, group);
                     strings.put(inputs);
                     results.put(rows);
                     for (elements, output) in products.chunks_exact(len).zip(outputs) {
@@ -156,16 +156,17 @@ impl<K: SumOfProducts> Decoder<K> {
     /// Whether it is faster to encode first, where `columns` of the `missing` symbols are computed from `repair` ones.
     fn encodes_first(&self, missing: &[u32], repair: &[u32], columns: usize) -> bool {
         let (k, e, columns) = (u64::from(self.geometry.k), missing.len() as u64, columns as u64);
-        let mut covered = 0;
+        let mut alone = repair.len();
         let mut cost = e * e * (columns + BYTES_PER_MAP);
         for chunk in self.chunks.iter() {
             let rows = self.rows_of(chunk.first..chunk.end(), repair).len();
             if rows > 0 {
-                covered += rows;
+                alone -= rows;
                 cost += chunk.cost(self.geometry.k) * columns;
             }
         }
-        covered == repair.len() && cost < e * k * (columns + BYTES_PER_MAP)
+        cost += alone as u64 * (k - e) * (columns + BYTES_PER_MAP);
+        cost < e * k * (columns + BYTES_PER_MAP)
     }
 
     /// Those of `repair`, in ascending order, that are some rows of the generator matrix.
@@ -186,16 +187,17 @@ impl<K: SumOfProducts> Decoder<K> {
         outputs: &mut [&mut [u8]],
         scratch: Solving<'a, '_, K::Map>,
     ) {
-        let Solving { group, matrix, chunk: lines, symbols } = scratch;
+        let Solving { group, matrix, chunk, symbols } = scratch;
         if self.encodes_first(missing, repair, columns) {
+            let scratch = Solving { group: &mut *group, matrix: &mut *matrix, chunk, symbols };
+            self.subtract(repair, inputs, columns, scratch);
             self.geometry.solving(matrix, missing, repair);
-            self.subtract(repair, inputs, columns, lines, symbols);
         } else {
             self.geometry.decoding(matrix, missing, repair);
             inputs.retain(|input| !input.is_empty());
         }
         let matrix = Matrix::Interpolation { matrix, first_row: 0 };
-        self.multiplier.multiply(&matrix, inputs, 0..columns, outputs, group);
+        self.multiplier.multiply(&matrix, inputs, 0..columns, outputs, false, group);
     }
 }
 
@@ -215,9 +217,9 @@ impl<K: SumOfProducts> Decoder<K> {
         repair: &[u32],
         inputs: &mut Vec<&'a [u8]>,
         columns: usize,
-        lines: &mut Lines,
-        symbols: &'a mut Lines,
+        scratch: Solving<'a, '_, K::Map>,
     ) {
+        let Solving { group, matrix, chunk: lines, symbols } = scratch;
         let k = self.geometry.k;
         let stride = columns.next_multiple_of(LINE);
         let touched = || {
@@ -225,7 +227,10 @@ impl<K: SumOfProducts> Decoder<K> {
             let used = chunks.map(|(index, chunk)| (index, chunk, self.rows_of(chunk.first..chunk.end(), repair)));
             used.filter(|(_, _, used)| !used.is_empty())
         };
-        let bytes = symbols.get(touched().map(|(_, chunk, _)| chunk.rows as usize * stride).sum());
+        // The chunks follow each other, so the rows of none are the last ones.
+        let alone = &repair[touched().map(|(_, _, used)| used.len()).sum()..];
+        let rows = touched().map(|(_, chunk, _)| chunk.rows as usize).sum::<usize>() + alone.len();
+        let bytes = symbols.get(rows * stride);
         let mut rest = &mut *bytes;
         let mut next = k as usize;
         for (index, chunk, used) in touched() {
@@ -241,6 +246,21 @@ impl<K: SumOfProducts> Decoder<K> {
             next += used.len();
             rest = tail;
         }
+        for (row, received) in rest.chunks_exact_mut(stride).zip(&inputs[next..]) {
+            row[..columns].copy_from_slice(&received[..columns]);
+        }
+        let present = (0..k).filter(|&esi| !inputs[esi as usize].is_empty());
+        self.geometry.encoding(matrix, present, alone.iter().copied());
+        inputs.truncate(k as usize);
+        inputs.retain(|input| !input.is_empty());
+        for (index, rows) in rest.chunks_mut(MAX_ROWS * stride).enumerate() {
+            let count = rows.len() / stride;
+            let mut rows = rows.chunks_exact_mut(stride);
+            let mut results: [&mut [u8]; MAX_ROWS] = std::array::from_fn(|_| rows.next().unwrap_or_default());
+            let matrix = Matrix::Interpolation { matrix, first_row: index * MAX_ROWS };
+            self.multiplier.multiply(&matrix, inputs, 0..columns, &mut results[..count], true, group);
+        }
+
         inputs.clear();
         let mut rest = &*bytes;
         for (_, chunk, used) in touched() {
@@ -248,6 +268,7 @@ impl<K: SumOfProducts> Decoder<K> {
             inputs.extend(used.iter().map(|esi| &rows[(esi - k - chunk.first) as usize * stride..][..columns]));
             rest = tail;
         }
+        inputs.extend(rest.chunks_exact(stride).map(|row| &row[..columns]));
     }
 
     /// Decodes what was checked: `repair` lists what there is.

@@ -64,10 +64,10 @@ impl<K: SumOfProducts> Encoder<K> {
             let rows = self.multiplier.group_rows() as u32;
             let first = index as u32 * rows;
             let count = rows.min(self.max_repair_symbols - first);
-            let mut matrix = Interpolation::default();
-            self.geometry.encoding(&mut matrix, self.geometry.k + first, count);
+            let (k, mut matrix) = (self.geometry.k, Interpolation::default());
+            self.geometry.encoding(&mut matrix, 0..k, k + first..k + first + count);
             let mut group = Group::EMPTY;
-            self.multiplier.fill(&mut group, &matrix, 0..count as usize, 0..self.geometry.k as usize);
+            self.multiplier.fill(&mut group, &matrix, 0..count as usize, 0..k as usize);
             group
         })
     }
@@ -114,11 +114,12 @@ impl<K: SumOfProducts> Encoder<K> {
         }
         if (first_repair + count) as usize <= self.groups.len() * self.multiplier.group_rows() {
             let kept = Matrix::Kept { group: &|index| self.group(index), first_row: first_repair as usize };
-            self.multiplier.multiply(&kept, inputs, columns, outputs, made);
+            self.multiplier.multiply(&kept, inputs, columns, outputs, false, made);
         } else {
-            self.geometry.encoding(matrix, self.geometry.k + first_repair, count);
+            let (k, first) = (self.geometry.k, self.geometry.k + first_repair);
+            self.geometry.encoding(matrix, 0..k, first..first + count);
             let matrix = Matrix::Interpolation { matrix, first_row: 0 };
-            self.multiplier.multiply(&matrix, inputs, columns, outputs, made);
+            self.multiplier.multiply(&matrix, inputs, columns, outputs, false, made);
         }
     }
 

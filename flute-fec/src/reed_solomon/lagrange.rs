@@ -92,14 +92,19 @@ impl Geometry {
         )
     }
 
-    /// Makes the matrix from the source symbols to the repair symbols from encoding symbol ID `first` on.
-    pub(super) fn encoding(&self, matrix: &mut Interpolation, first: u32, count: u32) {
+    /// Makes the matrix from some source symbols to some repair symbols.
+    pub(super) fn encoding(
+        &self,
+        matrix: &mut Interpolation,
+        source: impl Iterator<Item = u32>,
+        repair: impl Iterator<Item = u32>,
+    ) {
         let column = |esi| Node { point: self.point(esi), log: self.field.sub(0, self.derivative_log(esi)) };
         let row = |esi| Node { point: self.point(esi), log: self.value_log(esi) };
         matrix.columns.clear();
-        matrix.columns.extend((0..self.k).map(column));
+        matrix.columns.extend(source.map(column));
         matrix.rows.clear();
-        matrix.rows.extend((first..first + count).map(row));
+        matrix.rows.extend(repair.map(row));
     }
 
     /// Makes the matrix from the source symbols that are not `missing`, in ascending order, and then the `repair`
@@ -238,7 +243,7 @@ mod tests {
 
     fn column(geometry: &Geometry, esi: u32) -> Vec<u16> {
         let mut matrix = Interpolation::default();
-        geometry.encoding(&mut matrix, esi, 1);
+        geometry.encoding(&mut matrix, 0..geometry.k, esi..esi + 1);
         coefficients(geometry.field, &matrix, 0)
     }
 
@@ -263,7 +268,7 @@ mod tests {
                     let geometry = geometry(m, points, k);
                     let count = field.order() - k;
                     let mut matrix = Interpolation::default();
-                    geometry.encoding(&mut matrix, k, count);
+                    geometry.encoding(&mut matrix, 0..k, k..k + count);
                     let power = |esi, exponent| (0..exponent).fold(1, |p, _| field.multiply(p, geometry.point(esi)));
                     for row in [0, count / 2, count.saturating_sub(1)].into_iter().filter(|&row| row < count) {
                         let coefficients = coefficients(field, &matrix, row as usize);

@@ -137,7 +137,7 @@ impl<K: SumOfProducts> Multiplier<K> {
         }
     }
 
-    /// Sets `columns` of `outputs` to those of the product of rows of a matrix with `inputs`.
+    /// Sets `columns` of `outputs` to those of the product of rows of a matrix with `inputs`, or adds them.
     ///
     /// The inputs are taken in blocks, so that those of a block, and the maps of one group for it, stay in the cache
     /// however many inputs and outputs there are. `made` is memory for a group.
@@ -147,6 +147,7 @@ impl<K: SumOfProducts> Multiplier<K> {
         inputs: &[&[u8]],
         columns: Range<usize>,
         outputs: &mut [&mut [u8]],
+        is_added: bool,
         made: &mut Group<K::Map>,
     ) {
         let (planes, rows) = (self.layout.planes(), self.group_rows());
@@ -179,7 +180,7 @@ impl<K: SumOfProducts> Multiplier<K> {
                     inputs: block,
                     planes,
                     columns: columns.clone(),
-                    is_added: index > 0,
+                    is_added: is_added || index > 0,
                 };
                 self.kernel.compute(&product, head);
                 row += head.len();

@@ -230,6 +230,20 @@ fn chunks_are_rows_of_the_matrix() {
     }
 }
 
+/// Decoding by encoding first, where some of the repair symbols used are in no chunk.
+#[test]
+fn repair_symbols_outside_chunks_decode() {
+    for (m, k, n, symbol_size, group_rows) in [(8, 200, 236, 131, 8), (11, 140, 180, 154, 4), (16, 500, 600, 66, 4)] {
+        let rows: u32 = Chunk::cut(k, n - k, group_rows).map(|chunk| chunk.rows).sum();
+        assert!(rows > 0 && rows < n - k, "{rows} of {}", n - k);
+        for kernel in [Kernel::chosen(), Kernel::Scalar] {
+            for lost in [rows, rows + 1, n - k] {
+                round_trip(kernel, &shape(m, k, n, symbol_size), lost.min(k) as usize, u64::from(lost));
+            }
+        }
+    }
+}
+
 #[test]
 fn long_blocks_of_the_largest_field() {
     for points in [Points::Rizzo, Points::Literal] {

@@ -110,7 +110,7 @@ mod tests {
                 let field = Field::get(m).unwrap();
                 let geometry = Geometry { field, points, k };
                 let mut matrix = Interpolation::default();
-                geometry.encoding(&mut matrix, k, n - k);
+                geometry.encoding(&mut matrix, 0..k, k..n);
                 for (row, repair) in (k..n).enumerate() {
                     let coefficients = matrix.part(row..row + 1, 0..k as usize);
                     for (source, column) in (0..k).zip(coefficients) {
