@@ -47,8 +47,8 @@ pub(crate) fn partition(code: Code, symbol_size: u16, symbols: u64) -> Result<Pa
 
 /// The parameters for an object: B by RFC 5510 §6.1 and max_n by §6.2.
 ///
-/// The symbol size is rounded down to whole elements. A block length that is asked for is kept, or refused. The default one grows where the object would have more blocks
-/// than packets can number.
+/// The symbol size is rounded down to whole elements. A block length that is asked for is kept, or refused. The default
+/// one grows where the object would have more blocks than packets can number.
 pub(crate) fn derive(wanted: &Wanted) -> Result<Parameters, ParameterError> {
     let Scheme::ReedSolomon { m, points, byte_order } = wanted.scheme else {
         return Err(ParameterError::Unsupported(wanted.scheme));
