@@ -26,8 +26,8 @@ pub(super) const KNOWN_OVERHEAD: u64 = 512;
 pub(super) struct Incoming {
     pub(super) object: Object,
     pub(super) encoding: ContentEncoding,
-    /// Its ID was that of another instance, which has not expired.
-    pub(super) reused_id: bool,
+    /// The place of another instance, which has not expired, that had its ID.
+    pub(super) replaces: Option<u64>,
 }
 
 /// An FDT Instance that has been read.
@@ -36,6 +36,8 @@ struct Known {
     /// As it was received, to compare its packets with; dropped when memory is short.
     object: Option<Box<Object>>,
     oti: Oti,
+    /// Its place in the order of all, if it could be read.
+    order: Option<u64>,
     expires: Time,
     serial: u64,
 }
@@ -106,11 +108,11 @@ impl Instances {
         id: u32,
         object: Object,
         encoding: ContentEncoding,
-        reused_id: bool,
+        replaces: Option<u64>,
         budget: &mut Budget,
     ) -> bool {
         let full = self.incoming.len() >= MAX_INCOMING && self.shed_incoming(budget);
-        self.incoming.insert(id, Incoming { object, encoding, reused_id });
+        self.incoming.insert(id, Incoming { object, encoding, replaces });
         self.incoming_by_age.push_back(id);
         full
     }
@@ -157,33 +159,41 @@ impl Instances {
     /// Remembers an instance that has been read, of at most `max`. `true` if another was forgotten for it.
     ///
     /// Its object stays charged; [`KNOWN_OVERHEAD`] has been charged by the caller.
-    pub(super) fn remember(&mut self, id: u32, object: Object, expires: Time, max: usize, budget: &mut Budget) -> bool {
+    pub(super) fn remember(
+        &mut self,
+        id: u32,
+        object: Object,
+        order: Option<u64>,
+        expires: Time,
+        max: usize,
+        budget: &mut Budget,
+    ) -> bool {
         self.forget(id, budget);
         let full = self.known.len() >= max && self.shed_known(budget);
         let serial = self.serial();
         let oti = object.oti().clone();
-        self.known.insert(id, Known { object: Some(Box::new(object)), oti, expires, serial });
+        self.known.insert(id, Known { object: Some(Box::new(object)), oti, order, expires, serial });
         self.known_by_age.push_back((serial, id));
         full
     }
 
-    /// Forgets an instance that has been read, or is being read.
-    pub(super) fn forget(&mut self, id: u32, budget: &mut Budget) {
+    /// Forgets an instance that has been read, or is being read. Returns its place in the order of all.
+    pub(super) fn forget(&mut self, id: u32, budget: &mut Budget) -> Option<u64> {
         if let Some(index) = self.readings.iter().position(|reading| reading.id == id)
             && let Some(reading) = self.readings.remove(index)
         {
             reading.discard(budget);
         }
-        if let Some(known) = self.known.remove(&id) {
-            budget.release(KNOWN_OVERHEAD);
-            if let Some(object) = known.object {
-                object.discard(budget);
-            }
-            if self.known_by_age.len() > 2 * self.known.len() + 16 {
-                let known = &self.known;
-                self.known_by_age.retain(|(serial, id)| known.get(id).is_some_and(|known| known.serial == *serial));
-            }
+        let forgotten = self.known.remove(&id)?;
+        budget.release(KNOWN_OVERHEAD);
+        if let Some(object) = forgotten.object {
+            object.discard(budget);
         }
+        if self.known_by_age.len() > 2 * self.known.len() + 16 {
+            let known = &self.known;
+            self.known_by_age.retain(|(serial, id)| known.get(id).is_some_and(|known| known.serial == *serial));
+        }
+        forgotten.order
     }
 
     /// Forgets the instance if it has expired.
@@ -231,9 +241,10 @@ impl Instances {
     /// The place of an instance in the order of all: a larger number is newer.
     ///
     /// IDs count up and wrap at 20 bits (RFC 6726 §3.4.1), and instances may come late and out of order. But a sender
-    /// that is restarted begins at 0: an ID that is used again, or one that went back while the expiry went on, is newer
-    /// than all before.
-    pub(super) fn place(&mut self, id: u32, expires: Time, reused_id: bool) -> u64 {
+    /// that is restarted begins at 0: an ID that went back while the expiry went on is newer than all before; and so is one
+    /// that is used again, unless it is only a late one of a sender whose restart has been noticed: then its place is
+    /// after that of the instance that it `replaces`.
+    pub(super) fn place(&mut self, id: u32, expires: Time, replaces: Option<u64>) -> u64 {
         let Some(newest) = self.newest else {
             let order = IDS + u64::from(id);
             self.newest = Some(Newest { id, order, expires });
@@ -241,8 +252,9 @@ impl Instances {
         };
         // The difference of two 20-bit numbers, as a signed one.
         let ahead = (id.wrapping_sub(newest.id) << 12) as i32 >> 12;
-        let restarted = reused_id || ahead < 0 && expires > newest.expires;
-        let order = if restarted { newest.order + IDS } else { newest.order.saturating_add_signed(ahead.into()) };
+        let order = newest.order.saturating_add_signed(ahead.into());
+        let restarted = replaces.is_some_and(|replaced| order <= replaced) || ahead < 0 && expires > newest.expires;
+        let order = if restarted { newest.order + IDS } else { order };
         if order >= newest.order {
             self.newest = Some(Newest { id, order, expires });
         }
@@ -273,9 +285,9 @@ mod tests {
     #[test]
     fn instances_are_ordered_across_the_wrap() {
         let mut instances = Instances::default();
-        let last = instances.place((1 << 20) - 1, at(100), false);
-        let wrapped = instances.place(0, at(110), false);
-        let late = instances.place((1 << 20) - 2, at(90), false);
+        let last = instances.place((1 << 20) - 1, at(100), None);
+        let wrapped = instances.place(0, at(110), None);
+        let late = instances.place((1 << 20) - 2, at(90), None);
         assert!(late < last && last < wrapped);
         assert!(instances.is_newest(wrapped) && !instances.is_newest(late));
     }
@@ -283,11 +295,22 @@ mod tests {
     #[test]
     fn a_restarted_sender_is_newer_than_its_past() {
         let mut instances = Instances::default();
-        let before = instances.place(40, at(100), false);
-        let late = instances.place(39, at(100), false);
-        let restarted = instances.place(0, at(200), false);
+        let before = instances.place(40, at(100), None);
+        let late = instances.place(39, at(100), None);
+        let restarted = instances.place(0, at(200), None);
         assert!(late < before && before < restarted);
-        let again = instances.place(0, at(150), true);
+        let again = instances.place(0, at(150), Some(restarted));
         assert!(restarted < again);
+    }
+
+    #[test]
+    fn instances_of_a_restarted_sender_come_late() {
+        let mut instances = Instances::default();
+        let before = [0, 1, 2].map(|id| instances.place(id, at(100), None));
+        let two = instances.place(2, at(100), Some(before[2]));
+        let zero = instances.place(0, at(100), Some(before[0]));
+        let one = instances.place(1, at(100), Some(before[1]));
+        assert!(before[2] < zero && zero < one && one < two);
+        assert!(instances.is_newest(two));
     }
 }

@@ -19,8 +19,8 @@ use crate::work::Work;
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) id: u32,
-    /// Its ID was that of another instance, which has not expired.
-    pub(super) reused_id: bool,
+    /// The place of another instance, which has not expired, that had its ID.
+    pub(super) replaces: Option<u64>,
     /// As it was received; in memory, and charged.
     pub(super) object: Object,
     document: Document,
@@ -63,7 +63,7 @@ pub(super) enum Unreadable {
 impl Reading {
     /// Begins to read an instance all symbols of which are there.
     pub(super) fn new(id: u32, incoming: Incoming, limits: &Limits) -> Self {
-        let Incoming { object, encoding, reused_id } = incoming;
+        let Incoming { object, encoding, replaces } = incoming;
         let document = if encoding == ContentEncoding::Null {
             Document::Object
         } else {
@@ -71,7 +71,7 @@ impl Reading {
             Document::Encoded(Box::new(Decoding::new(encoding, Output::new(None, None, None), limits)), 0)
         };
         let (reader, files) = (InstanceReader::default(), VecDeque::new());
-        Self { id, reused_id, object, document, reader, files, charged: 0 }
+        Self { id, replaces, object, document, reader, files, charged: 0 }
     }
 
     /// Goes on until the instance is read, or the work is done: `None` then.

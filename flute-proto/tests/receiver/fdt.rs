@@ -324,3 +324,24 @@ fn long_instance() {
     assert_eq!(harness.take(), [object]);
     assert_eq!(harness.stats().fdt_instances, 1);
 }
+
+/// The FDT Instances of a sender that has been restarted overtake each other: both have IDs that were used before, and
+/// the order of their IDs is still that of the versions of a file.
+#[test]
+fn instances_of_a_restarted_sender_out_of_order() {
+    let style = Style::default();
+    let mut harness = Harness::default();
+    for (life, order) in [(0, [0, 1]), (1, [1, 0]), (2, [0, 1]), (3, [1, 0])] {
+        let versions = [0, 1].map(|version| content(3000 + 100 * life + version, 1));
+        let otis = [0, 1].map(|version: usize| no_code(versions[version].len() as u64, 1000, 16));
+        for version in order {
+            let xml = instance("", &[file(1 + version as u128, "a", &otis[version], "")]);
+            harness.push_all(&style.fdt(version as u32, &xml));
+        }
+        for version in [0, 1] {
+            harness.push_all(&style.object(1 + version as u128, &otis[version], &versions[version]));
+        }
+        assert_eq!(harness.take(), versions, "life {life}");
+    }
+    assert_eq!(harness.failures(), []);
+}

@@ -81,12 +81,12 @@ impl Session {
         }
         self.stats.unusable += 1;
         // Its repetitions need not be read to know that it is wrong.
-        self.remember(reading.id, reading.object, cx.now + ASSUMED_LIFETIME, cx);
+        self.remember(reading.id, reading.object, None, cx.now + ASSUMED_LIFETIME, cx);
     }
 
     /// Begins to draw the conclusions of an instance.
     fn interpret(&mut self, reading: Reading, read: Read, cx: &mut Context<'_>) {
-        let Reading { id, reused_id, object, .. } = reading;
+        let Reading { id, replaces, object, .. } = reading;
         let Read { parsed, files, charged } = read;
         let instance = parsed.instance;
         let Some(validity) = self.validity(instance.expires, cx.now) else {
@@ -97,8 +97,8 @@ impl Session {
             return;
         };
         let past = if self.is_closed() { self.reopen(cx) } else { Vec::new() };
-        let order = self.instances.place(id, validity.expires, reused_id);
-        self.remember(id, object, validity.expires, cx);
+        let order = self.instances.place(id, validity.expires, replaces);
+        self.remember(id, object, Some(order), validity.expires, cx);
         self.stats.fdt_instances += 1;
         self.complete_announced |= instance.complete;
         cx.events.push_back(Event::Fdt {
@@ -156,13 +156,13 @@ impl Session {
         None
     }
 
-    fn remember(&mut self, id: u32, object: Object, expires: Time, cx: &mut Context<'_>) {
+    fn remember(&mut self, id: u32, object: Object, order: Option<u64>, expires: Time, cx: &mut Context<'_>) {
         if self.budget.charge(KNOWN_OVERHEAD).is_err() {
             object.discard(&mut self.budget);
             return;
         }
         let max = cx.config.limits.max_fdt_instances;
-        if self.instances.remember(id, object, expires, max, &mut self.budget) {
+        if self.instances.remember(id, object, order, expires, max, &mut self.budget) {
             self.drop_for(Limit::FdtInstances, 0, cx);
         }
         self.schedule(expires, Timer::Instance(id));

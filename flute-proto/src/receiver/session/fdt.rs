@@ -38,24 +38,22 @@ impl Session {
             return self.keep(Key::Instance(id), packet, payload, cx);
         };
         let relation = self.instances.relation(id, from_packet.as_ref(), payload);
-        match relation {
+        let replaces = match relation {
             Relation::Repeated => {
                 self.stats.duplicates += 1;
                 return;
             }
             // An ID is used again before its instance expired: an error (RFC 6726 §3.4.1), or a restarted sender.
             Relation::Other => self.instances.forget(id, &mut self.budget),
-            Relation::Unknown => {}
-        }
+            Relation::Unknown => None,
+        };
         if let Some(incoming) = self.instances.incoming(id) {
             let object = &incoming.object;
             if *object.oti() != oti || object.differs(payload) {
                 self.drop_incoming(id);
             }
         }
-        if self.instances.incoming(id).is_none()
-            && !self.begin_instance(id, oti, packet, relation == Relation::Other, cx)
-        {
+        if self.instances.incoming(id).is_none() && !self.begin_instance(id, oti, packet, replaces, cx) {
             return;
         }
         self.begin_early(Key::Instance(id), cx);
@@ -74,7 +72,7 @@ impl Session {
         id: u32,
         oti: Oti,
         packet: &Packet<'_>,
-        reused_id: bool,
+        replaces: Option<u64>,
         cx: &mut Context<'_>,
     ) -> bool {
         // EXT_CENC of an encoding that is not known: the instance cannot be read.
@@ -95,7 +93,7 @@ impl Session {
         }
         match object {
             Ok(object) => {
-                if self.instances.begin(id, object, encoding, reused_id, &mut self.budget) {
+                if self.instances.begin(id, object, encoding, replaces, &mut self.budget) {
                     self.drop_for(Limit::FdtInstances, 1, cx);
                 }
                 true
