@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MPL-2.0
 # Installs what is missing and runs every test of the project, formatting and lints included.
 #
-#   tests/run.sh [--long]      --long: ten minutes of fuzzing per target instead of five seconds
+#   tests/run.sh [--long]      --long: ten minutes of fuzzing per target instead of five seconds, and the soak test for
+#                              a minute instead of ten seconds
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,6 +34,7 @@ cargo clippy --package gst-plugin-flute --all-features --all-targets -- -D warni
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
 step "Tests"
+if [ "$long" = 1 ]; then export FLUTE_SOAK_SECONDS=60; fi
 cargo test --workspace
 
 step "Fuzzing"
