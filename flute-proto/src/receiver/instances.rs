@@ -18,6 +18,8 @@ const MAX_INCOMING: usize = 64;
 const MAX_READINGS: usize = 16;
 /// FDT Instance IDs (RFC 6726 §3.4.1).
 const IDS: u64 = 1 << 20;
+/// Instances by which one that was published before may come after them.
+const LATE: i32 = 4;
 /// What an instance that has been read costs besides its bytes: its places in tables.
 pub(super) const KNOWN_OVERHEAD: u64 = 512;
 
@@ -242,8 +244,8 @@ impl Instances {
     ///
     /// IDs count up and wrap at 20 bits (RFC 6726 §3.4.1), and instances may come late and out of order. But a sender
     /// that is restarted begins at 0: an ID that went back while the expiry went on is newer than all before; and so is one
-    /// that is used again, unless it is only a late one of a sender whose restart has been noticed: then its place is
-    /// after that of the instance that it `replaces`.
+    /// that is used again, unless it is but a late one of a sender whose restart has been noticed by another: then it is
+    /// hardly behind, and its place is after that of the instance that it `replaces`.
     pub(super) fn place(&mut self, id: u32, expires: Time, replaces: Option<u64>) -> u64 {
         let Some(newest) = self.newest else {
             let order = IDS + u64::from(id);
@@ -253,7 +255,8 @@ impl Instances {
         // The difference of two 20-bit numbers, as a signed one.
         let ahead = (id.wrapping_sub(newest.id) << 12) as i32 >> 12;
         let order = newest.order.saturating_add_signed(ahead.into());
-        let restarted = replaces.is_some_and(|replaced| order <= replaced) || ahead < 0 && expires > newest.expires;
+        let is_late = |replaced| ahead >= -LATE && order > replaced;
+        let restarted = replaces.is_some_and(|replaced| !is_late(replaced)) || ahead < 0 && expires > newest.expires;
         let order = if restarted { newest.order + IDS } else { order };
         if order >= newest.order {
             self.newest = Some(Newest { id, order, expires });
@@ -312,5 +315,11 @@ mod tests {
         let one = instances.place(1, at(100), Some(before[1]));
         assert!(before[2] < zero && zero < one && one < two);
         assert!(instances.is_newest(two));
+        for id in 3..8 {
+            instances.place(id, at(100), None);
+        }
+        // What it replaces is not the last of its ID, which was lost; but nothing is that late.
+        let again = instances.place(1, at(100), Some(before[1]));
+        assert!(instances.is_newest(again));
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Tracked {
     pub(super) reception: Reception,
     /// That the object failed has been reported, and no news since.
     pub(super) failure_reported: bool,
+    /// The object that is described has been delivered.
+    pub(super) delivered: bool,
     /// What is charged for the description and for what is remembered of a completed object.
     pub(super) charged: u64,
 }
@@ -61,7 +63,13 @@ pub(super) struct Receiving {
 impl Tracked {
     /// Nothing is known yet.
     pub(super) fn new() -> Self {
-        Self { description: None, reception: Reception::Waiting { refused: None }, failure_reported: false, charged: 0 }
+        Self {
+            description: None,
+            reception: Reception::Waiting { refused: None },
+            failure_reported: false,
+            delivered: false,
+            charged: 0,
+        }
     }
 
     /// Whether it is being received and described.

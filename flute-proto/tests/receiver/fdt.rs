@@ -345,3 +345,22 @@ fn instances_of_a_restarted_sender_out_of_order() {
     }
     assert_eq!(harness.failures(), []);
 }
+
+/// The TOI of an object that was delivered stands for another: the packets that came before its description do not make
+/// the old one a lost one.
+#[test]
+fn a_delivered_object_is_not_lost_with_its_toi() {
+    let style = Style::default();
+    let (old, new) = (content(3000, 1), content(3001, 2));
+    let (old_oti, new_oti) = (no_code(3000, 1000, 16), no_code(3001, 1000, 16));
+    let mut harness = Harness::default();
+    harness.push_all(&style.fdt(0, &instance("", &[file(1, "old", &old_oti, "")])));
+    harness.push_all(&style.object(1, &old_oti, &old));
+    assert!(harness.take() == [old]);
+    harness.push_all(&style.object(1, &new_oti, &new)[..2]);
+    harness.push_all(&style.fdt(1, &instance("", &[file(1, "new", &new_oti, "")])));
+    harness.push_all(&style.object(1, &new_oti, &new));
+    assert!(harness.take() == [new]);
+    harness.finish();
+    assert_eq!(harness.failures(), []);
+}

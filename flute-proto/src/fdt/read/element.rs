@@ -81,10 +81,15 @@ impl<'i> Elements<'i> {
     /// The next event.
     pub(super) fn next(&mut self) -> Result<Event<'i>, FdtError> {
         self.events += 1;
-        self.reader.read_event().map_err(|error| match error {
+        let event = self.reader.read_event().map_err(|error| match error {
             quick_xml::Error::Syntax(_) if self.window.is_cut => self.too_long(),
             error => self.wrong(&error.to_string()),
-        })
+        })?;
+        // XML does not have it (XML 1.0 §2.2), and at it the strings of others end.
+        if event.contains('\0') {
+            return Err(self.wrong("there is a character 0"));
+        }
+        Ok(event)
     }
 
     /// Something is not well-formed.

@@ -509,3 +509,15 @@ proptest! {
         let _ = FdtInstance::from_xml(&bytes, &ReadLimits::default());
     }
 }
+
+#[test]
+fn no_string_has_a_zero() {
+    for document in [
+        "<FDT-Instance Expires=\"1\"><File TOI=\"1\" Content-Location=\"a\0/../b\"/></FDT-Instance>",
+        "<FDT-Instance Expires=\"1\"><File TOI=\"1\" Content-Location=\"a\"><Group>g\0</Group></File></FDT-Instance>",
+    ] {
+        assert!(matches!(read(document), Err(FdtError::Xml { .. })), "{document:?}");
+    }
+    let reference = "<FDT-Instance Expires=\"1\"><File TOI=\"1\" Content-Location=\"a&#0;b\"/></FDT-Instance>";
+    assert!(read(reference).is_err() || read(reference).unwrap().instance.files.is_empty());
+}

@@ -227,6 +227,7 @@ impl Session {
         let Some(tracked) = self.objects.get_mut(&toi) else { return };
         tracked.charged = bytes;
         tracked.failure_reported = false;
+        tracked.delivered = false;
         let (location, expires) = (new.info.location().to_owned(), new.expires);
         let is_empty = new.is_empty();
         let encoding = new.encoding.clone();

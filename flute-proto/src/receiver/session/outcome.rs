@@ -85,6 +85,7 @@ impl Session {
         let marks = marks.filter(|_| self.budget.charge(bytes).is_ok());
         tracked.charged += if marks.is_some() { bytes } else { 0 };
         tracked.reception = Reception::Completed(marks);
+        tracked.delivered = true;
         self.completed.push_back(toi);
         if let Some(description) = &tracked.description {
             let location = description.info.location();
@@ -168,7 +169,8 @@ impl Session {
             }
             _ => (Vec::new(), reason),
         };
-        let reported = std::mem::replace(&mut tracked.failure_reported, true);
+        // What took the place of an object that had been delivered looked like a repetition of it until now.
+        let reported = std::mem::replace(&mut tracked.failure_reported, true) || superseded && tracked.delivered;
         if let Some(description) = description
             && !reported
         {
