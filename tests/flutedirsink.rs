@@ -3,11 +3,13 @@
 //! `flutedirsink` as an application meets it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
 use gst::prelude::*;
 use gstflute::object_meta::ObjectMeta;
+use rustix::fs::IFlags;
 
 fn init() {
     use std::sync::Once;
@@ -171,22 +173,132 @@ fn test_flutedirsink_refusals_say_why() {
     assert_eq!(scenario.warnings(), ["../x was not written: its Content-Location is refused: it leaves the folder"]);
 }
 
+/// What a file system tells apart is several files, and what it does not is one, the others being refused with the reason.
+#[test]
+fn test_flutedirsink_names_that_differ_by_case_or_unicode_form() {
+    let mut scenario = Scenario::new(&[]);
+    let names = ["name", "NAME", "\u{e9}", "e\u{301}", "%C3%A9"];
+    for name in names {
+        scenario.push(object(name, name.as_bytes()));
+    }
+    let refused = scenario.messages("flute-file-refused");
+    for structure in &refused {
+        assert!(structure.get::<&str>("reason").unwrap().contains("does not tell it from"), "{structure}");
+    }
+    assert_eq!(tree(&scenario.target()).len() + refused.len(), 4);
+    assert_eq!(scenario.read("name"), b"name");
+    // The last is the third, encoded.
+    assert_eq!(scenario.read("\u{e9}"), b"%C3%A9");
+}
+
+#[test]
+fn test_flutedirsink_long_names() {
+    let mut scenario = Scenario::new(&[]);
+    let longest = "n".repeat(255);
+    scenario.push(object(&format!("{longest}/{longest}"), b"fits"));
+    let encoded = "%6e".repeat(255);
+    scenario.push(object(&format!("encoded/{encoded}"), b"fits"));
+    for too_long in ["n".repeat(256), "\u{fc}".repeat(128), "n/".repeat(2047) + "n"] {
+        scenario.push(object(&too_long, b"evil"));
+    }
+    assert_eq!(tree(&scenario.target()), [format!("encoded/{longest}"), format!("{longest}/{longest}")]);
+    assert_eq!(scenario.counter("refused"), 3);
+}
+
+#[test]
+fn test_flutedirsink_files_and_folders_in_each_others_place() {
+    let mut scenario = Scenario::new(&[]);
+    for location in ["a/b", "a", "a/b/c", "a/b"] {
+        scenario.push(object(location, location.as_bytes()));
+    }
+    assert_eq!(tree(&scenario.target()), ["a/b"]);
+    assert_eq!(scenario.counter("refused"), 2);
+}
+
+/// A folder that nothing can be put into while this lives: not even by root, where the file system has such a flag.
+struct Sealed<'a>(&'a Path);
+
+impl<'a> Sealed<'a> {
+    fn new(folder: &'a Path) -> Option<Self> {
+        if rustix::process::geteuid().is_root() {
+            Self::set_flags(folder, IFlags::IMMUTABLE).ok()?;
+        } else {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o555)).ok()?;
+        }
+        Some(Self(folder))
+    }
+
+    fn set_flags(folder: &Path, flags: IFlags) -> rustix::io::Result<()> {
+        let folder = fs::File::open(folder).unwrap();
+        let others = rustix::fs::ioctl_getflags(&folder)? - IFlags::IMMUTABLE;
+        rustix::fs::ioctl_setflags(&folder, others | flags)
+    }
+}
+
+impl Drop for Sealed<'_> {
+    fn drop(&mut self) {
+        if rustix::process::geteuid().is_root() {
+            let _ = Self::set_flags(self.0, IFlags::empty());
+        } else {
+            let _ = fs::set_permissions(self.0, fs::Permissions::from_mode(0o755));
+        }
+    }
+}
+
+#[test]
+fn test_flutedirsink_without_permission() {
+    let mut scenario = Scenario::new(&[]);
+    scenario.push(object("x", b"good"));
+    scenario.push(object("folder/x", b"good"));
+    let target = scenario.target();
+    let Some(sealed) = Sealed::new(&target) else {
+        eprintln!("skipped: this file system does not keep root out");
+        return;
+    };
+    for location in ["x", "y", "new/x"] {
+        scenario.push(object(location, b"bad"));
+    }
+    let warnings = scenario.warnings();
+    assert_eq!(warnings.len(), 3);
+    for warning in &warnings {
+        assert!(warning.ends_with("no permission to write there"), "{warning}");
+    }
+    // A folder in it that is open is written into, and the pipeline goes on.
+    scenario.push(object("folder/x", b"new"));
+    assert_eq!((scenario.read("x"), scenario.read("folder/x")), (b"good".to_vec(), b"new".to_vec()));
+    drop(sealed);
+    scenario.push(object("y", b"new"));
+    assert_eq!(tree(&target), ["folder/x", "x", "y"]);
+}
+
 #[test]
 fn test_flutedirsink_links_inside_the_folder() {
     let mut scenario = Scenario::new(&[]);
     let outside = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(outside.path(), scenario.target().join("link")).unwrap();
+    fs::write(outside.path().join("file"), b"untouched").unwrap();
+    std::os::unix::fs::symlink(outside.path().join("file"), scenario.target().join("file")).unwrap();
+    std::os::unix::fs::symlink("..", scenario.target().join("up")).unwrap();
     scenario.push(object("link/x", b"evil"));
-    assert_eq!(scenario.counter("refused"), 1);
-    assert!(tree(outside.path()).is_empty());
+    scenario.push(object("up/x", b"evil"));
+    assert_eq!(scenario.counter("refused"), 2);
+    // A link in the place of the file gives way to it.
+    scenario.push(object("file", b"inside"));
+    assert!(scenario.target().join("file").symlink_metadata().unwrap().is_file());
+    assert_eq!(tree(outside.path()), ["file"]);
+    assert_eq!(fs::read(outside.path().join("file")).unwrap(), b"untouched");
 }
 
 #[test]
 fn test_flutedirsink_folder_removed_while_running() {
     let mut scenario = Scenario::new(&[]);
-    fs::remove_dir(scenario.target()).unwrap();
+    scenario.push(object("folder/x", b"0"));
+    fs::remove_dir_all(scenario.target()).unwrap();
     scenario.push(object("x", b"1"));
-    assert!(scenario.warnings()[0].contains("is not there"));
+    scenario.push(object("folder/x", b"1"));
+    let warnings = scenario.warnings();
+    assert_eq!(warnings.len(), 2);
+    assert!(warnings.iter().all(|warning| warning.contains("is not there")), "{warnings:?}");
     fs::create_dir(scenario.target()).unwrap();
     scenario.push(object("x", b"2"));
     assert_eq!(scenario.read("x"), b"2");
