@@ -20,7 +20,7 @@ CAPTURES = Path(os.environ.get("FLUTE_SHARED", ROOT.parent.parent / "shared")) /
 
 EXT_FTI, EXT_FDT, EXT_CENC = 64, 192, 193
 # Packets of a capture that one input of the target `receiver` has.
-PACKETS_OF_A_PLAY = 24
+PACKETS_OF_A_PLAY = 5
 
 
 def add(target, data):
