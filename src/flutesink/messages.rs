@@ -86,7 +86,12 @@ impl Reporter {
                 gst::debug!(CAT, obj = element, "Sending {location}, TOI {toi}");
             }
             SenderEvent::Progress { toi, location, sent, packets } => {
-                let is_first = self.in_progress.insert(toi);
+                let is_first = !self.in_progress.contains(&toi);
+                // Applications wait in PAUSED for what is in progress, and a transfer there waits for PLAYING.
+                if is_first && element.current_state() != gst::State::Playing {
+                    return;
+                }
+                self.in_progress.insert(toi);
                 let kind = if is_first { gst::ProgressType::Start } else { gst::ProgressType::Continue };
                 self.post_progress(kind, toi, &format!("{location}: {} %", sent * 100 / packets.max(1)));
             }

@@ -53,6 +53,11 @@ impl FluteSrc {
     }
 
     pub(super) fn post_progress(&self, type_: gst::ProgressType, object: &ObjectInfo, text: &str) {
+        // Applications wait in PAUSED for what is in progress, and an object there may wait for PLAYING.
+        let goes_on = matches!(type_, gst::ProgressType::Start | gst::ProgressType::Continue);
+        if goes_on && self.obj().current_state() != gst::State::Playing {
+            return;
+        }
         let code = format!("object-{}-{}", object.session.tsi, object.toi());
         let text = format!("{}: {text}", object.location());
         let message = gst::message::Progress::builder(type_, &code, &text).src(&*self.obj()).build();

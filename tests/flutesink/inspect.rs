@@ -10,7 +10,7 @@ use gst::prelude::*;
 use crate::{flutesink, init};
 
 /// A program of GStreamer that finds the plugin that was built for this test, and nothing that an earlier one left.
-fn gstreamer(program: &str, arguments: &[&str]) -> Output {
+fn gstreamer(program: &str, arguments: &[&str], debug: &str) -> Output {
     init();
     let tests = std::env::current_exe().unwrap();
     let plugin: PathBuf = tests.parent().unwrap().join("libgstflute.so");
@@ -22,7 +22,7 @@ fn gstreamer(program: &str, arguments: &[&str]) -> Output {
         .env("GST_REGISTRY", folder.path().join("registry.bin"))
         .env("G_DEBUG", "fatal-warnings")
         .env("GST_TRACERS", "leaks")
-        .env("GST_DEBUG", "GST_TRACER:7")
+        .env("GST_DEBUG", debug)
         .env("GST_DEBUG_NO_COLOR", "1")
         .output()
         .unwrap()
@@ -30,7 +30,7 @@ fn gstreamer(program: &str, arguments: &[&str]) -> Output {
 
 #[test]
 fn test_flutesink_inspect() {
-    let output = gstreamer("gst-inspect-1.0", &["flutesink"]);
+    let output = gstreamer("gst-inspect-1.0", &["flutesink"], "GST_TRACER:7");
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{errors}");
     assert!(!errors.contains("WARNING") && !errors.contains("CRITICAL"), "{errors}");
@@ -65,11 +65,33 @@ fn test_flutesink_leaves_nothing_behind() {
     let loopback = "flutedirsrc location=/bin/ls ! flutesink ! flutesrc eos-on-close=true ! fakesink";
     for pipeline in [sink, chain, loopback] {
         let arguments: Vec<_> = pipeline.split_whitespace().collect();
-        let output = gstreamer("gst-launch-1.0", &arguments);
+        let output = gstreamer("gst-launch-1.0", &arguments, "GST_TRACER:7");
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{errors}");
         let leaks: Vec<_> =
             errors.lines().filter(|line| line.contains("object-alive, type-name=(string)Gst")).collect();
         assert!(leaks.is_empty(), "{leaks:#?}");
+    }
+}
+
+#[test]
+fn test_flutesink_log_tells_the_story_without_the_packets() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), crate::content(3_000_000)).unwrap();
+    let pipeline = format!(
+        "filesrc location={} ! flutesink name=f fec=rs8 tsi=9 ! flutesrc eos-on-close=true ! fakesink",
+        file.path().display()
+    );
+    let arguments: Vec<_> = pipeline.split_whitespace().collect();
+    let output = gstreamer("gst-launch-1.0", &arguments, "flutesink:4,flutesrc:4");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("INFO")).collect();
+    // More than two thousand packets.
+    assert!(lines.len() < 100, "{} lines", lines.len());
+    let story =
+        ["session opened", "FDT Instance", "received: ", "No more objects", "session closed", "end of the stream"];
+    for part in story {
+        assert!(lines.iter().any(|line| line.contains(part)), "{part}: {lines:#?}");
     }
 }
