@@ -458,6 +458,15 @@ impl ElementImpl for FluteSink {
         result
     }
 
+    fn query(&self, query: &mut gst::QueryRef) -> bool {
+        if self.obj().static_pad("src").is_none()
+            && let Some(answered) = self.session_query(query)
+        {
+            return answered;
+        }
+        self.parent_query(query)
+    }
+
     fn send_event(&self, event: gst::Event) -> bool {
         match (event.view(), self.session()) {
             (gst::EventView::Eos(_), Some(session)) => {

@@ -22,6 +22,7 @@ mod naming;
 mod objects;
 mod output;
 mod pad;
+mod queries;
 mod queues;
 mod request;
 mod session;

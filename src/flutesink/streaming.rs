@@ -266,58 +266,6 @@ impl FluteSink {
         session.finish(policy.into(), seqnum);
     }
 
-    pub(super) fn sink_query(&self, pad: &FluteSinkPad, query: &mut gst::QueryRef) -> bool {
-        match query.view_mut() {
-            gst::QueryViewMut::Seeking(seeking) if seeking.format() == gst::Format::Bytes => {
-                let end = gst::GenericFormattedValue::none_for_format(gst::Format::Bytes);
-                seeking.set(self.takes_any_order(pad), gst::format::Bytes::ZERO, end);
-                true
-            }
-            _ => gst::Pad::query_default(pad, Some(&*self.obj()), query),
-        }
-    }
-
-    /// Whether bytes can be written over those that came before.
-    fn takes_any_order(&self, pad: &FluteSinkPad) -> bool {
-        let (next_object, is_progressive) = {
-            let settings = pad.imp().settings.lock().unwrap();
-            (settings.next_object, settings.progressive)
-        };
-        let is_stream = match next_object {
-            FluteNextObject::Stream => true,
-            FluteNextObject::Auto => kept::is_in_splitmuxsink(&self.obj()),
-            FluteNextObject::Buffer | FluteNextObject::Fragment => false,
-        };
-        is_stream && !is_progressive
-    }
-
-    pub(super) fn src_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
-        match query.view_mut() {
-            gst::QueryViewMut::Latency(latency) => {
-                // Packets are stamped with the time at which they are made, so that nothing upstream adds to it.
-                latency.set(self.sink_pads().iter().any(is_live), gst::ClockTime::ZERO, gst::ClockTime::NONE);
-                true
-            }
-            gst::QueryViewMut::Seeking(seeking) => {
-                let format = seeking.format();
-                seeking.set(
-                    false,
-                    gst::GenericFormattedValue::none_for_format(format),
-                    gst::GenericFormattedValue::none_for_format(format),
-                );
-                true
-            }
-            gst::QueryViewMut::Position(position) if position.format() == gst::Format::Bytes => {
-                let Some(session) = self.session() else { return false };
-                let bytes = session.with_sender(|sender, _| sender.stats().bytes);
-                position.set(gst::format::Bytes::from_u64(bytes));
-                true
-            }
-            gst::QueryViewMut::Position(_) | gst::QueryViewMut::Duration(_) => false,
-            _ => gst::Pad::query_default(pad, Some(&*self.obj()), query),
-        }
-    }
-
     pub(super) fn src_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
         match event.view() {
             // Packets cannot be played from the middle, nor at another speed.
@@ -341,7 +289,7 @@ fn announced_length(pad: &FluteSinkPad, buffer: &gst::BufferRef) -> Option<u64> 
 }
 
 /// Whether what comes in is captured, or made, as it is streamed.
-fn is_live(pad: &FluteSinkPad) -> bool {
+pub(super) fn is_live(pad: &FluteSinkPad) -> bool {
     let mut query = gst::query::Latency::new();
     pad.peer_query(&mut query) && query.result().0
 }

@@ -9,10 +9,12 @@ mod fec;
 mod inspect;
 mod live;
 mod manners;
+mod many;
 mod network;
 mod objects;
 mod order;
 mod packet;
+mod queries;
 mod received;
 mod streams;
 

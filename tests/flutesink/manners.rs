@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! States, events, queries, back-pressure and time.
+//! States, events, back-pressure and time.
 
 use gst::prelude::*;
 
@@ -156,31 +156,6 @@ fn test_flutesink_paced_packets_are_not_early() {
         bits += (buffer.size() as u64 + 28) * 8;
     }
     assert!(bits > 8 * 142_800);
-}
-
-#[test]
-fn test_flutesink_queries() {
-    let element = flutesink(&[]);
-    let mut h = harness(&element, "sink_0");
-    let src = element.static_pad("src").unwrap();
-    let mut latency = gst::query::Latency::new();
-    assert!(src.query(&mut latency));
-    assert_eq!(latency.result().1, gst::ClockTime::ZERO);
-    let mut seeking = gst::query::Seeking::new(gst::Format::Bytes);
-    assert!(src.query(&mut seeking));
-    assert!(!seeking.result().0);
-    assert!(!src.send_event(gst::event::Seek::new(
-        1.0,
-        gst::SeekFlags::FLUSH,
-        gst::SeekType::Set,
-        gst::ClockTime::ZERO,
-        gst::SeekType::None,
-        gst::ClockTime::NONE,
-    )));
-    h.push(gst::Buffer::from_slice(content(10_000))).unwrap();
-    packets(&mut h);
-    let sent = src.query_position::<gst::format::Bytes>().unwrap();
-    assert!(*sent > 10_000);
 }
 
 #[test]
