@@ -5,8 +5,10 @@
     feed-dash.py [ADDRESS [PORT [SECONDS]]]      SECONDS: 0, the default, until ^C
 """
 
+import os
 import signal
 import sys
+import tempfile
 
 import gi
 
@@ -58,4 +60,7 @@ def main(address="239.1.1.1", port="3400", seconds="0"):
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    # Those handlers leave empty files where the program runs.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        sys.exit(main(*sys.argv[1:]))
