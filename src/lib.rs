@@ -17,6 +17,7 @@
 
 use gst::glib;
 
+mod boxes;
 mod content_location;
 #[expect(unsafe_code, reason = "the bindings leave it to the caller that a file descriptor is one")]
 mod fd_memory;

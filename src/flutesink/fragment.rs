@@ -10,9 +10,9 @@
 
 use std::io;
 
-use super::boxes::BoxScanner;
 use super::source::Spool;
 use super::timing::Span;
+use crate::boxes::BoxScanner;
 
 /// What was cut off.
 #[derive(Debug)]

@@ -8,7 +8,6 @@ use gst::glib;
 use gst::prelude::*;
 
 mod actions;
-mod boxes;
 mod clock;
 mod draft;
 mod enums;

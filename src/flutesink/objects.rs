@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use flute_proto::content::ContentEncoding;
 use flute_proto::sender::{FileSource, GrowingWriter, Object, Source};
 
-use super::boxes;
 use super::draft::Draft;
 use super::enums::FluteNextObject;
 use super::fragment::{Fragmenter, Part};
@@ -17,6 +16,7 @@ use super::pad::PadSettings;
 use super::settings::{Settings, SettingsError};
 use super::source::Spool;
 use super::timing::{self, Span};
+use crate::boxes;
 use crate::fd_memory;
 use crate::media_type;
 use crate::object_meta::ObjectMeta;

@@ -11,7 +11,7 @@ use flute_proto::Time;
 use flute_proto::fdt::CacheControl;
 use flute_proto::receiver::{Content, ObjectInfo};
 
-use crate::media_type;
+use crate::{boxes, media_type};
 
 /// What an object counts besides its content: with its description and its place in the tables.
 const OVERHEAD: u64 = 1 << 10;
@@ -112,45 +112,10 @@ impl Stored {
             ["application/dash+xml", "application/x-hls", "application/vnd.ms-sstr+xml"]
                 .contains(&structure.name().as_str())
         });
-        is_manifest || matches!(&self.content, Content::Memory(bytes) if is_initialisation(bytes))
-    }
-}
-
-/// Whether this is a movie without media: a `moov` box among boxes (ISO/IEC 14496-12 §4.2), and no `mdat`.
-fn is_initialisation(bytes: &[u8]) -> bool {
-    let mut rest = bytes;
-    let mut has_movie = false;
-    if bytes.len() > MAX_INITIALISATION {
-        return false;
-    }
-    while let Some(([a, b, c, d, kind @ ..], _)) = rest.split_first_chunk::<8>() {
-        has_movie |= kind == b"moov";
-        if kind == b"mdat" {
-            return false;
-        }
-        let size = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
-        match rest.get(size..) {
-            Some(next) if size >= 8 => rest = next,
-            _ => return false,
-        }
-    }
-    has_movie && rest.is_empty()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn initialisation_segments() {
-        let boxed =
-            |kind: &[u8; 4], length: u32| [&(length + 8).to_be_bytes(), &kind[..], &vec![0; length as usize]].concat();
-        let init = [boxed(b"ftyp", 16), boxed(b"moov", 100)].concat();
-        assert!(is_initialisation(&init));
-        assert!(!is_initialisation(&[&init[..], &boxed(b"mdat", 10)].concat()));
-        assert!(!is_initialisation(&[boxed(b"moof", 16), boxed(b"mdat", 10)].concat()));
-        assert!(!is_initialisation(&init[..init.len() - 1]));
-        assert!(!is_initialisation(b"\0\0\0\0moov"));
-        assert!(!is_initialisation(b""));
+        let is_initialisation = || match &self.content {
+            Content::Memory(bytes) => bytes.len() <= MAX_INITIALISATION && boxes::is_initialisation(bytes),
+            Content::File { .. } => false,
+        };
+        is_manifest || is_initialisation()
     }
 }

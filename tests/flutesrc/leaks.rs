@@ -1,22 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Nothing is left when an element is gone: watched by GStreamer's tracer `leaks`, which has to be asked for before the
-//! process begins, so that the test runs itself again.
+//! Nothing is left when an element is gone.
 
-use std::mem::ManuallyDrop;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::process::Command;
 
 use gst::prelude::*;
 
-use super::init;
+use super::leaks_tracer;
 use super::sender::{object, packets_and_close};
-
-/// Set in the process that is watched.
-const WATCHED: &str = "FLUTE_TEST_WATCHED_BY_LEAKS_TRACER";
-
-/// Types of objects that live as long as the process.
-const KEPT: [&str; 5] = ["(GstPlugin)", "(GstElementFactory)", "Allocator)", "(GstSystemClock)", "(GstTaskPool)"];
 
 fn run(pipeline: gst::Element, packets: impl FnOnce()) {
     pipeline.set_state(gst::State::Playing).unwrap();
@@ -59,32 +50,9 @@ fn both_shapes() {
 
 #[test]
 fn test_flutesrc_leaves_nothing_behind() {
-    if std::env::var_os(WATCHED).is_none() {
-        let status = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "leaks::test_flutesrc_leaves_nothing_behind", "--nocapture"])
-            .env("GST_TRACERS", "leaks")
-            .env(WATCHED, "1")
-            .status()
-            .unwrap();
-        assert!(status.success());
-        return;
-    }
-    init();
-    let tracers = gst::active_tracers();
-    let Some(tracer) = tracers.iter().find(|tracer| tracer.type_().name() == "GstLeaksTracer") else {
-        eprintln!("skipped: there is no tracer leaks");
-        return;
-    };
-    both_shapes();
-    // The tracer gives references away that it does not own, so they must not be dropped.
-    let alive = ManuallyDrop::new(tracer.emit_by_name::<gst::Structure>("get-live-objects", &[]));
-    let objects = ManuallyDrop::new(alive.get::<gst::List>("live-objects-list").unwrap());
-    let alive: Vec<_> = objects
-        .iter()
-        .filter_map(|object| object.get::<&gst::StructureRef>().ok())
-        .map(ToString::to_string)
-        // What the registry and the library keep.
-        .filter(|object| !KEPT.iter().any(|kept| object.contains(kept)))
-        .collect();
-    assert!(alive.is_empty(), "{alive:#?}");
+    leaks_tracer::watch("leaks::test_flutesrc_leaves_nothing_behind", |tracer| {
+        both_shapes();
+        let alive = leaks_tracer::live_objects(tracer);
+        assert!(alive.is_empty(), "{alive:#?}");
+    });
 }

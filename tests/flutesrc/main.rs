@@ -6,6 +6,8 @@ mod captures;
 mod element;
 mod ipv6;
 mod leaks;
+#[path = "../leaks_tracer/mod.rs"]
+mod leaks_tracer;
 mod mangled;
 mod modes;
 mod network;

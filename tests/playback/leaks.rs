@@ -1,25 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Nothing is left when nobody uses a session any more: neither threads nor sockets, nor objects, for which GStreamer's
-//! tracer `leaks` watches. It has to be asked for before the process begins, so that the test runs itself again.
+//! Nothing is left when nobody uses a session any more: neither threads nor sockets, nor objects.
 
 use std::fs;
-use std::mem::ManuallyDrop;
-use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
 use gst::prelude::*;
 
+use crate::leaks_tracer;
 use crate::object::{Taker, content};
 use crate::sender::Studio;
-use crate::{LIMIT, free_port, init, is_bound, wait_until};
-
-/// Set in the process that is watched.
-const WATCHED: &str = "FLUTE_TEST_WATCHED_BY_LEAKS_TRACER";
-
-/// Types of objects that live as long as the process.
-const KEPT: [&str; 5] = ["(GstPlugin)", "(GstElementFactory)", "Allocator)", "(GstSystemClock)", "(GstTaskPool)"];
+use crate::{LIMIT, free_port, is_bound, wait_until};
 
 /// The threads of the plugin in this process.
 fn threads() -> Vec<String> {
@@ -46,47 +38,20 @@ fn take_two_objects() {
     assert!(!is_bound(port));
 }
 
-/// What is alive, but for what the registry and the library of GStreamer keep.
-fn live_objects(tracer: &gst::Tracer) -> Vec<String> {
-    // The tracer gives references away that it does not own, so they must not be dropped.
-    let alive = ManuallyDrop::new(tracer.emit_by_name::<gst::Structure>("get-live-objects", &[]));
-    let objects = ManuallyDrop::new(alive.get::<gst::List>("live-objects-list").unwrap());
-    objects
-        .iter()
-        .filter_map(|object| object.get::<&gst::StructureRef>().ok())
-        .map(ToString::to_string)
-        .filter(|object| !KEPT.iter().any(|kept| object.contains(kept)))
-        .collect()
-}
-
 #[test]
 fn test_leaks_of_sessions() {
-    if std::env::var_os(WATCHED).is_none() {
-        let status = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "leaks::test_leaks_of_sessions", "--nocapture"])
-            .env("GST_TRACERS", "leaks")
-            .env(WATCHED, "1")
-            .status()
-            .unwrap();
-        assert!(status.success());
-        return;
-    }
-    init();
-    let tracers = gst::active_tracers();
-    let Some(tracer) = tracers.iter().find(|tracer| tracer.type_().name() == "GstLeaksTracer") else {
-        eprintln!("skipped: there is no tracer leaks");
-        return;
-    };
-    take_two_objects();
-    let mut alive = Vec::new();
-    // Threads of GStreamer let go of their tasks when they come to it.
-    let start = Instant::now();
-    while start.elapsed() < LIMIT {
-        alive = live_objects(tracer);
-        if alive.is_empty() {
-            return;
+    leaks_tracer::watch("leaks::test_leaks_of_sessions", |tracer| {
+        take_two_objects();
+        let mut alive = Vec::new();
+        // Threads of GStreamer let go of their tasks when they come to it.
+        let start = Instant::now();
+        while start.elapsed() < LIMIT {
+            alive = leaks_tracer::live_objects(tracer);
+            if alive.is_empty() {
+                return;
+            }
+            thread::yield_now();
         }
-        thread::yield_now();
-    }
-    panic!("{alive:#?}");
+        panic!("{alive:#?}");
+    });
 }

@@ -6,6 +6,8 @@
 mod complete;
 mod content;
 mod leaks;
+#[path = "../leaks_tracer/mod.rs"]
+mod leaks_tracer;
 mod live;
 mod losses;
 mod object;

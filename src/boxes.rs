@@ -11,7 +11,7 @@ const MAX_BOXES: usize = 16;
 
 /// Follows top-level boxes over the borders of buffers.
 #[derive(Debug, Default)]
-pub(super) struct BoxScanner {
+pub(crate) struct BoxScanner {
     /// Bytes of the present box that are still to come.
     rest: u64,
 }
@@ -19,7 +19,7 @@ pub(super) struct BoxScanner {
 impl BoxScanner {
     /// Goes on with these bytes, and tells every box that begins in them and where. What it answers is how many bytes it
     /// understood: the rest is the beginning of a header, and must be there again the next time.
-    pub(super) fn scan(&mut self, bytes: &[u8], mut found: impl FnMut([u8; 4], usize)) -> io::Result<usize> {
+    pub(crate) fn scan(&mut self, bytes: &[u8], mut found: impl FnMut([u8; 4], usize)) -> io::Result<usize> {
         let mut position = 0;
         loop {
             let skip = (bytes.len() - position).min(usize::try_from(self.rest).unwrap_or(usize::MAX));
@@ -36,7 +36,7 @@ impl BoxScanner {
     }
 
     /// Whether no box is begun.
-    pub(super) fn is_between_boxes(&self) -> bool {
+    pub(crate) fn is_between_boxes(&self) -> bool {
         self.rest == 0
     }
 }
@@ -65,7 +65,7 @@ fn read_header(bytes: &[u8]) -> io::Result<Option<([u8; 4], u64)>> {
 }
 
 /// Whether these are the bytes of an initialisation: a `moov`, and no media (ISO/IEC 23009-1 §6.3.3).
-pub(super) fn is_initialisation(source: &dyn Source) -> bool {
+pub(crate) fn is_initialisation(source: &dyn Source) -> bool {
     let result = holds_only_an_initialisation(source);
     source.rest();
     result.unwrap_or(false)
@@ -88,8 +88,13 @@ fn holds_only_an_initialisation(source: &dyn Source) -> io::Result<bool> {
         match read_header(header)? {
             Some(([b'm', b'o', b'o', b'f'] | [b'm', b'd', b'a', b't'], _)) | None => return Ok(false),
             Some((kind, size)) => {
-                has_moov |= kind == *b"moov";
-                offset = offset.saturating_add(size).min(length);
+                // A box without a size lasts to the end.
+                let size = if size == u64::MAX { length - offset } else { size };
+                if size > length - offset {
+                    return Ok(false);
+                }
+                has_moov |= kind == *b"moov" && size > 8;
+                offset += size;
             }
         }
     }
@@ -148,6 +153,9 @@ mod tests {
         assert!(!is_initialisation(&b"\x47\x40\x00\x10\x00\x00\xb0\x0d".to_vec()), "TS");
         assert!(!is_initialisation(&[init(), vec![0; 3]].concat()));
         assert!(!is_initialisation(&Vec::new()));
+        assert!(!is_initialisation(&init()[..init().len() - 1].to_vec()), "it is cut off");
+        assert!(!is_initialisation(&b"\0\0\0\0moov".to_vec()), "the movie is empty");
+        assert!(!is_initialisation(&[a_box(b"moof", 16), a_box(b"mdat", 10)].concat()));
         assert!(!is_initialisation(&a_box(b"free", 0).repeat(100_000)), "it is not read to its end");
     }
 }
