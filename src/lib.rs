@@ -30,9 +30,7 @@ pub mod object_meta;
 pub mod object_removal;
 mod reception;
 mod registry;
-mod socket;
 mod uri;
-mod waker;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     object_meta::register();

@@ -68,7 +68,7 @@ use crate::fd_memory;
 use crate::media_type;
 use crate::object_meta::ObjectMeta;
 use crate::object_removal::ObjectRemoval;
-use crate::waker::Waker;
+use flute_net::Waker;
 
 /// Bytes of a file that is read into memory at most.
 const MAX_READ: u64 = 64 << 10;

@@ -22,7 +22,7 @@ use rustix::fs::OFlags;
 use super::inotify::{Inotify, Notice};
 use super::pending::{Change, Pending, Settling, below};
 use super::selection::{self, Selection, is_manifest};
-use crate::waker::Waker;
+use flute_net::Waker;
 
 /// How soon after a change another one may leave the same time of change.
 const CLOCK_TICK: Duration = Duration::from_millis(50);

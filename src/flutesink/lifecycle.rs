@@ -16,7 +16,7 @@ use super::messages;
 use super::output::{Output, PadOutput, SocketOutput};
 use super::session::Session;
 use super::settings::SettingsError;
-use crate::socket::send::SendSocket;
+use flute_net::SendSocket;
 
 /// What exists while there is a session, and what is left of the last one.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use gst::glib;
 use gst::prelude::*;
 
 use super::CAT;
-use crate::socket::send::{SendConfig, SendSocket};
+use flute_net::{SendConfig, SendSocket};
 
 /// Packets of a list on the src pad, at most.
 const LIST_LENGTH: usize = 64;

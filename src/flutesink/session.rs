@@ -25,7 +25,7 @@ use super::messages::{self, Reporter};
 use super::output::Output;
 use super::queues::{Queued, Queues};
 use crate::media_type;
-use crate::socket::send::SendConfig;
+use flute_net::SendConfig;
 
 /// How long the last packets of a session may take whose element is stopped.
 const CLOSING_TIME: Duration = Duration::from_secs(1);

@@ -15,8 +15,8 @@ use flute_proto::sender::{FdtPolicy, FecConfig, FecScheme, Pacing, SenderConfig,
 
 use super::enums::{FluteContentEncoding, FluteEosPolicy, FluteFec, FlutePacketOverhead, FluteProfile};
 use crate::object_meta::ObjectMeta;
-use crate::socket::send::SendConfig;
 use crate::uri::{FluteUri, UriError};
+use flute_net::SendConfig;
 
 /// Bytes of a packet that are not symbols, at most: an LCT header with the widest CCI that FLUTE uses, TSI and TOI
 /// (4 + 4 + 6 + 14), EXT_FDT (4), EXT_CENC (4), EXT_TIME (12), EXT_FTI (16) and a FEC Payload ID (8).

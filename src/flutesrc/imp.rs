@@ -158,8 +158,8 @@ use super::settings::{self, Settings};
 use super::timeline::Timeline;
 use crate::reception::{Reception, Session};
 use crate::registry::User;
-use crate::socket::receive::ReceiveSocket;
 use crate::uri;
+use flute_net::ReceiveSocket;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("flutesrc", gst::DebugColorFlags::empty(), Some("Objects from FLUTE packets"))

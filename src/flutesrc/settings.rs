@@ -13,8 +13,8 @@ use gst::glib;
 use gst::prelude::*;
 
 use crate::registry::Request;
-use crate::socket::receive::ReceiveConfig;
 use crate::uri::{FluteUri, UriError};
+use flute_net::ReceiveConfig;
 
 const DEFAULT_PORT: i32 = 3400;
 const DEFAULT_BUFFER_SIZE: i32 = 8 << 20;

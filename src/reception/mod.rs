@@ -15,8 +15,8 @@ use flute_proto::receiver::{Event, Path};
 
 pub(crate) use session::Session;
 
-use crate::socket::receive::ReceiveSocket;
-use crate::waker::Waker;
+use flute_net::ReceiveSocket;
+use flute_net::Waker;
 
 /// Who is told what the thread hears, on that thread.
 pub(crate) trait Listener: Send + 'static {

@@ -19,7 +19,7 @@ use super::name::Name;
 use super::shelf::Shelf;
 use super::{CAT, Options, Registry};
 use crate::reception::{Listener, Session};
-use crate::waker::Waker;
+use flute_net::Waker;
 
 /// How long an object is waited for of which nothing comes, where nobody says.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(15);

@@ -21,10 +21,10 @@ use std::time::Duration;
 use flute_proto::receiver::{Mode, ReceiverConfig};
 
 use crate::reception::{Reception, Session};
-use crate::socket::receive::{ReceiveConfig, ReceiveError, ReceiveSocket};
 pub(crate) use channel::Missing;
 use channel::{Channel, Hearing};
 pub(crate) use content::{Piece, Stored};
+use flute_net::{ReceiveConfig, ReceiveError, ReceiveSocket};
 pub(crate) use name::Name;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {

@@ -12,40 +12,41 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 /// Ends waits from another thread. Clones end the same waits.
 #[derive(Clone, Debug)]
-pub(crate) struct Waker {
+pub struct Waker {
     shared: Arc<(OwnedFd, AtomicBool)>,
 }
 
 impl Waker {
-    pub(crate) fn new() -> io::Result<Self> {
+    /// A waker that has not been used.
+    pub fn new() -> io::Result<Self> {
         let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Self { shared: Arc::new((fd, AtomicBool::new(false))) })
     }
 
     /// From now on waits return at once.
-    pub(crate) fn wake(&self) {
+    pub fn wake(&self) {
         self.shared.1.store(true, Ordering::Release);
         self.nudge();
     }
 
     /// The present wait returns at once, or the next.
-    pub(crate) fn nudge(&self) {
+    pub fn nudge(&self) {
         // An eventfd that cannot be written is at its maximum, and readable.
         let _ = rustix::io::write(&self.shared.0, &1u64.to_ne_bytes());
     }
 
     /// From now on waits last again.
-    pub(crate) fn reset(&self) {
+    pub fn reset(&self) {
         self.shared.1.store(false, Ordering::Release);
     }
 
     /// Whether all waits return at once.
-    pub(crate) fn is_awake(&self) -> bool {
+    pub fn is_awake(&self) -> bool {
         self.shared.1.load(Ordering::Acquire)
     }
 
     /// Waits until there may be something to read, or the time is up, or the waker was used.
-    pub(crate) fn wait(&self, readable: impl AsFd, timeout: Option<Duration>) -> io::Result<()> {
+    pub fn wait(&self, readable: impl AsFd, timeout: Option<Duration>) -> io::Result<()> {
         if self.is_awake() {
             return Ok(());
         }

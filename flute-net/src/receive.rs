@@ -12,7 +12,7 @@ use gio::prelude::*;
 use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::waker::Waker;
+use crate::Waker;
 
 /// Reads of the kernel that one system call takes, each of them one datagram, or several that it coalesced.
 const BATCH: usize = quinn_udp::BATCH_SIZE;
@@ -22,45 +22,63 @@ const READ_SIZE: usize = 1 << 16;
 
 /// What a receiving socket is to listen to.
 #[derive(Clone, Debug)]
-pub(crate) struct ReceiveConfig {
+pub struct ReceiveConfig {
     /// A multicast group, or an address of this machine.
-    pub(crate) address: IpAddr,
+    pub address: IpAddr,
     /// UDP port.
-    pub(crate) port: u16,
+    pub port: u16,
     /// Interfaces on which the group is joined, by name or IPv4 address; none: the system's choice.
-    pub(crate) interfaces: Vec<String>,
+    pub interfaces: Vec<String>,
     /// The one sender to listen to (source-specific multicast, RFC 4607).
-    pub(crate) source: Option<IpAddr>,
+    pub source: Option<IpAddr>,
     /// Bytes of SO_RCVBUF, as far as the system allows; 0 for its default.
-    pub(crate) buffer_size: usize,
+    pub buffer_size: usize,
     /// Join the group, if the address is one.
-    pub(crate) auto_multicast: bool,
+    pub auto_multicast: bool,
     /// Share the port with other sockets.
-    pub(crate) reuse: bool,
+    pub reuse: bool,
     /// IP_MULTICAST_LOOP, which some systems heed on the receiving socket.
-    pub(crate) multicast_loop: bool,
+    pub multicast_loop: bool,
 }
 
 /// Why a socket cannot receive.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ReceiveError {
+pub enum ReceiveError {
+    /// Another program has the port and does not share it.
     #[error("UDP port {0} is in use by another program: choose another port, or let both set reuse=true")]
     PortInUse(SocketAddr),
+    /// No interface has the address.
     #[error("{0} is neither a multicast group nor an address of this machine")]
     NotLocal(IpAddr),
+    /// The system does not bind the socket.
     #[error("binding UDP {0}: {1}")]
     Bind(SocketAddr, #[source] io::Error),
+    /// The source filter and the group do not go together.
     #[error("the sender {sender} and the group {group} are not of the same IP version")]
-    OtherVersion { sender: IpAddr, group: IpAddr },
+    OtherVersion {
+        /// The one sender to listen to.
+        sender: IpAddr,
+        /// The group.
+        group: IpAddr,
+    },
+    /// The system does not join the group.
     #[error("joining {group} on {interface}: {reason}; is it the name or the address of an interface that is up?")]
-    Join { group: IpAddr, interface: String, reason: String },
+    Join {
+        /// The group.
+        group: IpAddr,
+        /// Where it was to be joined.
+        interface: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// An option of the socket is refused.
     #[error("setting up the socket: {0}")]
     Socket(#[from] io::Error),
 }
 
 /// A bound UDP socket, and room for what one read brings.
 #[derive(Debug)]
-pub(crate) struct ReceiveSocket {
+pub struct ReceiveSocket {
     socket: Socket,
     state: UdpSocketState,
     port: u16,
@@ -70,7 +88,7 @@ pub(crate) struct ReceiveSocket {
 
 impl ReceiveSocket {
     /// Opens, binds and joins.
-    pub(crate) fn open(config: &ReceiveConfig) -> Result<Self, ReceiveError> {
+    pub fn open(config: &ReceiveConfig) -> Result<Self, ReceiveError> {
         if let Some(sender) = config.source
             && sender.is_ipv4() != config.address.is_ipv4()
         {
@@ -101,24 +119,24 @@ impl ReceiveSocket {
     }
 
     /// The port it is bound to: the system's choice, where 0 was asked for.
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// What ends a wait.
-    pub(crate) fn waker(&self) -> Waker {
+    pub fn waker(&self) -> Waker {
         self.waker.clone()
     }
 
     /// The bytes that the kernel keeps for this socket.
-    pub(crate) fn buffer_size(&self) -> usize {
+    pub fn buffer_size(&self) -> usize {
         // Linux tells twice what was asked for, to account for its own overhead (socket(7)).
         self.socket.recv_buffer_size().unwrap_or(0) / 2
     }
 
     /// Takes the datagrams that are there, up to a batch of them. `take` gets the source and the destination of each, and
     /// its bytes. Returns their number, 0 if there are none.
-    pub(crate) fn read(&mut self, mut take: impl FnMut(SocketAddr, Option<SocketAddr>, &[u8])) -> io::Result<usize> {
+    pub fn read(&mut self, mut take: impl FnMut(SocketAddr, Option<SocketAddr>, &[u8])) -> io::Result<usize> {
         let mut metas = [RecvMeta::default(); BATCH];
         let mut rest = self.storage.chunks_exact_mut(READ_SIZE);
         let mut slices: [IoSliceMut<'_>; BATCH] = array::from_fn(|_| IoSliceMut::new(rest.next().unwrap_or_default()));
@@ -139,7 +157,7 @@ impl ReceiveSocket {
     }
 
     /// Waits until there may be datagrams, or the time is up, or the waker was used.
-    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
+    pub fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.waker.wait(&self.socket, timeout)
     }
 }

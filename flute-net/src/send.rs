@@ -19,53 +19,66 @@ const SEND_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Where packets are sent, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SendConfig {
+pub struct SendConfig {
     /// A multicast group or a host, and the port.
-    pub(crate) destination: SocketAddr,
+    pub destination: SocketAddr,
     /// Interface of multicast, by name or IPv4 address; `None`: the system's choice.
-    pub(crate) interface: Option<String>,
+    pub interface: Option<String>,
     /// Local address; `None`: the system's choice.
-    pub(crate) bind_address: Option<IpAddr>,
+    pub bind_address: Option<IpAddr>,
     /// Local port; 0: the system's choice.
-    pub(crate) bind_port: u16,
+    pub bind_port: u16,
     /// Routers that a packet to a host passes at most.
-    pub(crate) ttl: u8,
+    pub ttl: u8,
     /// Routers that a packet to a group passes at most.
-    pub(crate) ttl_mc: u8,
+    pub ttl_mc: u8,
     /// Differentiated services code point (RFC 2474); `None`: the system's choice.
-    pub(crate) dscp: Option<u8>,
+    pub dscp: Option<u8>,
     /// Bytes of SO_SNDBUF, as far as the system allows; 0 for its default.
-    pub(crate) buffer_size: usize,
+    pub buffer_size: usize,
     /// Receivers on this machine get what is sent to a group.
-    pub(crate) multicast_loop: bool,
+    pub multicast_loop: bool,
     /// Join the group too, which some switches want before they forward it.
-    pub(crate) auto_multicast: bool,
+    pub auto_multicast: bool,
 }
 
 /// Why a socket cannot send.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SendError {
+pub enum SendError {
+    /// There is no such interface.
     #[error("there is no network interface “{0}”: give the name of one, as `ip link` shows it, or its IPv4 address")]
     NoInterface(String),
+    /// The interface of an IPv6 group is named by an IPv4 address.
     #[error("an IPv6 group needs its interface by name, not by the address {0}")]
     InterfaceAddress(Ipv4Addr),
+    /// Another program has the local port.
     #[error("UDP port {0} is in use by another program: choose another bind-port, or leave it 0")]
     PortInUse(SocketAddr),
+    /// No interface has the local address.
     #[error("bind-address {0} is not an address of this machine")]
     NotLocal(IpAddr),
+    /// The local address and the destination do not go together.
     #[error("bind-address {bind} and address {destination} are not of the same IP version")]
-    OtherVersion { bind: IpAddr, destination: IpAddr },
+    OtherVersion {
+        /// The local address.
+        bind: IpAddr,
+        /// The destination.
+        destination: IpAddr,
+    },
+    /// The system does not bind the socket.
     #[error("binding UDP {0}: {1}")]
     Bind(SocketAddr, #[source] io::Error),
+    /// The system knows no way to the destination.
     #[error("there is no route to {0}: set multicast-iface, or add a route")]
     NoRoute(IpAddr),
+    /// An option of the socket is refused.
     #[error("setting up the socket: {0}")]
     Socket(#[from] io::Error),
 }
 
 /// A UDP socket with one destination.
 #[derive(Debug)]
-pub(crate) struct SendSocket {
+pub struct SendSocket {
     socket: Socket,
     state: UdpSocketState,
     destination: SocketAddr,
@@ -75,7 +88,7 @@ pub(crate) struct SendSocket {
 
 impl SendSocket {
     /// Opens and binds the socket, and looks whether the destination can be reached at all.
-    pub(crate) fn open(config: &SendConfig) -> Result<Self, SendError> {
+    pub fn open(config: &SendConfig) -> Result<Self, SendError> {
         let destination = config.destination;
         let socket = Socket::new(Domain::for_address(destination), Type::DGRAM, Some(Protocol::UDP))?;
         if config.buffer_size > 0 {
@@ -97,7 +110,7 @@ impl SendSocket {
 
     /// Sends to another destination from now on, from the same local address where it is of the same IP version. A socket
     /// that cannot goes on as before.
-    pub(crate) fn redirect(&mut self, config: &SendConfig) -> Result<(), SendError> {
+    pub fn redirect(&mut self, config: &SendConfig) -> Result<(), SendError> {
         if config.destination.is_ipv4() != self.destination.is_ipv4() {
             *self = Self::open(config)?;
             return Ok(());
@@ -113,12 +126,12 @@ impl SendSocket {
     }
 
     /// The address and port that packets come from.
-    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+    pub fn local_address(&self) -> Option<SocketAddr> {
         self.socket.local_addr().ok()?.as_socket()
     }
 
     /// Packets that one call of [`send`](Self::send) takes without being divided.
-    pub(crate) fn max_packets(&self, packet_size: usize) -> usize {
+    pub fn max_packets(&self, packet_size: usize) -> usize {
         if self.has_dscp {
             return 1;
         }
@@ -127,7 +140,7 @@ impl SendSocket {
 
     /// Sends packets that lie one after the other, all of `packet_size` but the last, which may be shorter. `stop` is
     /// asked while the kernel has no room; if it says so, the rest is not sent.
-    pub(crate) fn send(&self, packets: &[u8], packet_size: usize, stop: impl Fn() -> bool) -> io::Result<()> {
+    pub fn send(&self, packets: &[u8], packet_size: usize, stop: impl Fn() -> bool) -> io::Result<()> {
         let packet_size = packet_size.max(1);
         let mut rest = packets;
         while !rest.is_empty() {
