@@ -35,7 +35,7 @@ mod tests {
         assert_send::<crate::sender::Sender>();
         assert_send::<crate::sender::Object>();
         assert_send::<crate::sender::Batch>();
-        assert_send::<crate::sender::SenderEvent>();
+        assert_send::<crate::sender::Event>();
         assert_send::<crate::receiver::Receiver>();
         assert_send::<crate::receiver::Event>();
     }

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use flute_proto::lct::{Toi, Tsi};
-use flute_proto::sender::{ObjectError, SenderEvent, SenderStats};
+use flute_proto::sender::{Event, ObjectError, SenderStats};
 use gst::glib::subclass::Signal;
 use gst::prelude::*;
 
@@ -69,10 +69,10 @@ impl Reporter {
     }
 
     /// Posts what happened, and writes it into the log.
-    pub(super) fn report(&mut self, event: SenderEvent) {
+    pub(super) fn report(&mut self, event: Event) {
         let element = &self.element;
         match event {
-            SenderEvent::Fdt { instance_id, files } => {
+            Event::Fdt { instance_id, files } => {
                 gst::debug!(CAT, obj = element, "FDT Instance {instance_id} describes {files} files");
                 self.post(
                     gst::Structure::builder("flute-fdt")
@@ -82,10 +82,10 @@ impl Reporter {
                         .build(),
                 );
             }
-            SenderEvent::TransferStarted { toi, location } => {
+            Event::TransferStarted { toi, location } => {
                 gst::debug!(CAT, obj = element, "Sending {location}, TOI {toi}");
             }
-            SenderEvent::Progress { toi, location, sent, packets } => {
+            Event::Progress { toi, location, sent, packets } => {
                 let is_first = !self.in_progress.contains(&toi);
                 // Applications wait in PAUSED for what is in progress, and a transfer there waits for PLAYING.
                 if is_first && element.current_state() != gst::State::Playing {
@@ -95,7 +95,7 @@ impl Reporter {
                 let kind = if is_first { gst::ProgressType::Start } else { gst::ProgressType::Continue };
                 self.post_progress(kind, toi, &format!("{location}: {} %", sent * 100 / packets.max(1)));
             }
-            SenderEvent::TransferEnded { toi, location, transfers, transfer_length } => {
+            Event::TransferEnded { toi, location, transfers, transfer_length } => {
                 gst::info!(
                     CAT,
                     obj = element,
@@ -105,13 +105,13 @@ impl Reporter {
                 let sent = self.object(OBJECT_SENT, toi, &location).field("transfers", transfers);
                 self.tell(OBJECT_SENT, &sent.field("transfer-length", transfer_length).build());
             }
-            SenderEvent::Withdrawn { toi, location, transfers } => {
+            Event::Withdrawn { toi, location, transfers } => {
                 gst::info!(CAT, obj = element, "{location}, TOI {toi}, is sent no more");
                 self.end_progress(gst::ProgressType::Canceled, toi, &format!("{location}: withdrawn"));
                 let withdrawn = self.object(OBJECT_WITHDRAWN, toi, &location).field("transfers", transfers);
                 self.tell(OBJECT_WITHDRAWN, &withdrawn.build());
             }
-            SenderEvent::Failed { toi, location, reason } => {
+            Event::Failed { toi, location, reason } => {
                 self.end_progress(gst::ProgressType::Error, toi, &format!("{location}: {reason}"));
                 let failed = self.object(OBJECT_FAILED, toi, &location).field("reason", reason.to_string()).build();
                 gst::element_warning!(

@@ -12,7 +12,7 @@ use std::time::Duration;
 use flute_proto::Time;
 use flute_proto::lct::{Toi, Tsi};
 use flute_proto::sender::{
-    Batch, ConfigError, FinishPolicy, Object, ObjectError, Poll, Removal, Sender, SenderConfig, SenderEvent,
+    Batch, ConfigError, Event, FinishPolicy, Object, ObjectError, Poll, Removal, Sender, SenderConfig,
 };
 use gst::glib;
 use gst::prelude::*;
@@ -381,14 +381,12 @@ impl Session {
     }
 
     /// What happened, and the manifests that were held and are not taken.
-    fn drain_events(&self, state: &mut State) -> (Vec<SenderEvent>, Vec<(String, ObjectError)>) {
+    fn drain_events(&self, state: &mut State) -> (Vec<Event>, Vec<(String, ObjectError)>) {
         let mut events = Vec::new();
         let mut refused = Vec::new();
         let mut has_room = false;
         while let Some(event) = state.sender.poll_event() {
-            if let SenderEvent::TransferEnded { toi, .. }
-            | SenderEvent::Withdrawn { toi, .. }
-            | SenderEvent::Failed { toi, .. } = &event
+            if let Event::TransferEnded { toi, .. } | Event::Withdrawn { toi, .. } | Event::Failed { toi, .. } = &event
                 && state.queues.remove(*toi)
             {
                 has_room = true;

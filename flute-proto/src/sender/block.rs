@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use flute_fec::SourceBlock;
 
-use super::coding::Coding;
-use super::event::SendFailure;
+use super::event::Failure;
+use super::packetizer::Packetizer;
 use super::source::Source;
 use crate::alc::Flags;
 
@@ -98,7 +98,7 @@ struct Window {
 }
 
 impl Block {
-    pub(super) fn new(block: SourceBlock, coding: &Coding, spread: bool) -> Self {
+    pub(super) fn new(block: SourceBlock, packetizer: &Packetizer, spread: bool) -> Self {
         let empty = Self {
             block,
             source_packets: 0,
@@ -110,15 +110,15 @@ impl Block {
             repair_symbols: 0,
             columns: 0,
         };
-        empty.reuse(block, coding)
+        empty.reuse(block, packetizer)
     }
 
     /// Goes over to another block, and keeps the buffers.
-    pub(super) fn reuse(mut self, block: SourceBlock, coding: &Coding) -> Self {
-        let (repair_symbols, _) = coding.repair(&block);
+    pub(super) fn reuse(mut self, block: SourceBlock, packetizer: &Packetizer) -> Self {
+        let (repair_symbols, _) = packetizer.repair(&block);
         self.block = block;
-        self.source_packets = coding.packets_of(block.symbols);
-        self.repair_packets = coding.packets_of(repair_symbols);
+        self.source_packets = packetizer.packets_of(block.symbols);
+        self.repair_packets = packetizer.packets_of(repair_symbols);
         self.sent = 0;
         self.window.start = 0;
         self.window.bytes.clear();
@@ -158,23 +158,23 @@ impl Block {
     /// Appends the next packet to `out`.
     pub(super) fn append(
         &mut self,
-        coding: &Coding,
+        packetizer: &Packetizer,
         input: &Input<'_>,
         flags: Flags,
         work: &mut Work,
         out: &mut Vec<u8>,
-    ) -> Result<Progress, SendFailure> {
+    ) -> Result<Progress, Failure> {
         let repairs = self.repairs_among(self.sent);
         let repair = self.repairs_among(self.sent + 1) > repairs;
         let progress = if repair {
-            self.append_repair(coding, input, repairs, flags, work, out)?
+            self.append_repair(packetizer, input, repairs, flags, work, out)?
         } else {
-            self.append_source(coding, input, self.sent - repairs, flags, work, out)?
+            self.append_source(packetizer, input, self.sent - repairs, flags, work, out)?
         };
         if matches!(progress, Progress::Packet { .. }) {
             self.sent += 1;
-            if self.columns < coding.symbol_size() && self.repair_symbols > 0 && !work.is_done() {
-                self.keep_pace(coding, input, work)?;
+            if self.columns < packetizer.symbol_size() && self.repair_symbols > 0 && !work.is_done() {
+                self.keep_pace(packetizer, input, work)?;
             }
         }
         Ok(progress)
@@ -182,19 +182,19 @@ impl Block {
 
     fn append_source(
         &mut self,
-        coding: &Coding,
+        packetizer: &Packetizer,
         input: &Input<'_>,
         packet: u32,
         flags: Flags,
         work: &mut Work,
         out: &mut Vec<u8>,
-    ) -> Result<Progress, SendFailure> {
-        let first = packet * coding.symbols_per_packet();
-        let last = (first + coding.symbols_per_packet()).min(self.block.symbols);
-        if !coding.codec().is_contiguous() {
-            return self.append_sub_symbols(coding, input, first..last, flags, work, out);
+    ) -> Result<Progress, Failure> {
+        let first = packet * packetizer.symbols_per_packet();
+        let last = (first + packetizer.symbols_per_packet()).min(self.block.symbols);
+        if !packetizer.codec().is_contiguous() {
+            return self.append_sub_symbols(packetizer, input, first..last, flags, work, out);
         }
-        let size = coding.symbol_size();
+        let size = packetizer.symbol_size();
         let start = first as usize * size;
         let end = (last as usize * size).min(self.block.length as usize);
         let bytes = match input.memory {
@@ -209,7 +209,7 @@ impl Block {
                 &self.window.bytes[start - self.window.start..end - self.window.start]
             }
         };
-        coding.append_header(&self.block, first, flags, out);
+        packetizer.append_header(&self.block, first, flags, out);
         out.extend_from_slice(bytes);
         Ok(Progress::Packet { repair: false })
     }
@@ -217,23 +217,23 @@ impl Block {
     /// Source symbols that are scattered over the sub-blocks of their block (RFC 5053 §5.3.1.2, RFC 6330 §4.4.1.2).
     fn append_sub_symbols(
         &mut self,
-        coding: &Coding,
+        packetizer: &Packetizer,
         input: &Input<'_>,
         symbols: Range<u32>,
         flags: Flags,
         work: &mut Work,
         out: &mut Vec<u8>,
-    ) -> Result<Progress, SendFailure> {
+    ) -> Result<Progress, Failure> {
         if let Some(progress) = self.read_whole(input, work)? {
             return Ok(progress);
         }
         let block = self.bytes(input);
-        coding.append_header(&self.block, symbols.start, flags, out);
+        packetizer.append_header(&self.block, symbols.start, flags, out);
         for esi in symbols {
             let start = out.len();
-            out.resize(start + coding.symbol_size(), 0);
+            out.resize(start + packetizer.symbol_size(), 0);
             // What pads the end of the object lies behind it, and stays zero.
-            for run in coding.codec().runs(&self.block, esi).filter(|run| run.length > 0) {
+            for run in packetizer.codec().runs(&self.block, esi).filter(|run| run.length > 0) {
                 let from = (run.object_offset - self.block.offset) as usize;
                 let to = start + usize::from(run.symbol_offset);
                 let length = usize::from(run.length);
@@ -245,14 +245,14 @@ impl Block {
 
     fn append_repair(
         &mut self,
-        coding: &Coding,
+        packetizer: &Packetizer,
         input: &Input<'_>,
         packet: u32,
         flags: Flags,
         work: &mut Work,
         out: &mut Vec<u8>,
-    ) -> Result<Progress, SendFailure> {
-        let size = coding.symbol_size();
+    ) -> Result<Progress, Failure> {
+        let size = packetizer.symbol_size();
         if self.columns < size {
             if let Some(progress) = self.read_whole(input, work)? {
                 return Ok(progress);
@@ -261,22 +261,22 @@ impl Block {
                 if work.is_done() {
                     return Ok(Progress::Busy);
                 }
-                self.encode_strip(coding, input, work);
+                self.encode_strip(packetizer, input, work);
             }
         }
-        let first = packet * coding.symbols_per_packet();
-        let last = (first + coding.symbols_per_packet()).min(self.repair_symbols);
-        coding.append_header(&self.block, self.block.symbols + first, flags, out);
+        let first = packet * packetizer.symbols_per_packet();
+        let last = (first + packetizer.symbols_per_packet()).min(self.repair_symbols);
+        packetizer.append_header(&self.block, self.block.symbols + first, flags, out);
         out.extend_from_slice(&self.repair[first as usize * size..last as usize * size]);
         Ok(Progress::Packet { repair: true })
     }
 
     /// Reads and encodes so much that everything is there when the first repair symbol is due, a little with each
     /// packet: all work of a block is spread over its source symbols. What must be read is read in the first half.
-    fn keep_pace(&mut self, coding: &Coding, input: &Input<'_>, work: &mut Work) -> Result<(), SendFailure> {
+    fn keep_pace(&mut self, packetizer: &Packetizer, input: &Input<'_>, work: &mut Work) -> Result<(), Failure> {
         let lead = self.lead().max(1) as usize;
         let sent = (self.sent as usize).min(lead);
-        let size = coding.symbol_size();
+        let size = packetizer.symbol_size();
         let columns = if input.memory.is_some() {
             size * sent / lead
         } else {
@@ -288,20 +288,20 @@ impl Block {
             size * (2 * sent).saturating_sub(lead) / lead
         };
         while self.columns < columns && !work.is_done() {
-            self.encode_strip(coding, input, work);
+            self.encode_strip(packetizer, input, work);
         }
         Ok(())
     }
 
     /// Computes the next columns of all repair symbols, or makes the encoder ready for it.
-    fn encode_strip(&mut self, coding: &Coding, input: &Input<'_>, work: &mut Work) {
-        let (_, Some(encoder)) = coding.repair(&self.block) else { return };
+    fn encode_strip(&mut self, packetizer: &Packetizer, input: &Input<'_>, work: &mut Work) {
+        let (_, Some(encoder)) = packetizer.repair(&self.block) else { return };
         let encoder = Arc::clone(encoder);
         if encoder.prepare(&mut flute_fec::Work::new(PREPARATION)) == flute_fec::Progress::More {
             work.spend(STRIP);
             return;
         }
-        let size = coding.symbol_size();
+        let size = packetizer.symbol_size();
         self.repair.resize(self.repair_symbols as usize * size, 0);
         let alignment = encoder.column_alignment().max(1);
         let wanted = match STRIP / self.block.symbols as usize {
@@ -327,7 +327,7 @@ impl Block {
     }
 
     /// Reads what is missing of the block; says what is in the way if that does not work now.
-    fn read_whole(&mut self, input: &Input<'_>, work: &mut Work) -> Result<Option<Progress>, SendFailure> {
+    fn read_whole(&mut self, input: &Input<'_>, work: &mut Work) -> Result<Option<Progress>, Failure> {
         if input.memory.is_some() {
             return Ok(None);
         }
@@ -348,7 +348,7 @@ impl Block {
     ///
     /// A block with repair symbols or sub-blocks is read from its beginning and kept; of any other the window has only
     /// the part that is being sent.
-    fn read_to(&mut self, source: &dyn Source, start: usize, end: usize, work: &mut Work) -> Result<bool, SendFailure> {
+    fn read_to(&mut self, source: &dyn Source, start: usize, end: usize, work: &mut Work) -> Result<bool, Failure> {
         let window = &mut self.window;
         if window.start + window.bytes.len() >= end {
             return Ok(true);
@@ -376,10 +376,10 @@ impl Block {
 }
 
 /// Why reading at `offset` failed.
-pub(super) fn failure(error: io::Error, offset: u64, announced: u64) -> SendFailure {
+pub(super) fn failure(error: io::Error, offset: u64, announced: u64) -> Failure {
     if error.kind() == io::ErrorKind::UnexpectedEof {
-        SendFailure::Truncated { announced }
+        Failure::Truncated { announced }
     } else {
-        SendFailure::Read { offset, error: Arc::new(error) }
+        Failure::Read { offset, error: Arc::new(error) }
     }
 }

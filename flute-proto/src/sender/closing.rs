@@ -31,7 +31,7 @@ pub(super) enum Closing {
 impl Sender {
     /// Whether the session was finished, and its last object has been sent.
     pub(super) fn is_closing(&self) -> bool {
-        self.finishing && self.registry.is_empty()
+        self.finishing && self.objects.is_empty()
     }
 
     /// Whether the packets that are sent now have the flag A.

@@ -10,7 +10,7 @@ use crate::oti::OtiError;
 /// Something that happened to an object or to the session.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum SenderEvent {
+pub enum Event {
     /// An FDT Instance was published.
     Fdt {
         /// FDT Instance ID.
@@ -63,14 +63,14 @@ pub enum SenderEvent {
         /// Content-Location.
         location: Arc<str>,
         /// Why.
-        reason: SendFailure,
+        reason: Failure,
     },
 }
 
 /// Why an object could not be sent to its end.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum SendFailure {
+pub enum Failure {
     /// Its source failed.
     #[error("reading at byte {offset}: {error}")]
     Read {

@@ -64,20 +64,20 @@
 mod batch;
 mod block;
 mod closing;
-mod coding;
 mod config;
+mod content_location;
+mod delivered_files;
 mod event;
-mod growing;
-mod history;
-mod instance;
+mod fdt_instance;
+mod growing_source;
 mod instance_id;
-mod location;
 mod object;
+mod object_table;
 mod pacing;
+mod packetizer;
 mod poll;
 mod preparation;
 mod publication;
-mod registry;
 mod schedule;
 mod source;
 mod toi;
@@ -85,8 +85,8 @@ mod transfer;
 
 pub use batch::Batch;
 pub use config::{ConfigError, FdtPolicy, FecConfig, FecScheme, Pacing, PacketOverhead, SenderConfig, TableAttributes};
-pub use event::{SendFailure, SenderEvent, SenderStats};
-pub use growing::{GrowingSource, GrowingWriter};
+pub use event::{Event, Failure, SenderStats};
+pub use growing_source::{GrowingSource, GrowingWriter};
 pub use object::{Carousel, Deadline, Interval, Object, ObjectError, Removal};
 pub use source::{FileSource, Source};
 
@@ -103,12 +103,12 @@ use crate::profile::{Feature, TransferLength};
 use batch::Held;
 use block::Work;
 use closing::Closing;
-use coding::{Coding, Envelope};
-use location::uri_reference;
+use content_location::uri_reference;
+use object_table::{Awakened, Entry, Key, ObjectTable, Phase};
 use pacing::Pacer;
+use packetizer::{Envelope, Packetizer};
 use preparation::{Outcome, Preparation, Prepared};
 use publication::Publication;
-use registry::{Awakened, Entry, Key, Phase, Registry};
 use schedule::Schedule;
 use toi::ToiAllocator;
 
@@ -135,7 +135,7 @@ pub struct Sender {
     config: SenderConfig,
     widths: FieldWidths,
     tois: ToiAllocator,
-    registry: Registry,
+    objects: ObjectTable,
     schedule: Schedule,
     publication: Publication,
     preparing: VecDeque<Preparing>,
@@ -147,7 +147,7 @@ pub struct Sender {
     held: Held,
     finishing: bool,
     closing: Closing,
-    events: VecDeque<SenderEvent>,
+    events: VecDeque<Event>,
     stats: SenderStats,
     queued_bytes: u64,
 }
@@ -174,7 +174,7 @@ impl Sender {
             config,
             widths,
             tois: ToiAllocator::new(first_toi, max_toi),
-            registry: Registry::default(),
+            objects: ObjectTable::default(),
             schedule: Schedule::default(),
             preparing: VecDeque::new(),
             starved_preparations: HashMap::new(),
@@ -199,7 +199,7 @@ impl Sender {
         if self.finishing {
             return Err(ObjectError::Finished);
         }
-        if let Some(entry) = self.registry.by_location(&object.location).and_then(|key| self.registry.get(key)) {
+        if let Some(entry) = self.objects.by_location(&object.location).and_then(|key| self.objects.get(key)) {
             return Err(ObjectError::LocationInUse { location: object.location, toi: entry.toi });
         }
         if object.source.as_slice().is_none() && object.source.available() > 0 {
@@ -239,9 +239,9 @@ impl Sender {
             Some(_) => None,
             None => Some(self.describe(file.clone(), toi, &fec, object.source.len(), None)?),
         };
-        let (coding, xml) = described.unzip();
+        let (packetizer, xml) = described.unzip();
         let unsent = object.source.len();
-        let key = self.registry.insert(|key| Entry {
+        let key = self.objects.insert(|key| Entry {
             key,
             toi,
             location: object.location.into(),
@@ -254,7 +254,7 @@ impl Sender {
             phase: Phase::Preparing,
             stamp: 0,
             xml: xml.unwrap_or_default(),
-            coding,
+            packetizer,
             transfer: None,
             began: now,
             ends: None,
@@ -287,7 +287,7 @@ impl Sender {
         fec: &FecConfig,
         transfer_length: u64,
         md5: Option<[u8; 16]>,
-    ) -> Result<(Coding, String), OtiError> {
+    ) -> Result<(Packetizer, String), OtiError> {
         let oti = fec.oti(transfer_length, self.config.profile)?;
         file.oti = oti.attributes()?;
         file.content_md5 = md5;
@@ -302,10 +302,10 @@ impl Sender {
             extensions: &[],
             fti: self.config.fti_on_objects,
         };
-        let coding = Coding::new(oti, fec.protection, &envelope)?;
+        let packetizer = Packetizer::new(oti, fec.protection, &envelope)?;
         let mut xml = String::new();
         file.render(self.config.profile, &mut xml).expect("numbers were added to what was rendered before");
-        Ok((coding, xml))
+        Ok((packetizer, xml))
     }
 
     /// Reads what has to be read before it can be described.
@@ -315,7 +315,7 @@ impl Sender {
             && let Some(mut preparing) = self.preparing.pop_front()
         {
             let key = preparing.key;
-            let Some(entry) = self.registry.get_mut(key) else { continue };
+            let Some(entry) = self.objects.get_mut(key) else { continue };
             match preparing.preparation.advance(&*entry.source, &mut work) {
                 Ok(Outcome::Busy) => self.preparing.push_front(preparing),
                 Ok(Outcome::Starved) => {
@@ -339,21 +339,21 @@ impl Sender {
 
     /// Asks the source of an object to tell of new bytes; `false` if it does not do that, and a timer was set instead.
     fn watch(&mut self, key: Key, now: Time) -> bool {
-        let Some(entry) = self.registry.get_mut(key) else { return false };
+        let Some(entry) = self.objects.get_mut(key) else { return false };
         if !entry.is_watched {
             let waker = entry.waker.get_or_insert_with(|| self.awakened.waker(key));
             entry.is_watched = entry.source.wake_on_growth(waker);
         }
         let (is_watched, phase, priority) = (entry.is_watched, entry.phase, entry.priority);
-        if !is_watched && let Some(ticket) = self.registry.enter(key, phase) {
+        if !is_watched && let Some(ticket) = self.objects.enter(key, phase) {
             self.schedule.set_timer(now + ASK_AGAIN, priority, ticket);
         }
         is_watched
     }
 
     /// An object has been read, and is known.
-    fn prepared(&mut self, key: Key, file: File, prepared: Prepared, now: Time) -> Result<(), SendFailure> {
-        let Some(entry) = self.registry.get_mut(key) else { return Ok(()) };
+    fn prepared(&mut self, key: Key, file: File, prepared: Prepared, now: Time) -> Result<(), Failure> {
+        let Some(entry) = self.objects.get_mut(key) else { return Ok(()) };
         if let Some(encoded) = prepared.encoded {
             entry.source = encoded;
         }
@@ -362,9 +362,9 @@ impl Sender {
         self.queued_bytes = self.queued_bytes - entry.unsent + length;
         entry.unsent = length;
         let (toi, fec, start) = (entry.toi, entry.fec, entry.start);
-        let (coding, xml) = self.describe(file, toi, &fec, length, prepared.md5)?;
-        if let Some(entry) = self.registry.get_mut(key) {
-            (entry.coding, entry.xml) = (Some(coding), xml);
+        let (packetizer, xml) = self.describe(file, toi, &fec, length, prepared.md5)?;
+        if let Some(entry) = self.objects.get_mut(key) {
+            (entry.packetizer, entry.xml) = (Some(packetizer), xml);
         }
         self.schedule_at(key, start.unwrap_or(now), now);
         Ok(())
@@ -379,7 +379,7 @@ impl Sender {
         if self.finishing {
             return Err(ObjectError::Finished);
         }
-        if let Some(key) = self.registry.by_location(&uri_reference(&object.location)) {
+        if let Some(key) = self.objects.by_location(&uri_reference(&object.location)) {
             self.withdraw(key, false);
         }
         self.add(object, now)
@@ -387,8 +387,8 @@ impl Sender {
 
     /// Stops sending an object, and describes it no more. `false` if there is no such object.
     pub fn remove(&mut self, toi: Toi, when: Removal, now: Time) -> bool {
-        let Some(key) = self.registry.by_toi(toi) else { return false };
-        let Some(entry) = self.registry.get_mut(key) else { return false };
+        let Some(key) = self.objects.by_toi(toi) else { return false };
+        let Some(entry) = self.objects.get_mut(key) else { return false };
         match when {
             Removal::AfterTransfer if entry.phase != Phase::Scheduled => entry.ends_after_transfer = true,
             // An object that is to start later has not been sent at all.
@@ -406,8 +406,8 @@ impl Sender {
     /// Starts the next transfer of an object now, whatever its carousel says, or as soon as the one that runs has ended.
     /// `false` if there is no such object.
     pub fn trigger(&mut self, toi: Toi, now: Time) -> bool {
-        let Some(key) = self.registry.by_toi(toi) else { return false };
-        let Some(entry) = self.registry.get_mut(key) else { return false };
+        let Some(key) = self.objects.by_toi(toi) else { return false };
+        let Some(entry) = self.objects.get_mut(key) else { return false };
         match entry.phase {
             Phase::Scheduled => {
                 entry.next_start = None;
@@ -422,9 +422,9 @@ impl Sender {
 
     /// The TOI under which this Content-Location is sent at present.
     pub fn toi_of(&self, content_location: &str) -> Option<Toi> {
-        self.registry
+        self.objects
             .by_location(&uri_reference(content_location))
-            .and_then(|key| self.registry.get(key))
+            .and_then(|key| self.objects.get(key))
             .map(|entry| entry.toi)
     }
 
@@ -432,8 +432,8 @@ impl Sender {
     /// allows it) and the close-session packet follow, and [`Poll::Done`].
     pub fn finish(&mut self, policy: FinishPolicy, now: Time) {
         self.finishing = true;
-        for key in self.registry.keys() {
-            let Some(entry) = self.registry.get_mut(key) else { continue };
+        for key in self.objects.keys() {
+            let Some(entry) = self.objects.get_mut(key) else { continue };
             let is_running = entry.transfer.is_some();
             let is_endless = entry.carousel.transfers.is_none();
             match policy {
@@ -448,7 +448,7 @@ impl Sender {
                 }
                 FinishPolicy::OnceMore => {
                     entry.ends_after_transfer = true;
-                    if let Some(toi) = self.registry.get(key).map(|entry| entry.toi) {
+                    if let Some(toi) = self.objects.get(key).map(|entry| entry.toi) {
                         self.trigger(toi, now);
                     }
                 }
@@ -465,7 +465,7 @@ impl Sender {
     /// Takes an object out of the session. `keep`: it belongs to the files that were delivered.
     fn withdraw(&mut self, key: Key, keep: bool) {
         if let Some(entry) = self.take_out(key, keep) {
-            self.events.push_back(SenderEvent::Withdrawn {
+            self.events.push_back(Event::Withdrawn {
                 toi: entry.toi,
                 location: entry.location,
                 transfers: entry.transfers,
@@ -474,22 +474,22 @@ impl Sender {
     }
 
     /// An object could not be sent.
-    fn fail(&mut self, key: Key, reason: SendFailure) {
+    fn fail(&mut self, key: Key, reason: Failure) {
         if let Some(entry) = self.take_out(key, false) {
             self.stats.failed += 1;
-            self.events.push_back(SenderEvent::Failed { toi: entry.toi, location: entry.location, reason });
+            self.events.push_back(Event::Failed { toi: entry.toi, location: entry.location, reason });
         }
     }
 
     fn take_out(&mut self, key: Key, keep: bool) -> Option<Box<Entry>> {
-        let entry = self.registry.get(key)?;
+        let entry = self.objects.get(key)?;
         match entry.phase {
             Phase::Waiting => self.schedule.forget_waiting(entry.priority),
             Phase::Running => self.schedule.stop(entry.priority, key),
             _ => {}
         }
         self.starved_preparations.remove(&key);
-        let mut entry = self.registry.remove(key)?;
+        let mut entry = self.objects.remove(key)?;
         self.publication.withdraw(&mut entry, keep);
         self.tois.release(entry.toi, entry.described_until);
         self.queued_bytes -= entry.unsent;
@@ -497,7 +497,7 @@ impl Sender {
     }
 
     /// What happened, in order, until `None`.
-    pub fn poll_event(&mut self) -> Option<SenderEvent> {
+    pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
@@ -516,8 +516,8 @@ impl Sender {
 
     /// Changes the priority of an object. `false` if there is no such object.
     pub fn set_priority(&mut self, toi: Toi, priority: u32, _now: Time) -> bool {
-        let Some(key) = self.registry.by_toi(toi) else { return false };
-        let Some(entry) = self.registry.get_mut(key) else { return false };
+        let Some(key) = self.objects.by_toi(toi) else { return false };
+        let Some(entry) = self.objects.get_mut(key) else { return false };
         let old = std::mem::replace(&mut entry.priority, priority);
         let (phase, counts) = (entry.phase, entry.deadline.is_none());
         if old == priority {
@@ -526,7 +526,7 @@ impl Sender {
         match phase {
             Phase::Waiting => {
                 self.schedule.forget_waiting(old);
-                if let Some(ticket) = self.registry.enter(key, phase) {
+                if let Some(ticket) = self.objects.enter(key, phase) {
                     self.schedule.wait(priority, ticket);
                 }
             }
@@ -535,7 +535,7 @@ impl Sender {
                 self.schedule.run(priority, key, counts);
             }
             Phase::Unannounced => {
-                if let Some(ticket) = self.registry.enter(key, phase) {
+                if let Some(ticket) = self.objects.enter(key, phase) {
                     self.publication.add(priority, ticket);
                 }
             }
@@ -551,7 +551,7 @@ impl Sender {
 
     /// Counters since the start.
     pub fn stats(&self) -> SenderStats {
-        SenderStats { objects: self.registry.len() as u64, ..self.stats }
+        SenderStats { objects: self.objects.len() as u64, ..self.stats }
     }
 }
 

@@ -8,11 +8,11 @@ use std::time::Duration;
 use super::batch::Batch;
 use super::block::{Input, Progress, Work};
 use super::closing::Closing;
-use super::event::{SendFailure, SenderEvent};
+use super::event::{Event, Failure};
 use super::object::{Deadline, Interval};
+use super::object_table::{Key, Phase};
 use super::pacing::BATCH_TIME;
 use super::publication::Published;
-use super::registry::{Key, Phase};
 use super::schedule::Turn;
 use super::transfer::{Order, Transfer};
 use super::{Poll, Sender};
@@ -73,15 +73,15 @@ impl Sender {
         if !self.preparing.is_empty() {
             return Some(now);
         }
-        let registry = &self.registry;
-        let timer = self.schedule.next_due(|ticket| registry.is_current(ticket));
+        let objects = &self.objects;
+        let timer = self.schedule.next_due(|ticket| objects.is_current(ticket));
         timer.into_iter().chain(self.publication.next_due(now)).min()
     }
 
     /// Takes up what has got bytes.
     fn wake(&mut self) {
         while let Some(key) = self.awakened.pop() {
-            let Some(entry) = self.registry.get_mut(key) else { continue };
+            let Some(entry) = self.objects.get_mut(key) else { continue };
             entry.is_watched = false;
             let phase = entry.phase;
             self.go_on(key, phase);
@@ -100,10 +100,10 @@ impl Sender {
     fn fire_timers(&mut self, now: Time) {
         for _ in 0..TIMERS {
             let Some(ticket) = self.schedule.pop_due(now) else { return };
-            if !self.registry.is_current(ticket) {
+            if !self.objects.is_current(ticket) {
                 continue;
             }
-            match self.registry.get(ticket.key).map(|entry| entry.phase) {
+            match self.objects.get(ticket.key).map(|entry| entry.phase) {
                 Some(Phase::Scheduled) => self.fall_due(ticket.key, now),
                 Some(Phase::Paced) => self.run(ticket.key),
                 Some(phase) => self.go_on(ticket.key, phase),
@@ -114,37 +114,37 @@ impl Sender {
 
     /// The next transfer of an object is due: it is announced, if that was not done, or takes its place in its queue.
     pub(super) fn fall_due(&mut self, key: Key, now: Time) {
-        let Some(entry) = self.registry.get(key) else { return };
+        let Some(entry) = self.objects.get(key) else { return };
         let (priority, is_described) = (entry.priority, entry.instance.is_some());
         if !is_described {
-            if let Some(ticket) = self.registry.enter(key, Phase::Unannounced) {
+            if let Some(ticket) = self.objects.enter(key, Phase::Unannounced) {
                 self.publication.add(priority, ticket);
             }
         } else if entry.deadline.is_some() {
             // What is spread over time does not wait until others are through.
             self.begin(key, now);
-        } else if let Some(ticket) = self.registry.enter(key, Phase::Waiting) {
+        } else if let Some(ticket) = self.objects.enter(key, Phase::Waiting) {
             self.schedule.wait(priority, ticket);
         }
     }
 
     /// Lets a transfer take turns.
     fn run(&mut self, key: Key) {
-        self.registry.enter(key, Phase::Running);
-        if let Some(entry) = self.registry.get(key) {
+        self.objects.enter(key, Phase::Running);
+        if let Some(entry) = self.objects.get(key) {
             self.schedule.run(entry.priority, key, entry.deadline.is_none());
         }
     }
 
     /// Begins a transfer.
     fn begin(&mut self, key: Key, now: Time) {
-        let Some(entry) = self.registry.get_mut(key) else { return };
-        let Some(coding) = &entry.coding else { return };
+        let Some(entry) = self.objects.get_mut(key) else { return };
+        let Some(packetizer) = &entry.packetizer else { return };
         let source = &entry.source;
         // The blocks further on of what still grows have no bytes yet.
         let interleave = if source.available() < source.len() { 1 } else { self.config.interleave };
         let order = Order { interleave, spread_repair: self.config.spread_repair };
-        entry.transfer = Some(Transfer::new(coding, order));
+        entry.transfer = Some(Transfer::new(packetizer, order));
         entry.began = now;
         entry.ends = entry.deadline.map(|deadline| match deadline {
             Deadline::Within(duration) => now + duration,
@@ -153,17 +153,17 @@ impl Sender {
         entry.nominal_start = entry.next_start.take().unwrap_or(now);
         entry.triggered = false;
         self.run(key);
-        let published = self.publication.refresh(&mut self.registry, key, self.stats.bytes, now);
+        let published = self.publication.refresh(&mut self.objects, key, self.stats.bytes, now);
         self.note(published);
     }
 
     /// Announces what is due, and the table.
     fn publish(&mut self, now: Time) {
         let schedule = &self.schedule;
-        let announced = self.publication.announce(&mut self.registry, |priority| schedule.waiting(priority), now);
+        let announced = self.publication.announce(&mut self.objects, |priority| schedule.waiting(priority), now);
         self.note(announced);
         let pacer = &self.pacer;
-        let repeated = self.publication.turn(&mut self.registry, |bytes| pacer.duration(bytes), now);
+        let repeated = self.publication.turn(&mut self.objects, |bytes| pacer.duration(bytes), now);
         self.note(repeated);
     }
 
@@ -171,7 +171,7 @@ impl Sender {
     pub(super) fn note(&mut self, published: Option<Published>) {
         if let Some(Published { id, files }) = published {
             self.stats.fdt_instances += 1;
-            self.events.push_back(SenderEvent::Fdt { instance_id: id, files });
+            self.events.push_back(Event::Fdt { instance_id: id, files });
         }
     }
 
@@ -201,9 +201,9 @@ impl Sender {
                 }
                 continue;
             }
-            let registry = &self.registry;
+            let objects = &self.objects;
             let config = &self.config;
-            match self.schedule.turn(|priority| config.multiplex_of(priority), |ticket| registry.is_current(ticket)) {
+            match self.schedule.turn(|priority| config.multiplex_of(priority), |ticket| objects.is_current(ticket)) {
                 Some((_, Turn::Begin(ticket))) => self.begin(ticket.key, now),
                 Some((priority, Turn::Continue(key))) => {
                     if !self.take_turn(priority, key, now, &mut work, batch) {
@@ -224,7 +224,7 @@ impl Sender {
     fn send_fdt(&mut self, now: Time, work: &mut Work, batch: &mut Batch) -> bool {
         let flags = Flags { close_session: self.closes_with_payload(), close_object: false };
         let start = batch.data.len();
-        self.publication.skip_expired(&mut self.registry, now);
+        self.publication.skip_expired(&mut self.objects, now);
         let Some(sent) = self.publication.append(flags, self.stats.bytes, now, work, &mut batch.data) else {
             return !self.publication.is_sending();
         };
@@ -233,7 +233,7 @@ impl Sender {
         self.stats.count_packet(sent.length, sent.repair);
         self.stats.fdt_packets += 1;
         for key in sent.announced {
-            if self.registry.get(key).is_some_and(|entry| entry.phase == Phase::Announced) {
+            if self.objects.get(key).is_some_and(|entry| entry.phase == Phase::Announced) {
                 self.fall_due(key, now);
             }
         }
@@ -248,7 +248,7 @@ impl Sender {
             Ok(Rest::Ended) => self.end(key, now),
             Ok(Rest::Paced(at)) => {
                 self.schedule.stop(priority, key);
-                if let Some(ticket) = self.registry.enter(key, Phase::Paced) {
+                if let Some(ticket) = self.objects.enter(key, Phase::Paced) {
                     self.schedule.set_timer(at, priority, ticket);
                 }
             }
@@ -266,21 +266,23 @@ impl Sender {
         now: Time,
         work: &mut Work,
         batch: &mut Batch,
-    ) -> Result<Rest, SendFailure> {
+    ) -> Result<Rest, Failure> {
         let is_alone = self.schedule.is_alone(priority);
-        let Some(entry) = self.registry.get_mut(key) else { return Ok(Rest::Ended) };
+        let Some(entry) = self.objects.get_mut(key) else { return Ok(Rest::Ended) };
         let is_last = entry.is_last_transfer();
-        let (Some(coding), Some(transfer)) = (&entry.coding, &mut entry.transfer) else { return Ok(Rest::Ended) };
+        let (Some(packetizer), Some(transfer)) = (&entry.packetizer, &mut entry.transfer) else {
+            return Ok(Rest::Ended);
+        };
         let input = Input::new(&*entry.source);
         let flags = Flags { close_session: false, close_object: is_last };
         let first_due = batch.due;
         loop {
             let start = batch.data.len();
             if start == 0 {
-                let burst = self.pacer.packets_within(BATCH_TIME, coding.packet_size());
-                batch.reserve(coding.packet_size(), transfer.packets_left().min(burst));
+                let burst = self.pacer.packets_within(BATCH_TIME, packetizer.packet_size());
+                batch.reserve(packetizer.packet_size(), transfer.packets_left().min(burst));
             }
-            let repair = match transfer.append(coding, &input, flags, work, &mut batch.data)? {
+            let repair = match transfer.append(packetizer, &input, flags, work, &mut batch.data)? {
                 Progress::Packet { repair } => repair,
                 Progress::Starved => return Ok(Rest::Starved),
                 Progress::Busy => return Ok(Rest::Busy),
@@ -291,22 +293,22 @@ impl Sender {
             self.stats.count_packet(length, repair);
             if transfer.packets_sent() == 1 {
                 let location = Arc::clone(&entry.location);
-                self.events.push_back(SenderEvent::TransferStarted { toi: entry.toi, location });
+                self.events.push_back(Event::TransferStarted { toi: entry.toi, location });
             }
             if transfer.is_milestone() {
                 let (location, sent) = (Arc::clone(&entry.location), transfer.packets_sent());
                 let packets = sent + transfer.packets_left();
-                self.events.push_back(SenderEvent::Progress { toi: entry.toi, location, sent, packets });
+                self.events.push_back(Event::Progress { toi: entry.toi, location, sent, packets });
             }
             if entry.unsent > 0 && !repair {
-                let sent = ((length - coding.overhead()) as u64).min(entry.unsent);
+                let sent = ((length - packetizer.overhead()) as u64).min(entry.unsent);
                 entry.unsent -= sent;
                 self.queued_bytes -= sent;
             }
             let is_done = transfer.is_done();
             let next = entry.ends.map(|ends| {
                 let time = ends.since(entry.began).as_nanos();
-                let share = time * u128::from(transfer.bytes_sent()) / u128::from(coding.bytes().max(1));
+                let share = time * u128::from(transfer.bytes_sent()) / u128::from(packetizer.bytes().max(1));
                 entry.began + Duration::from_nanos(share as u64)
             });
             self.held.admit(batch, start, due);
@@ -323,9 +325,9 @@ impl Sender {
 
     /// A transfer has to wait for bytes of its source.
     fn starve(&mut self, priority: u32, key: Key, now: Time) {
-        let Some(entry) = self.registry.get_mut(key) else { return };
+        let Some(entry) = self.objects.get_mut(key) else { return };
         let was_watched = entry.is_watched;
-        self.registry.enter(key, Phase::Starved);
+        self.objects.enter(key, Phase::Starved);
         self.schedule.stop(priority, key);
         if self.watch(key, now) && !was_watched {
             // Bytes may have come before the source was asked to tell of them: the next turn finds out.
@@ -335,7 +337,7 @@ impl Sender {
 
     /// A transfer has ended.
     fn end(&mut self, key: Key, now: Time) {
-        let Some(entry) = self.registry.get_mut(key) else { return };
+        let Some(entry) = self.objects.get_mut(key) else { return };
         let is_last = entry.is_last_transfer();
         let priority = entry.priority;
         entry.transfer = None;
@@ -343,7 +345,7 @@ impl Sender {
         entry.source.rest();
         self.queued_bytes -= std::mem::take(&mut entry.unsent);
         self.stats.transfers += 1;
-        self.events.push_back(SenderEvent::TransferEnded {
+        self.events.push_back(Event::TransferEnded {
             toi: entry.toi,
             location: Arc::clone(&entry.location),
             transfers: entry.transfers,
@@ -368,11 +370,11 @@ impl Sender {
     pub(super) fn schedule_at(&mut self, key: Key, at: Time, now: Time) {
         if at <= now {
             self.fall_due(key, now);
-        } else if let Some(ticket) = self.registry.enter(key, Phase::Scheduled) {
-            let priority = self.registry.get(key).map_or(0, |entry| entry.priority);
+        } else if let Some(ticket) = self.objects.enter(key, Phase::Scheduled) {
+            let priority = self.objects.get(key).map_or(0, |entry| entry.priority);
             self.schedule.set_timer(at, priority, ticket);
-            let registry = &self.registry;
-            self.schedule.sweep(registry.len(), |ticket| registry.is_current(ticket));
+            let objects = &self.objects;
+            self.schedule.sweep(objects.len(), |ticket| objects.is_current(ticket));
         }
     }
 }

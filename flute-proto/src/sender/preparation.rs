@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tempfile::{SpooledData, SpooledTempFile};
 
 use super::block::{Work, failure};
-use super::event::SendFailure;
+use super::event::Failure;
 use super::source::{FileSource, Source};
 use crate::content::{ContentEncoding, DigestAlgorithm, Digester, Encoder};
 
@@ -68,7 +68,7 @@ impl Preparation {
     }
 
     /// Goes on as far as there are bytes and `work` lasts.
-    pub(super) fn advance(&mut self, source: &dyn Source, work: &mut Work) -> Result<Outcome, SendFailure> {
+    pub(super) fn advance(&mut self, source: &dyn Source, work: &mut Work) -> Result<Outcome, Failure> {
         let length = source.len();
         while self.offset < length {
             if work.is_done() {
@@ -131,8 +131,8 @@ impl Write for Sink {
     }
 }
 
-fn spooling(error: io::Error) -> SendFailure {
-    SendFailure::Spool(Arc::new(error))
+fn spooling(error: io::Error) -> Failure {
+    Failure::Spool(Arc::new(error))
 }
 
 impl fmt::Debug for Preparation {

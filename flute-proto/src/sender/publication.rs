@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use super::block::{Input, Progress, Work};
 use super::config::{FecConfig, SenderConfig};
-use super::history::History;
-use super::instance::{self, Heading, Instance};
+use super::delivered_files::DeliveredFiles;
+use super::fdt_instance::{self, Heading, Instance};
 use super::instance_id::InstanceIds;
-use super::registry::{Entry, Key, Phase, Registry};
+use super::object_table::{Entry, Key, ObjectTable, Phase};
 use super::schedule::Ticket;
 use super::transfer::{Order, Transfer};
 use crate::Time;
@@ -55,7 +55,7 @@ pub(super) struct Publication {
     /// The last part that was sent in its turn.
     cursor: u32,
     next_turn: Option<Time>,
-    history: History,
+    delivered: DeliveredFiles,
 }
 
 /// An instance that is being sent.
@@ -110,7 +110,7 @@ impl Publication {
             next_part: 0,
             cursor: 0,
             next_turn: None,
-            history: History::default(),
+            delivered: DeliveredFiles::default(),
         }
     }
 
@@ -134,7 +134,7 @@ impl Publication {
     /// soon to be sent.
     pub(super) fn announce(
         &mut self,
-        registry: &mut Registry,
+        objects: &mut ObjectTable,
         waiting: impl Fn(u32) -> usize,
         now: Time,
     ) -> Option<Published> {
@@ -148,7 +148,7 @@ impl Publication {
                 && members.len() < MAX_FILES
                 && let Some(ticket) = tickets.pop_front()
             {
-                if registry.is_current(ticket) {
+                if objects.is_current(ticket) {
                     members.push(ticket.key);
                 }
             }
@@ -163,11 +163,11 @@ impl Publication {
 
         // What is announced to an empty table is all of it.
         let full = self.parts.is_empty() && self.unannounced.is_empty();
-        let published = self.publish(registry, &members, full, now);
+        let published = self.publish(objects, &members, full, now);
         let mut outstanding = 0;
         for &key in &members {
-            registry.enter(key, Phase::Announced);
-            let Some(entry) = registry.get_mut(key) else { continue };
+            objects.enter(key, Phase::Announced);
+            let Some(entry) = objects.get_mut(key) else { continue };
             if entry.is_last_transfer() {
                 entry.announcement = Some(published.id);
                 outstanding += 1;
@@ -216,7 +216,7 @@ impl Publication {
     /// Sends the next part of the table, if it is time.
     pub(super) fn turn(
         &mut self,
-        registry: &mut Registry,
+        objects: &mut ObjectTable,
         duration: impl Fn(u64) -> Duration,
         now: Time,
     ) -> Option<Published> {
@@ -233,11 +233,11 @@ impl Publication {
             Some((id, _)) => (Some(id), None),
             None if self.ids.next_at(now) > now => (None, None),
             None => {
-                let published = self.publish_part(registry, number, now);
+                let published = self.publish_part(objects, number, now);
                 (Some(published.id), Some(published))
             }
         };
-        let bytes = id.and_then(|id| self.instances.get(&id)).map_or(0, |instance| instance.coding.bytes());
+        let bytes = id.and_then(|id| self.instances.get(&id)).map_or(0, |instance| instance.packetizer.bytes());
         if let Some(id) = id {
             self.enqueue(id);
         }
@@ -248,10 +248,10 @@ impl Publication {
     }
 
     /// Publishes a part anew.
-    fn publish_part(&mut self, registry: &mut Registry, number: u32, now: Time) -> Published {
+    fn publish_part(&mut self, objects: &mut ObjectTable, number: u32, now: Time) -> Published {
         let members = self.parts.get(&number).map_or_else(Vec::new, |part| part.members.clone());
         let full = self.parts.len() == 1 && self.unannounced.is_empty();
-        let published = self.publish(registry, &members, full, now);
+        let published = self.publish(objects, &members, full, now);
         let old = self.parts.get_mut(&number).and_then(|part| part.instance.replace(published.id));
         if let Some(old) = old {
             self.release(old);
@@ -276,23 +276,23 @@ impl Publication {
     }
 
     /// Makes an instance of these objects.
-    fn publish(&mut self, registry: &mut Registry, members: &[Key], full: bool, now: Time) -> Published {
+    fn publish(&mut self, objects: &mut ObjectTable, members: &[Key], full: bool, now: Time) -> Published {
         let fdt = FdtInstance {
             full_fdt: full && self.config.fdt.full_fdt,
-            oti: self.common_oti(registry, members),
+            oti: self.common_oti(objects, members),
             ..self.config.table.instance()
         };
-        let entries: Vec<&Entry> = members.iter().filter_map(|&key| registry.get(key)).collect();
+        let entries: Vec<&Entry> = members.iter().filter_map(|&key| objects.get(key)).collect();
         let strongest = entries
             .iter()
-            .filter_map(|entry| Some((entry.fec, entry.coding.as_ref()?.redundancy())))
+            .filter_map(|entry| Some((entry.fec, entry.packetizer.as_ref()?.redundancy())))
             .max_by(|a, b| a.1.total_cmp(&b.1));
         let id = self.make(fdt, entries.iter().map(|entry| entry.xml.as_str()), strongest, now);
 
         let expires = self.instances.get(&id).map(|instance| instance.expires);
         let mut files = 0;
         for &key in members {
-            let Some(entry) = registry.get_mut(key) else { continue };
+            let Some(entry) = objects.get_mut(key) else { continue };
             files += 1;
             entry.described_until = entry.described_until.max(expires);
             let old = entry.instance.replace(id);
@@ -329,7 +329,7 @@ impl Publication {
             Some(fec) => (fec, 1),
             None => {
                 let fec = FecConfig { symbol_size: self.config.fec.symbol_size, ..fec };
-                instance::protection(fec, redundancy, length, profile.check_fec(fec.scheme.encoding_id()).is_err())
+                fdt_instance::protection(fec, redundancy, length, profile.check_fec(fec.scheme.encoding_id()).is_err())
             }
         };
         let id = self.ids.allocate(expires);
@@ -338,8 +338,8 @@ impl Publication {
     }
 
     /// What all of these objects have in common, where the profile wants that in front.
-    fn common_oti(&self, registry: &Registry, members: &[Key]) -> OtiAttributes {
-        let attributes = |key: &Key| registry.get(*key)?.coding.as_ref()?.oti().attributes().ok();
+    fn common_oti(&self, objects: &ObjectTable, members: &[Key]) -> OtiAttributes {
+        let attributes = |key: &Key| objects.get(*key)?.packetizer.as_ref()?.oti().attributes().ok();
         let Some((first, others)) = members.split_first() else { return Default::default() };
         match attributes(first) {
             Some(oti)
@@ -383,24 +383,24 @@ impl Publication {
     /// Has an object described again in front of a transfer, unless that was done a moment ago.
     pub(super) fn refresh(
         &mut self,
-        registry: &mut Registry,
+        objects: &mut ObjectTable,
         key: Key,
         session_bytes: u64,
         now: Time,
     ) -> Option<Published> {
-        let entry = registry.get(key)?;
+        let entry = objects.get(key)?;
         let id = entry.instance?;
         let instance = self.instances.get(&id)?;
         if instance.expires.since(now) < self.config.fdt.lifetime / 4
             && self.ids.next_at(now) <= now
             && let Some(part) = entry.part
         {
-            let published = self.publish_part(registry, part, now);
+            let published = self.publish_part(objects, part, now);
             self.enqueue(published.id);
             return Some(published);
         }
         let is_recent = instance.sent.is_some_and(|(at, bytes)| {
-            now.since(at) < self.interval() && session_bytes - bytes < REPETITION_RATIO * instance.coding.bytes()
+            now.since(at) < self.interval() && session_bytes - bytes < REPETITION_RATIO * instance.packetizer.bytes()
         });
         if !is_recent {
             self.enqueue(id);
@@ -441,8 +441,8 @@ impl Publication {
             self.release(instance);
         }
         if keep {
-            let redundancy = entry.coding.as_ref().map_or(0.0, |coding| coding.redundancy());
-            self.history.push(entry, redundancy);
+            let redundancy = entry.packetizer.as_ref().map_or(0.0, |packetizer| packetizer.redundancy());
+            self.delivered.push(entry, redundancy);
         }
     }
 
@@ -452,15 +452,15 @@ impl Publication {
         if self.ids.next_at(now) > now {
             return None;
         }
-        let history = std::mem::take(&mut self.history);
-        let files = history.files()?;
+        let delivered = std::mem::take(&mut self.delivered);
+        let files = delivered.files()?;
         let fdt = FdtInstance {
             complete: self.config.profile.check(Feature::Complete).is_ok(),
             ..self.config.table.instance()
         };
         // It says all that the instances say that still wait to be repeated.
         self.outgoing.clear();
-        let id = self.make(fdt, files.iter().map(|file| file.xml.as_str()), history.strongest(), now);
+        let id = self.make(fdt, files.iter().map(|file| file.xml.as_str()), delivered.strongest(), now);
         if let Some(instance) = self.instances.get_mut(&id) {
             instance.users += 1;
         }
@@ -473,7 +473,7 @@ impl Publication {
     }
 
     /// Drops instances that have expired before they could be sent. What they announce is announced anew.
-    pub(super) fn skip_expired(&mut self, registry: &mut Registry, now: Time) {
+    pub(super) fn skip_expired(&mut self, objects: &mut ObjectTable, now: Time) {
         while self.sending.is_none()
             && let Some(&id) = self.outgoing.front()
             && let Some(instance) = self.instances.get_mut(&id)
@@ -482,11 +482,11 @@ impl Publication {
             self.outgoing.pop_front();
             instance.is_queued = false;
             for key in std::mem::take(&mut instance.announces) {
-                let Some(priority) = registry.get(key).filter(|entry| entry.phase == Phase::Announced) else {
+                let Some(priority) = objects.get(key).filter(|entry| entry.phase == Phase::Announced) else {
                     continue;
                 };
                 let priority = priority.priority;
-                if let Some(ticket) = registry.enter(key, Phase::Unannounced) {
+                if let Some(ticket) = objects.enter(key, Phase::Unannounced) {
                     self.add(priority, ticket);
                 }
             }
@@ -507,20 +507,20 @@ impl Publication {
             let id = self.outgoing.pop_front()?;
             let instance = self.instances.get_mut(&id)?;
             instance.stamp(&self.heading, now);
-            let transfer = Transfer::new(&instance.coding, ORDER);
+            let transfer = Transfer::new(&instance.packetizer, ORDER);
             self.sending = Some(Sending { id, transfer, copies_left: instance.copies });
         }
         let sending = self.sending.as_mut()?;
         let instance = self.instances.get_mut(&sending.id)?;
         let start = out.len();
         let input = Input::new(&instance.document);
-        let progress = sending.transfer.append(&instance.coding, &input, flags, work, out);
+        let progress = sending.transfer.append(&instance.packetizer, &input, flags, work, out);
         let Ok(Progress::Packet { repair }) = progress else { return None };
         let mut announced = Vec::new();
         if sending.transfer.is_done() {
             sending.copies_left = sending.copies_left.saturating_sub(1);
             if sending.copies_left > 0 {
-                sending.transfer = Transfer::new(&instance.coding, ORDER);
+                sending.transfer = Transfer::new(&instance.packetizer, ORDER);
             } else {
                 let id = sending.id;
                 instance.is_queued = false;

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
-use super::registry::Key;
+use super::object_table::Key;
 use crate::Time;
 
 /// A claim of an object to be served, valid as long as the object has the same stamp.

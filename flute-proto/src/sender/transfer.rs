@@ -5,8 +5,8 @@
 use flute_fec::SourceBlock;
 
 use super::block::{Block, Input, Progress, Work};
-use super::coding::Coding;
-use super::event::SendFailure;
+use super::event::Failure;
+use super::packetizer::Packetizer;
 use crate::alc::Flags;
 
 /// Packets of a transfer that is long enough to tell of its progress.
@@ -38,12 +38,12 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    pub(super) fn new(coding: &Coding, order: Order) -> Self {
+    pub(super) fn new(packetizer: &Packetizer, order: Order) -> Self {
         let interleave = order.interleave.max(1);
-        let packets = coding.packets();
+        let packets = packetizer.packets();
         let blocks = (0..interleave)
-            .map_while(|number| coding.codec().block(number))
-            .map(|block| Block::new(block, coding, order.spread_repair))
+            .map_while(|number| packetizer.codec().block(number))
+            .map(|block| Block::new(block, packetizer, order.spread_repair))
             .collect();
         Self {
             blocks,
@@ -59,20 +59,20 @@ impl Transfer {
     /// Appends the next packet to `out`. B is set in the last packet of all if `close_object`.
     pub(super) fn append(
         &mut self,
-        coding: &Coding,
+        packetizer: &Packetizer,
         input: &Input<'_>,
         flags: Flags,
         work: &mut Work,
         out: &mut Vec<u8>,
-    ) -> Result<Progress, SendFailure> {
+    ) -> Result<Progress, Failure> {
         let start = out.len();
         let flags = Flags { close_object: flags.close_object && self.packets_left == 1, ..flags };
         let progress = match self.blocks.get_mut(self.turn) {
-            Some(block) => block.append(coding, input, flags, work, out)?,
+            Some(block) => block.append(packetizer, input, flags, work, out)?,
             None => {
                 // An empty object: there is no symbol, but there is a packet that says so.
                 let nothing = SourceBlock { number: 0, offset: 0, length: 0, symbols: 0 };
-                coding.append_header(&nothing, 0, flags, out);
+                packetizer.append_header(&nothing, 0, flags, out);
                 Progress::Packet { repair: false }
             }
         };
@@ -80,19 +80,19 @@ impl Transfer {
             self.packets_left -= 1;
             self.packets_sent += 1;
             self.bytes_sent += (out.len() - start) as u64;
-            self.pass_on(coding);
+            self.pass_on(packetizer);
         }
         Ok(progress)
     }
 
     /// Moves on to the next block.
-    fn pass_on(&mut self, coding: &Coding) {
+    fn pass_on(&mut self, packetizer: &Packetizer) {
         let Some(block) = self.blocks.get(self.turn) else { return };
         if block.is_done() {
             let done = self.blocks.remove(self.turn);
             let next = done.number().checked_add(self.order.interleave);
-            match next.and_then(|number| coding.codec().block(number)) {
-                Some(next) => self.blocks.insert(self.turn, done.reuse(next, coding)),
+            match next.and_then(|number| packetizer.codec().block(number)) {
+                Some(next) => self.blocks.insert(self.turn, done.reuse(next, packetizer)),
                 None => self.turn = self.turn.wrapping_sub(1),
             }
         }

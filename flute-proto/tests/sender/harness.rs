@@ -11,7 +11,7 @@ use flute_proto::content::{self, ContentEncoding, DecodeLimits};
 use flute_proto::fdt::{FdtInstance, ReadLimits};
 use flute_proto::lct::Revision;
 use flute_proto::oti::PayloadIdFormat;
-use flute_proto::sender::{Batch, FecConfig, FecScheme, Poll, Sender, SenderConfig, SenderEvent};
+use flute_proto::sender::{Batch, Event, FecConfig, FecScheme, Poll, Sender, SenderConfig};
 
 /// A packet that was sent.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ impl Sent {
 pub(crate) struct Session {
     pub(crate) sender: Sender,
     pub(crate) now: Time,
-    pub(crate) events: Vec<SenderEvent>,
+    pub(crate) events: Vec<Event>,
     batch: Batch,
 }
 

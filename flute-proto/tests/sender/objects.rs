@@ -10,8 +10,8 @@ use flute_fec::Protection;
 use flute_proto::content::{ContentEncoding, DecodeLimits, decode, md5};
 use flute_proto::lct::Toi;
 use flute_proto::sender::{
-    Carousel, FdtPolicy, FecConfig, FecScheme, FileSource, FinishPolicy, GrowingSource, Interval, Object, ObjectError,
-    Poll, Removal, SendFailure, SenderConfig, SenderEvent,
+    Carousel, Event, Failure, FdtPolicy, FecConfig, FecScheme, FileSource, FinishPolicy, GrowingSource, Interval,
+    Object, ObjectError, Poll, Removal, SenderConfig,
 };
 
 use crate::harness::{Sent, Session, content, no_code, objects, start, tables};
@@ -122,7 +122,7 @@ fn growing_objects_wait_for_their_bytes() {
         .flat_map(|sent| sent.packet().payload.unwrap().symbols.to_vec())
         .collect();
     assert!(source == plain);
-    assert!(session.events.iter().any(|event| matches!(event, SenderEvent::TransferEnded { transfers: 1, .. })));
+    assert!(session.events.iter().any(|event| matches!(event, Event::TransferEnded { transfers: 1, .. })));
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_writer_that_leaves_makes_the_object_fail() {
     let failed = session
         .events
         .iter()
-        .any(|event| matches!(event, SenderEvent::Failed { reason: SendFailure::Truncated { announced: 3000 }, .. }));
+        .any(|event| matches!(event, Event::Failed { reason: Failure::Truncated { announced: 3000 }, .. }));
     assert!(failed, "{:?}", session.events);
     assert_eq!(session.sender.stats().objects, 0);
 }
@@ -174,7 +174,7 @@ fn a_file_that_shrinks_is_withdrawn_and_the_session_goes_on() {
         .events
         .iter()
         .filter_map(|event| match event {
-            SenderEvent::Failed { location, reason, .. } => Some((location.to_string(), reason.to_string())),
+            Event::Failed { location, reason, .. } => Some((location.to_string(), reason.to_string())),
             _ => None,
         })
         .collect();

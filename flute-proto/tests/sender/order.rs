@@ -7,7 +7,7 @@ use std::time::Duration;
 use flute_fec::Protection;
 use flute_proto::lct::{Toi, Tsi};
 use flute_proto::sender::{
-    Carousel, FdtPolicy, FecConfig, FecScheme, FinishPolicy, Interval, Object, SenderConfig, SenderEvent,
+    Carousel, Event, FdtPolicy, FecConfig, FecScheme, FinishPolicy, Interval, Object, SenderConfig,
 };
 
 use crate::harness::{Sent, Session, content, no_code, objects, tables};
@@ -63,9 +63,9 @@ fn a_session_from_start_to_end() {
     let closing = &sent[sent.len() - 3..];
     assert!(closing.iter().all(|sent| sent.toi().is_none() && sent.packet().header.close_session));
     assert!(sent[..sent.len() - 3].iter().all(|sent| !sent.packet().header.close_session));
-    assert!(matches!(session.events[1], SenderEvent::TransferStarted { .. }));
-    assert!(matches!(session.events[2], SenderEvent::TransferEnded { transfers: 1, transfer_length: 65, .. }));
-    assert!(matches!(session.events[3], SenderEvent::Withdrawn { transfers: 1, .. }));
+    assert!(matches!(session.events[1], Event::TransferStarted { .. }));
+    assert!(matches!(session.events[2], Event::TransferEnded { transfers: 1, transfer_length: 65, .. }));
+    assert!(matches!(session.events[3], Event::Withdrawn { transfers: 1, .. }));
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn long_transfers_tell_of_their_progress() {
         .events
         .iter()
         .filter_map(|event| match event {
-            SenderEvent::Progress { location, sent, packets, .. } => Some((&**location, *sent, *packets)),
+            Event::Progress { location, sent, packets, .. } => Some((&**location, *sent, *packets)),
             _ => None,
         })
         .collect();

@@ -79,7 +79,7 @@ pub(super) struct Envelope<'a> {
 }
 
 /// How one object is cut, protected and put into packets.
-pub(super) struct Coding {
+pub(super) struct Packetizer {
     oti: Oti,
     codec: ObjectCodec,
     protection: Protection,
@@ -99,12 +99,12 @@ struct Shape {
     encoder: Arc<dyn BlockEncoder>,
 }
 
-impl Coding {
+impl Packetizer {
     pub(super) fn new(oti: Oti, protection: Protection, envelope: &Envelope<'_>) -> Result<Self, OtiError> {
         let format = oti.payload_id_format()?;
         let codec = oti.codec()?;
         let template = template(&oti, envelope)?;
-        let mut coding = Self {
+        let mut packetizer = Self {
             codec,
             protection,
             template,
@@ -115,8 +115,8 @@ impl Coding {
             bytes: 0,
             oti,
         };
-        coding.lay_out()?;
-        Ok(coding)
+        packetizer.lay_out()?;
+        Ok(packetizer)
     }
 
     /// Makes the shapes, and counts the packets of a transfer.
@@ -247,8 +247,8 @@ fn template(oti: &Oti, envelope: &Envelope<'_>) -> Result<Template, OtiError> {
     Ok(template.expect("identifiers and extensions fit into the header"))
 }
 
-impl fmt::Debug for Coding {
+impl fmt::Debug for Packetizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Coding").field("oti", &self.oti).field("packets", &self.packets).finish_non_exhaustive()
+        f.debug_struct("Packetizer").field("oti", &self.oti).field("packets", &self.packets).finish_non_exhaustive()
     }
 }

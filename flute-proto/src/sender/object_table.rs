@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
-use super::coding::Coding;
 use super::config::FecConfig;
 use super::object::{Carousel, Deadline};
+use super::packetizer::Packetizer;
 use super::schedule::Ticket;
 use super::source::Source;
 use super::transfer::Transfer;
@@ -62,7 +62,7 @@ pub(super) struct Entry {
     /// The File element of FDT Instances, once it is prepared.
     pub(super) xml: String,
     /// How it is cut and protected, once its transfer length is known.
-    pub(super) coding: Option<Coding>,
+    pub(super) packetizer: Option<Packetizer>,
     pub(super) transfer: Option<Transfer>,
     /// When the transfer that runs began, and when it is to be over.
     pub(super) began: Time,
@@ -100,7 +100,7 @@ impl Entry {
 
 /// The objects of a session.
 #[derive(Debug, Default)]
-pub(super) struct Registry {
+pub(super) struct ObjectTable {
     slots: Vec<Slot>,
     free: Vec<u32>,
     by_toi: HashMap<Toi, Key>,
@@ -113,7 +113,7 @@ struct Slot {
     entry: Option<Box<Entry>>,
 }
 
-impl Registry {
+impl ObjectTable {
     /// Adds the object that `make` makes of its key.
     pub(super) fn insert(&mut self, make: impl FnOnce(Key) -> Entry) -> Key {
         let index = self.free.pop().unwrap_or_else(|| {

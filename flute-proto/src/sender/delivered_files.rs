@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::config::FecConfig;
-use super::registry::Entry;
+use super::object_table::Entry;
 use crate::lct::Toi;
 
 /// More files are not listed: a session that goes on for ever would remember for ever.
@@ -15,7 +15,7 @@ const MAX_FILES: usize = 1024;
 /// Descriptions of the objects that were delivered and withdrawn. `Complete` stands for all the files of a session, those
 /// that were delivered so far included (RFC 6726 §3.4.2).
 #[derive(Debug, Default)]
-pub(super) struct History {
+pub(super) struct DeliveredFiles {
     files: VecDeque<Delivered>,
     has_overflowed: bool,
     strongest: Option<(FecConfig, f64)>,
@@ -28,7 +28,7 @@ pub(super) struct Delivered {
     pub(super) xml: String,
 }
 
-impl History {
+impl DeliveredFiles {
     pub(super) fn push(&mut self, entry: &mut Entry, redundancy: f64) {
         if self.has_overflowed {
             return;

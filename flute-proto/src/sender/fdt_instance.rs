@@ -4,9 +4,9 @@
 
 use flute_fec::Protection;
 
-use super::coding::{Coding, Envelope};
 use super::config::{FecConfig, FecScheme};
-use super::registry::Key;
+use super::object_table::Key;
+use super::packetizer::{Envelope, Packetizer};
 use crate::Time;
 use crate::content::ContentEncoding;
 use crate::lct::{Extension, FdtExtension, FieldWidths, TimeExtension, Toi, Tsi};
@@ -28,7 +28,7 @@ pub(super) struct Instance {
     id: u32,
     /// The document, content encoded.
     pub(super) document: Vec<u8>,
-    pub(super) coding: Coding,
+    pub(super) packetizer: Packetizer,
     /// How often it is sent at a time.
     pub(super) copies: u32,
     pub(super) expires: Time,
@@ -55,16 +55,16 @@ impl Instance {
     ) -> Self {
         let length = document.len() as u64;
         let envelope = heading.envelope(id, now);
-        let coding =
-            |fec: &FecConfig| Coding::new(fec.oti(length, heading.profile)?, fec.protection, &envelope.borrow());
+        let packetizer =
+            |fec: &FecConfig| Packetizer::new(fec.oti(length, heading.profile)?, fec.protection, &envelope.borrow());
         // A long table under a scheme for short objects goes unprotected rather than not at all.
-        let coding = coding(&fec)
-            .or_else(|_| coding(&unprotected(fec.symbol_size, length)))
+        let packetizer = packetizer(&fec)
+            .or_else(|_| packetizer(&unprotected(fec.symbol_size, length)))
             .expect("Compact No-Code carries any FDT Instance");
         Self {
             id,
             document,
-            coding,
+            packetizer,
             copies,
             expires,
             users: 0,
@@ -78,7 +78,7 @@ impl Instance {
     /// Puts the time into the headers, where they have one.
     pub(super) fn stamp(&mut self, heading: &Heading, now: Time) {
         if heading.sender_current_time {
-            self.coding
+            self.packetizer
                 .readdress(&heading.envelope(self.id, now).borrow())
                 .expect("the header was encoded before with another time");
         }
