@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
 
 #![doc = include_str!("../README.md")]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod host;
+mod interface;
+mod membership;
+mod readiness;
 mod receive;
 mod send;
-mod waker;
+mod socket_options;
 
+pub use host::{Host, HostAndPort, HostError, ResolveError};
+pub use readiness::{Readiness, Waker};
 pub use receive::{ReceiveConfig, ReceiveError, ReceiveSocket};
 pub use send::{SendConfig, SendError, SendSocket};
-pub use waker::Waker;

@@ -4,15 +4,17 @@
 
 use std::array;
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::fd::AsFd;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use gio::prelude::*;
 use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::Waker;
+use crate::host::{HostAndPort, ResolveError, needs_zone};
+use crate::interface::{Interface, with_zone};
+use crate::membership;
+use crate::readiness::{Readiness, Waker};
+use crate::socket_options;
 
 /// Reads of the kernel that one system call takes, each of them one datagram, or several that it coalesced.
 const BATCH: usize = quinn_udp::BATCH_SIZE;
@@ -20,14 +22,14 @@ const BATCH: usize = quinn_udp::BATCH_SIZE;
 /// Bytes of one read: what the kernel coalesces at most, and more than the longest datagram.
 const READ_SIZE: usize = 1 << 16;
 
-/// What a receiving socket is to listen to.
+/// What a receiving socket listens to.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ReceiveConfig {
-    /// A multicast group, or an address of this machine.
-    pub address: IpAddr,
-    /// UDP port.
-    pub port: u16,
-    /// Interfaces on which the group is joined, by name or IPv4 address; none: the system's choice.
+    /// A multicast group, or an address of this machine, and the UDP port; 0 for a port of the system's choice.
+    pub address: HostAndPort,
+    /// Interfaces on which the group is joined, by name, index or IPv4 address; none: the zone of the address, or the
+    /// system's choice. A group of link or interface scope lies on exactly one.
     pub interfaces: Vec<String>,
     /// The one sender to listen to (source-specific multicast, RFC 4607).
     pub source: Option<IpAddr>,
@@ -37,13 +39,32 @@ pub struct ReceiveConfig {
     pub auto_multicast: bool,
     /// Share the port with other sockets.
     pub reuse: bool,
-    /// IP_MULTICAST_LOOP, which some systems heed on the receiving socket.
+    /// IP_MULTICAST_LOOP, which some systems apply to the receiving socket.
     pub multicast_loop: bool,
+}
+
+impl ReceiveConfig {
+    /// Listens to an address, joins it if it is a group, and shares the port.
+    pub fn new(address: HostAndPort) -> Self {
+        Self {
+            address,
+            interfaces: Vec::new(),
+            source: None,
+            buffer_size: 0,
+            auto_multicast: true,
+            reuse: true,
+            multicast_loop: true,
+        }
+    }
 }
 
 /// Why a socket cannot receive.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReceiveError {
+    /// The address is a name that is not found.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
     /// Another program has the port and does not share it.
     #[error("UDP port {0} is in use by another program: choose another port, or let both set reuse=true")]
     PortInUse(SocketAddr),
@@ -61,43 +82,63 @@ pub enum ReceiveError {
         /// The group.
         group: IpAddr,
     },
+    /// The address means another thing on each interface, and none or several are named.
+    #[error("{0} is another address on each interface: name one, as in {0}%eth0, or with multicast-iface=eth0")]
+    NoZone(IpAddr),
+    /// The address is on one interface, and the group is to be joined on others.
+    #[error("the address is on the interface {zone}, but is to be joined on {interfaces}: leave one of them out")]
+    OtherZone {
+        /// The zone of the address.
+        zone: String,
+        /// Where the group is to be joined.
+        interfaces: String,
+    },
     /// The system does not join the group.
-    #[error("joining {group} on {interface}: {reason}; is it the name or the address of an interface that is up?")]
+    #[error("joining {group} on {interface}: {error}; is it the name or the address of an interface that is up?")]
     Join {
         /// The group.
         group: IpAddr,
         /// Where it was to be joined.
         interface: String,
         /// What the system says.
-        reason: String,
+        error: io::Error,
     },
     /// An option of the socket is refused.
     #[error("setting up the socket: {0}")]
     Socket(#[from] io::Error),
 }
 
-/// A bound UDP socket, and room for what one read brings.
+/// A UDP socket that is bound to a port and has joined a group.
 #[derive(Debug)]
 pub struct ReceiveSocket {
     socket: Socket,
     state: UdpSocketState,
-    port: u16,
+    local: SocketAddr,
+    /// What one system call reads.
     storage: Box<[u8]>,
-    waker: Waker,
+    readiness: Readiness,
 }
 
 impl ReceiveSocket {
-    /// Opens, binds and joins.
+    /// Opens, binds and joins. A name is looked up, which may take seconds.
     pub fn open(config: &ReceiveConfig) -> Result<Self, ReceiveError> {
+        let HostAndPort { host, port } = &config.address;
+        let ip = host.resolve(config.source)?;
         if let Some(sender) = config.source
-            && sender.is_ipv4() != config.address.is_ipv4()
+            && sender.is_ipv4() != ip.is_ipv4()
         {
-            return Err(ReceiveError::OtherVersion { sender, group: config.address });
+            return Err(ReceiveError::OtherVersion { sender, group: ip });
         }
-        let address = SocketAddr::new(config.address, config.port);
+        let address = SocketAddr::new(ip, *port);
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        let interfaces = interfaces(&socket, config, ip)?;
+        let address = match interfaces.as_slice() {
+            _ if !needs_zone(ip) => address,
+            [(_, Interface::Index(index))] => with_zone(address, *index),
+            _ => return Err(ReceiveError::NoZone(ip)),
+        };
         socket.set_reuse_address(config.reuse)?;
-        if address.is_ipv6() {
+        if ip.is_ipv6() {
             // 0.0.0.0 is how IPv4 is asked for.
             socket.set_only_v6(true)?;
         }
@@ -107,25 +148,26 @@ impl ReceiveSocket {
         // Bound to the group, and not to any address, a socket gets no datagrams of other groups on the same port.
         socket.bind(&address.into()).map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => ReceiveError::PortInUse(address),
-            io::ErrorKind::AddrNotAvailable => ReceiveError::NotLocal(config.address),
+            io::ErrorKind::AddrNotAvailable => ReceiveError::NotLocal(ip),
             _ => ReceiveError::Bind(address, error),
         })?;
-        if config.address.is_multicast() && config.auto_multicast {
-            join(&socket, config)?;
+        if ip.is_multicast() && config.auto_multicast {
+            join(&socket, config, ip, &interfaces)?;
         }
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
-        let port = socket.local_addr()?.as_socket().map_or(config.port, |local| local.port());
-        Ok(Self { socket, state, port, storage: vec![0; BATCH * READ_SIZE].into_boxed_slice(), waker: Waker::new()? })
+        let local = socket.local_addr()?.as_socket().unwrap_or(address);
+        let readiness = Readiness::new(&socket)?;
+        Ok(Self { socket, state, local, storage: vec![0; BATCH * READ_SIZE].into_boxed_slice(), readiness })
     }
 
-    /// The port it is bound to: the system's choice, where 0 was asked for.
-    pub fn port(&self) -> u16 {
-        self.port
+    /// The address and the port it is bound to, which is the system's choice where 0 was asked for.
+    pub fn local_address(&self) -> SocketAddr {
+        self.local
     }
 
     /// What ends a wait.
     pub fn waker(&self) -> Waker {
-        self.waker.clone()
+        self.readiness.waker()
     }
 
     /// The bytes that the kernel keeps for this socket.
@@ -134,20 +176,29 @@ impl ReceiveSocket {
         self.socket.recv_buffer_size().unwrap_or(0) / 2
     }
 
+    /// Datagrams that the kernel has dropped since the socket was opened, because its buffer was full. `None` where the
+    /// system does not tell.
+    pub fn dropped_datagrams(&self) -> Option<u32> {
+        socket_options::dropped_datagrams(&self.socket)
+    }
+
     /// Takes the datagrams that are there, up to a batch of them. `take` gets the source and the destination of each, and
     /// its bytes. Returns their number, 0 if there are none.
     pub fn read(&mut self, mut take: impl FnMut(SocketAddr, Option<SocketAddr>, &[u8])) -> io::Result<usize> {
         let mut metas = [RecvMeta::default(); BATCH];
         let mut rest = self.storage.chunks_exact_mut(READ_SIZE);
         let mut slices: [IoSliceMut<'_>; BATCH] = array::from_fn(|_| IoSliceMut::new(rest.next().unwrap_or_default()));
-        let reads = match self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut metas) {
-            Ok(reads) => reads,
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
-            Err(error) => return Err(error),
+        let reads = loop {
+            match self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut metas) {
+                Ok(reads) => break reads,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break 0,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+                Err(error) => return Err(error),
+            }
         };
         let mut datagrams = 0;
         for (meta, bytes) in metas[..reads].iter().zip(self.storage.chunks_exact(READ_SIZE)) {
-            let destination = meta.dst_ip.map(|ip| SocketAddr::new(ip, self.port));
+            let destination = meta.dst_ip.map(|ip| SocketAddr::new(ip, self.local.port()));
             for datagram in bytes[..meta.len.min(READ_SIZE)].chunks(meta.stride.max(1)) {
                 take(meta.addr, destination, datagram);
                 datagrams += 1;
@@ -156,9 +207,10 @@ impl ReceiveSocket {
         Ok(datagrams)
     }
 
-    /// Waits until there may be datagrams, or the time is up, or the waker was used.
-    pub fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.waker.wait(&self.socket, timeout)
+    /// Waits until there may be datagrams, or the time is up, or the waker is used. [`read`](Self::read) must have said
+    /// before that there are none.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.readiness.wait(timeout)
     }
 }
 
@@ -168,8 +220,39 @@ fn set_buffer_size(socket: &Socket, bytes: usize) -> io::Result<()> {
         .or_else(|_| socket.set_recv_buffer_size(bytes))
 }
 
-fn join(socket: &Socket, config: &ReceiveConfig) -> Result<(), ReceiveError> {
-    if config.address.is_ipv4() {
+/// The interfaces that the user names, by those names.
+fn interfaces<'a>(
+    socket: &Socket,
+    config: &'a ReceiveConfig,
+    group: IpAddr,
+) -> Result<Vec<(&'a str, Interface)>, ReceiveError> {
+    let named = || config.interfaces.iter().map(String::as_str);
+    let zone = config.address.host.zone();
+    if let Some(zone) = zone
+        && named().any(|interface| interface != zone)
+    {
+        return Err(ReceiveError::OtherZone { zone: zone.to_owned(), interfaces: config.interfaces.join(", ") });
+    }
+    let names = zone.into_iter().chain(named().filter(|_| zone.is_none()));
+    names
+        .map(|name| match Interface::find(socket, name) {
+            Some(interface) => Ok((name, interface)),
+            None => Err(ReceiveError::Join {
+                group,
+                interface: name.to_owned(),
+                error: io::Error::other("there is no such interface"),
+            }),
+        })
+        .collect()
+}
+
+fn join(
+    socket: &Socket,
+    config: &ReceiveConfig,
+    group: IpAddr,
+    interfaces: &[(&str, Interface)],
+) -> Result<(), ReceiveError> {
+    if group.is_ipv4() {
         // Without this a socket also gets what other sockets of this machine joined, on other interfaces.
         socket.set_multicast_all_v4(false)?;
         socket.set_multicast_loop_v4(config.multicast_loop)?;
@@ -177,41 +260,15 @@ fn join(socket: &Socket, config: &ReceiveConfig) -> Result<(), ReceiveError> {
         socket.set_multicast_all_v6(false)?;
         socket.set_multicast_loop_v6(config.multicast_loop)?;
     }
-    if config.interfaces.is_empty() {
-        return join_on(socket, config, None);
-    }
-    config.interfaces.iter().try_for_each(|interface| join_on(socket, config, Some(interface)))
-}
-
-fn join_on(socket: &Socket, config: &ReceiveConfig, interface: Option<&str>) -> Result<(), ReceiveError> {
-    let failed = |reason: String| ReceiveError::Join {
-        group: config.address,
-        interface: interface.unwrap_or("the default interface").to_owned(),
-        reason,
+    let join_on = |name: &str, interface| {
+        membership::join(socket, group, config.source, interface).map_err(|error| ReceiveError::Join {
+            group,
+            interface: name.to_owned(),
+            error,
+        })
     };
-    let interface_address = interface.and_then(|interface| interface.parse::<Ipv4Addr>().ok());
-    if let (IpAddr::V4(group), Some(interface)) = (config.address, interface_address) {
-        return match config.source {
-            Some(IpAddr::V4(source)) => socket.join_ssm_v4(&source, &group, &interface),
-            _ => socket.join_multicast_v4(&group, &interface),
-        }
-        .map_err(|error| failed(error.to_string()));
+    if interfaces.is_empty() {
+        return join_on("the default interface", None);
     }
-    if let Some(name) = interface {
-        // GIO would take the default interface instead of one that is not there.
-        rustix::net::netdevice::name_to_index(socket, name).map_err(|errno| failed(errno.to_string()))?;
-    }
-    // GIO knows interfaces by name and joins one source of a group in both IP versions.
-    let join = || {
-        let socket = gio::Socket::from_fd(
-            socket
-                .as_fd()
-                .try_clone_to_owned()
-                .map_err(|error| gio::glib::Error::new(gio::IOErrorEnum::Failed, &error.to_string()))?,
-        )?;
-        let group = gio::InetAddress::from(config.address);
-        let source = config.source.map(gio::InetAddress::from);
-        socket.join_multicast_group_ssm(&group, source.as_ref(), interface)
-    };
-    join().map_err(|error| failed(error.message().to_owned()))
+    interfaces.iter().try_for_each(|&(name, interface)| join_on(name, Some(interface)))
 }

@@ -8,8 +8,12 @@ use std::time::Duration;
 
 use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
 use rustix::io::Errno;
-use rustix::net::{netdevice, sockopt};
+use rustix::net::sockopt;
 use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::host::{HostAndPort, ResolveError, needs_zone};
+use crate::interface::{Interface, with_zone};
+use crate::membership;
 
 /// Bytes that one system call takes at most: the longest UDP datagram over IPv4, which bounds a segmented one too.
 const MAX_SEND: usize = 65_507;
@@ -19,10 +23,11 @@ const SEND_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Where packets are sent, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SendConfig {
-    /// A multicast group or a host, and the port.
-    pub destination: SocketAddr,
-    /// Interface of multicast, by name or IPv4 address; `None`: the system's choice.
+    /// A multicast group or a host, and the UDP port.
+    pub destination: HostAndPort,
+    /// Interface of multicast, by name, index or IPv4 address; `None`: the zone of the destination, or the system's choice.
     pub interface: Option<String>,
     /// Local address; `None`: the system's choice.
     pub bind_address: Option<IpAddr>,
@@ -40,11 +45,48 @@ pub struct SendConfig {
     pub multicast_loop: bool,
     /// Join the group too, which some switches want before they forward it.
     pub auto_multicast: bool,
+    /// Leave it to the kernel or the network card to cut runs of packets into datagrams (UDP segmentation offload), where
+    /// they can. A capture made on this machine then shows several packets as one long datagram.
+    pub gso: bool,
+}
+
+impl SendConfig {
+    /// Sends to a destination as the system likes best: from any address, to groups that are not routed.
+    pub fn new(destination: HostAndPort) -> Self {
+        Self {
+            destination,
+            interface: None,
+            bind_address: None,
+            bind_port: 0,
+            ttl: 64,
+            ttl_mc: 1,
+            dscp: None,
+            buffer_size: 0,
+            multicast_loop: true,
+            auto_multicast: false,
+            gso: true,
+        }
+    }
 }
 
 /// Why a socket cannot send.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SendError {
+    /// The destination is a name that is not found.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// The address means another thing on each interface, and none is named.
+    #[error("{0} is another address on each interface: name one, as in {0}%eth0, or with multicast-iface=eth0")]
+    NoZone(IpAddr),
+    /// The destination is on one interface, and multicast is to leave by another.
+    #[error("the address is on the interface {zone}, but multicast-iface is {interface}: leave one of them out")]
+    OtherZone {
+        /// The zone of the destination.
+        zone: String,
+        /// The interface of multicast.
+        interface: String,
+    },
     /// There is no such interface.
     #[error("there is no network interface “{0}”: give the name of one, as `ip link` shows it, or its IPv4 address")]
     NoInterface(String),
@@ -71,6 +113,16 @@ pub enum SendError {
     /// The system knows no way to the destination.
     #[error("there is no route to {0}: set multicast-iface, or add a route")]
     NoRoute(IpAddr),
+    /// The system knows no way to the destination over the interface that is named.
+    #[error(
+        "there is no route to {destination} over {interface}: is the interface up, and has it an address of this IP version?"
+    )]
+    NoRouteOver {
+        /// The destination.
+        destination: IpAddr,
+        /// The interface of multicast.
+        interface: String,
+    },
     /// An option of the socket is refused.
     #[error("setting up the socket: {0}")]
     Socket(#[from] io::Error),
@@ -82,47 +134,55 @@ pub struct SendSocket {
     socket: Socket,
     state: UdpSocketState,
     destination: SocketAddr,
+    gso: bool,
     /// quinn-udp sets the traffic class of every datagram itself, to a code point of 0.
     has_dscp: bool,
 }
 
 impl SendSocket {
-    /// Opens and binds the socket, and looks whether the destination can be reached at all.
+    /// Opens and binds the socket, and looks whether the destination can be reached at all. A name is looked up, which may
+    /// take seconds.
     pub fn open(config: &SendConfig) -> Result<Self, SendError> {
-        let destination = config.destination;
-        let socket = Socket::new(Domain::for_address(destination), Type::DGRAM, Some(Protocol::UDP))?;
+        let ip = config.destination.host.resolve(config.bind_address)?;
+        let socket = socket_for(ip)?;
         if config.buffer_size > 0 {
             sockopt::set_socket_send_buffer_size(&socket, config.buffer_size).map_err(io::Error::from)?;
         }
-        if config.destination.is_ipv4() {
-            set_ipv4(&socket, config)?
-        } else {
-            set_ipv6(&socket, config)?
+        let route = Route::new(&socket, config, ip)?;
+        route.apply(&socket)?;
+        if config.auto_multicast {
+            route.join(&socket)?;
         }
-        bind(&socket, config)?;
-        probe_route(config)?;
+        route.bind(&socket)?;
+        route.probe()?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         // A full buffer makes the caller wait, but never for long without a look at whether it is to stop.
         socket.set_nonblocking(false)?;
         socket.set_write_timeout(Some(SEND_TIMEOUT))?;
-        Ok(Self { socket, state, destination, has_dscp: config.dscp.is_some() })
+        Ok(Self { socket, state, destination: route.destination, gso: config.gso, has_dscp: config.dscp.is_some() })
     }
 
     /// Sends to another destination from now on, from the same local address where it is of the same IP version. A socket
     /// that cannot goes on as before.
     pub fn redirect(&mut self, config: &SendConfig) -> Result<(), SendError> {
-        if config.destination.is_ipv4() != self.destination.is_ipv4() {
+        let ip = config.destination.host.resolve(config.bind_address)?;
+        if ip.is_ipv4() != self.destination.is_ipv4() {
             *self = Self::open(config)?;
             return Ok(());
         }
-        probe_route(config)?;
-        if config.destination.is_ipv4() {
-            set_ipv4(&self.socket, config)?
-        } else {
-            set_ipv6(&self.socket, config)?
+        let route = Route::new(&self.socket, config, ip)?;
+        route.probe()?;
+        route.apply(&self.socket)?;
+        if config.auto_multicast {
+            route.join(&self.socket)?;
         }
-        self.destination = config.destination;
+        self.destination = route.destination;
         Ok(())
+    }
+
+    /// Where packets go to.
+    pub fn destination(&self) -> SocketAddr {
+        self.destination
     }
 
     /// The address and port that packets come from.
@@ -132,7 +192,7 @@ impl SendSocket {
 
     /// Packets that one call of [`send`](Self::send) takes without being divided.
     pub fn max_packets(&self, packet_size: usize) -> usize {
-        if self.has_dscp {
+        if self.has_dscp || !self.gso {
             return 1;
         }
         self.state.max_gso_segments().min(MAX_SEND / packet_size.max(1)).max(1)
@@ -175,98 +235,125 @@ impl SendSocket {
     }
 }
 
-fn set_ipv4(socket: &Socket, config: &SendConfig) -> Result<(), SendError> {
-    socket.set_ttl_v4(config.ttl.into())?;
-    socket.set_multicast_ttl_v4(config.ttl_mc.into())?;
-    socket.set_multicast_loop_v4(config.multicast_loop)?;
-    if let Some(dscp) = config.dscp {
-        socket.set_tos_v4(u32::from(dscp) << 2)?;
-    }
-    let mut joined_on = Ipv4Addr::UNSPECIFIED;
-    let mut index = 0;
-    match config.interface.as_deref().map(|interface| (interface, interface.parse::<Ipv4Addr>())) {
-        None => (),
-        Some((interface, Ok(address))) => {
-            socket.set_multicast_if_v4(&address).map_err(|_| SendError::NoInterface(interface.to_owned()))?;
-            joined_on = address;
-        }
-        Some((interface, Err(_))) => {
-            index = interface_index(socket, interface)?;
-            let any = Ipv4Addr::UNSPECIFIED;
-            sockopt::set_ip_multicast_if_with_ifindex(socket, &any, &any, index).map_err(io::Error::from)?;
-        }
-    }
-    if let (true, IpAddr::V4(group)) = (config.auto_multicast, config.destination.ip())
-        && group.is_multicast()
-    {
-        if index > 0 {
-            socket.join_multicast_v4_n(&group, &socket2::InterfaceIndexOrAddress::Index(index))?;
-        } else {
-            socket.join_multicast_v4(&group, &joined_on)?;
-        }
-    }
-    Ok(())
+fn socket_for(destination: IpAddr) -> io::Result<Socket> {
+    Socket::new(Domain::for_address((destination, 0).into()), Type::DGRAM, Some(Protocol::UDP))
 }
 
-fn set_ipv6(socket: &Socket, config: &SendConfig) -> Result<(), SendError> {
-    socket.set_unicast_hops_v6(config.ttl.into())?;
-    socket.set_multicast_hops_v6(config.ttl_mc.into())?;
-    socket.set_multicast_loop_v6(config.multicast_loop)?;
-    if let Some(dscp) = config.dscp {
-        sockopt::set_ipv6_tclass(socket, u32::from(dscp) << 2).map_err(io::Error::from)?;
-    }
-    let mut index = 0;
-    if let Some(interface) = &config.interface {
-        if let Ok(address) = interface.parse::<Ipv4Addr>() {
+/// The way of packets to their destination.
+struct Route<'a> {
+    config: &'a SendConfig,
+    destination: SocketAddr,
+    /// Interface of multicast.
+    interface: Option<Interface>,
+}
+
+impl<'a> Route<'a> {
+    /// The destination is at this address.
+    fn new(socket: &Socket, config: &'a SendConfig, ip: IpAddr) -> Result<Self, SendError> {
+        let zone = config.destination.host.zone();
+        let named = match (zone, config.interface.as_deref()) {
+            (Some(zone), Some(interface)) if zone != interface => {
+                return Err(SendError::OtherZone { zone: zone.to_owned(), interface: interface.to_owned() });
+            }
+            (zone, interface) => zone.or(interface),
+        };
+        let find = |name: &str| Interface::find(socket, name).ok_or_else(|| SendError::NoInterface(name.to_owned()));
+        let interface = named.map(find).transpose()?;
+        if let (IpAddr::V6(_), Some(Interface::Address(address))) = (ip, interface) {
             return Err(SendError::InterfaceAddress(address));
         }
-        index = interface_index(socket, interface)?;
-        socket.set_multicast_if_v6(index)?;
-    }
-    if let (true, IpAddr::V6(group)) = (config.auto_multicast, config.destination.ip())
-        && group.is_multicast()
-    {
-        socket.join_multicast_v6(&group, index)?;
-    }
-    Ok(())
-}
-
-fn interface_index(socket: &Socket, name: &str) -> Result<u32, SendError> {
-    netdevice::name_to_index(socket, name).map_err(|_| SendError::NoInterface(name.to_owned()))
-}
-
-fn bind(socket: &Socket, config: &SendConfig) -> Result<(), SendError> {
-    let destination = config.destination.ip();
-    let any: IpAddr = if destination.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let bind = config.bind_address.unwrap_or(any);
-    if bind.is_ipv4() != destination.is_ipv4() {
-        return Err(SendError::OtherVersion { bind, destination });
-    }
-    let address = SocketAddr::new(bind, config.bind_port);
-    socket.bind(&address.into()).map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => SendError::PortInUse(address),
-        io::ErrorKind::AddrNotAvailable => SendError::NotLocal(bind),
-        _ => SendError::Bind(address, error),
-    })
-}
-
-/// Asks the kernel for a route, by connecting a second socket with the same settings, which sends nothing.
-fn probe_route(config: &SendConfig) -> Result<(), SendError> {
-    let probe = Socket::new(Domain::for_address(config.destination), Type::DGRAM, Some(Protocol::UDP))?;
-    let alone = SendConfig { auto_multicast: false, ..config.clone() };
-    if config.destination.is_ipv4() {
-        set_ipv4(&probe, &alone)?
-    } else {
-        set_ipv6(&probe, &alone)?
-    }
-    probe.connect(&config.destination.into()).map_err(|error| {
-        match error.raw_os_error().map(Errno::from_raw_os_error) {
-            Some(Errno::NETUNREACH | Errno::HOSTUNREACH | Errno::ADDRNOTAVAIL) => {
-                SendError::NoRoute(config.destination.ip())
-            }
-            _ => SendError::Socket(error),
+        let mut destination = SocketAddr::new(ip, config.destination.port);
+        if needs_zone(ip) {
+            let index = interface.and_then(Interface::index).ok_or(SendError::NoZone(ip))?;
+            destination = with_zone(destination, index);
         }
-    })
+        Ok(Self { config, destination, interface })
+    }
+
+    /// Sets the options of a socket that decide how packets travel.
+    fn apply(&self, socket: &Socket) -> Result<(), SendError> {
+        if self.destination.is_ipv4() { self.apply_ipv4(socket) } else { self.apply_ipv6(socket) }
+    }
+
+    fn apply_ipv4(&self, socket: &Socket) -> Result<(), SendError> {
+        let config = self.config;
+        socket.set_ttl_v4(config.ttl.into())?;
+        socket.set_multicast_ttl_v4(config.ttl_mc.into())?;
+        socket.set_multicast_loop_v4(config.multicast_loop)?;
+        if let Some(dscp) = config.dscp {
+            socket.set_tos_v4(u32::from(dscp) << 2)?;
+        }
+        match self.interface {
+            None => (),
+            Some(Interface::Address(address)) => {
+                socket.set_multicast_if_v4(&address).map_err(|_| SendError::NoInterface(address.to_string()))?;
+            }
+            Some(Interface::Index(index)) => {
+                let any = Ipv4Addr::UNSPECIFIED;
+                sockopt::set_ip_multicast_if_with_ifindex(socket, &any, &any, index).map_err(io::Error::from)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_ipv6(&self, socket: &Socket) -> Result<(), SendError> {
+        let config = self.config;
+        socket.set_unicast_hops_v6(config.ttl.into())?;
+        socket.set_multicast_hops_v6(config.ttl_mc.into())?;
+        socket.set_multicast_loop_v6(config.multicast_loop)?;
+        if let Some(dscp) = config.dscp {
+            sockopt::set_ipv6_tclass(socket, u32::from(dscp) << 2).map_err(io::Error::from)?;
+        }
+        if let Some(index) = self.interface.and_then(Interface::index) {
+            socket.set_multicast_if_v6(index)?;
+        }
+        Ok(())
+    }
+
+    /// Joins the destination, if it is a group.
+    fn join(&self, socket: &Socket) -> Result<(), SendError> {
+        let group = self.destination.ip();
+        if group.is_multicast() {
+            membership::join(socket, group, None, self.interface)?;
+        }
+        Ok(())
+    }
+
+    fn bind(&self, socket: &Socket) -> Result<(), SendError> {
+        let destination = self.destination.ip();
+        let any: IpAddr =
+            if destination.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let bind = self.config.bind_address.unwrap_or(any);
+        if bind.is_ipv4() != destination.is_ipv4() {
+            return Err(SendError::OtherVersion { bind, destination });
+        }
+        let mut address = SocketAddr::new(bind, self.config.bind_port);
+        if needs_zone(bind) {
+            address = with_zone(address, self.interface.and_then(Interface::index).ok_or(SendError::NoZone(bind))?);
+        }
+        socket.bind(&address.into()).map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => SendError::PortInUse(address),
+            io::ErrorKind::AddrNotAvailable => SendError::NotLocal(bind),
+            _ => SendError::Bind(address, error),
+        })
+    }
+
+    /// Asks the kernel for a route, by connecting a second socket with the same settings, which sends nothing.
+    fn probe(&self) -> Result<(), SendError> {
+        let destination = self.destination.ip();
+        let probe = socket_for(destination)?;
+        self.apply(&probe)?;
+        let Err(error) = probe.connect(&self.destination.into()) else { return Ok(()) };
+        let is_unreachable = matches!(
+            error.raw_os_error().map(Errno::from_raw_os_error),
+            Some(Errno::NETUNREACH | Errno::HOSTUNREACH | Errno::ADDRNOTAVAIL)
+        );
+        Err(match self.config.interface.clone().or(self.config.destination.host.zone().map(str::to_owned)) {
+            _ if !is_unreachable => SendError::Socket(error),
+            Some(interface) if destination.is_multicast() => SendError::NoRouteOver { destination, interface },
+            _ => SendError::NoRoute(destination),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -276,18 +363,7 @@ mod tests {
     use super::*;
 
     fn config(destination: SocketAddr) -> SendConfig {
-        SendConfig {
-            destination,
-            interface: None,
-            bind_address: None,
-            bind_port: 0,
-            ttl: 64,
-            ttl_mc: 1,
-            dscp: None,
-            buffer_size: 0,
-            multicast_loop: true,
-            auto_multicast: false,
-        }
+        SendConfig::new(HostAndPort::new(destination.ip(), destination.port()))
     }
 
     fn receiver() -> (UdpSocket, SocketAddr) {
@@ -297,9 +373,9 @@ mod tests {
         (socket, address)
     }
 
-    fn datagrams_arrive_whole(dscp: Option<u8>) {
+    fn datagrams_arrive_whole(dscp: Option<u8>, gso: bool) {
         let (receiver, address) = receiver();
-        let sender = SendSocket::open(&SendConfig { dscp, ..config(address) }).unwrap();
+        let sender = SendSocket::open(&SendConfig { dscp, gso, ..config(address) }).unwrap();
         // More than one segmented send takes, and a shorter packet at the end.
         let packets: Vec<u8> = (0..100 * 700 + 5).map(|i| (i % 251) as u8).collect();
         let mut received = Vec::new();
@@ -317,12 +393,13 @@ mod tests {
 
     #[test]
     fn datagrams_arrive_whole_segmented() {
-        datagrams_arrive_whole(None);
+        datagrams_arrive_whole(None, true);
     }
 
     #[test]
     fn datagrams_arrive_whole_one_by_one() {
-        datagrams_arrive_whole(Some(46));
+        datagrams_arrive_whole(Some(46), true);
+        datagrams_arrive_whole(None, false);
     }
 
     #[test]

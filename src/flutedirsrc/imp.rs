@@ -64,7 +64,6 @@ use gst_base::subclass::prelude::*;
 use super::files::{self, FoundFile};
 use super::selection::Selection;
 use super::watcher::{Next, Watcher};
-use crate::debug::FLUTEDIRSRC as CAT;
 use crate::fd_memory;
 use crate::media_type;
 use crate::object_meta::ObjectMeta;
@@ -78,6 +77,9 @@ const MAX_READ: u64 = 64 << 10;
 const DEFAULT_WATCH_IGNORE: &str = ".*,*~,*.tmp,*.part";
 
 const DEFAULT_SETTLE_TIME: u64 = 1_000_000_000;
+
+static CAT: LazyLock<gst::DebugCategory> =
+    LazyLock::new(|| gst::DebugCategory::new("flutedirsrc", gst::DebugColorFlags::empty(), Some("Files as objects")));
 
 #[derive(Clone, Debug)]
 struct Settings {
@@ -207,7 +209,7 @@ impl BaseSrcImpl for FluteDirSrc {
         let state = if settings.watch {
             let cannot = |error| gst::error_msg!(gst::ResourceError::OpenRead, ("Cannot watch {location}: {error}"));
             let watcher = Watcher::new(selection, Duration::from_nanos(settings.settle_time)).map_err(cannot)?;
-            let waker = Waker::new().map_err(cannot)?;
+            let waker = watcher.waker();
             *self.waker.lock().unwrap() = Some(waker.clone());
             gst::info!(CAT, imp = self, "Watching {location}");
             State::Watched(Box::new(watcher), waker)
@@ -255,7 +257,7 @@ impl PushSrcImpl for FluteDirSrc {
                 State::Stopped => return Err(gst::FlowError::Flushing),
                 State::Listed(files) => self.next_listed(files.pop_front().ok_or(gst::FlowError::Eos)?),
                 State::Watched(watcher, waker) if !waker.is_awake() => {
-                    self.next_watched(watcher, waker).unwrap_or_else(Step::Fail)
+                    self.next_watched(watcher).unwrap_or_else(Step::Fail)
                 }
                 State::Watched(..) => return Err(gst::FlowError::Flushing),
             };
@@ -303,7 +305,7 @@ impl FluteDirSrc {
     }
 
     /// Waits if there is nothing.
-    fn next_watched(&self, watcher: &mut Watcher, waker: &Waker) -> io::Result<Step> {
+    fn next_watched(&self, watcher: &mut Watcher) -> io::Result<Step> {
         Ok(match watcher.next()? {
             Next::File(found) => {
                 let buffer = self.read(&found.file, found.length, &found.path, &found.name);
@@ -319,7 +321,7 @@ impl FluteDirSrc {
             Next::Gone(name) => Step::Remove(name),
             Next::Complaint(text) => Step::Warn(text),
             Next::Wait(time) => {
-                watcher.wait(waker, time)?;
+                watcher.wait(time)?;
                 Step::Again
             }
         })

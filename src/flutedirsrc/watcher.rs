@@ -22,7 +22,7 @@ use rustix::fs::OFlags;
 use super::inotify::{Inotify, Notice};
 use super::pending::{Change, Pending, Settling, below};
 use super::selection::{self, Selection, is_manifest};
-use flute_net::Waker;
+use flute_net::{Readiness, Waker};
 
 /// How soon after a change another one may leave the same time of change.
 const CLOCK_TICK: Duration = Duration::from_millis(50);
@@ -87,6 +87,8 @@ pub(super) struct Watcher {
     selection: Selection,
     settle_time: Duration,
     inotify: Inotify,
+    /// Of the events of `inotify`.
+    readiness: Readiness,
     /// What was told, and is there still.
     sent: BTreeMap<PathBuf, Sent>,
     pending: Pending,
@@ -107,10 +109,13 @@ impl Watcher {
     /// Begins to watch; the files that are there come first. Those that nobody closes are complete when they have not
     /// changed for the settle time.
     pub(super) fn new(selection: Selection, settle_time: Duration) -> io::Result<Self> {
+        let inotify = Inotify::new()?;
+        let readiness = Readiness::new(inotify.fd())?;
         let mut watcher = Self {
             selection,
             settle_time,
-            inotify: Inotify::new()?,
+            inotify,
+            readiness,
             sent: BTreeMap::new(),
             pending: Pending::default(),
             settling: Settling::default(),
@@ -179,9 +184,14 @@ impl Watcher {
         Ok(false)
     }
 
+    /// What ends a wait.
+    pub(super) fn waker(&self) -> Waker {
+        self.readiness.waker()
+    }
+
     /// Waits until there may be something to tell, or the time is up, or the waker is used.
-    pub(super) fn wait(&self, waker: &Waker, timeout: Option<Duration>) -> io::Result<()> {
-        waker.wait(self.inotify.fd(), timeout)
+    pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.readiness.wait(timeout)
     }
 
     /// Takes notice of all that has happened.

@@ -9,13 +9,13 @@ use std::time::Duration;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
+use super::CAT;
 use super::imp::FluteSink;
 use super::kept;
 use super::messages;
 use super::output::{Output, PadOutput, SocketOutput};
 use super::session::Session;
 use super::settings::SettingsError;
-use crate::debug::FLUTESINK as CAT;
 use flute_net::SendSocket;
 
 /// What exists while there is a session, and what is left of the last one.
@@ -63,17 +63,15 @@ impl FluteSink {
             return Ok(());
         }
         let (output, is_ipv6) = match element.static_pad("src") {
-            Some(pad) => {
-                let destination = settings.destination().ok();
-                (Output::Pad(PadOutput::new(pad)), destination.is_some_and(|address| address.is_ipv6()))
-            }
+            Some(pad) => (Output::Pad(PadOutput::new(pad)), settings.is_ipv6()),
             None => {
                 let config = settings.send_config().map_err(wrong)?;
                 let socket = SendSocket::open(&config).map_err(|error| {
                     gst::error_msg!(gst::ResourceError::OpenWrite, ("Cannot send to {}: {error}", config.destination))
                 })?;
                 gst::info!(CAT, imp = self, "Sending from {:?} to {}", socket.local_address(), config.destination);
-                (Output::Socket(SocketOutput::new(socket)), config.destination.is_ipv6())
+                let is_ipv6 = socket.destination().is_ipv6();
+                (Output::Socket(SocketOutput::new(socket)), is_ipv6)
             }
         };
         let config = settings.sender_config(is_ipv6).map_err(wrong)?;
@@ -147,7 +145,7 @@ impl FluteSink {
     pub(super) fn apply(&self, property: &str) {
         let Some(session) = self.session() else { return };
         let settings = self.settings.lock().unwrap().clone();
-        let is_ipv6 = settings.destination().is_ok_and(|address| address.is_ipv6());
+        let is_ipv6 = settings.is_ipv6();
         match property {
             "bitrate" | "packet-overhead" => {
                 session.with_sender(|sender, now| sender.set_pacing(settings.pacing(is_ipv6), now));

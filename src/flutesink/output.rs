@@ -6,7 +6,7 @@ use flute_proto::sender::Batch;
 use gst::glib;
 use gst::prelude::*;
 
-use crate::debug::FLUTESINK as CAT;
+use super::CAT;
 use flute_net::{SendConfig, SendSocket};
 
 /// Packets of a list on the src pad, at most.
@@ -55,7 +55,7 @@ impl Output {
         match output.socket.redirect(config) {
             Ok(()) => gst::info!(CAT, obj = element, "Sending to {} from now on", config.destination),
             Err(error) => {
-                let destination = config.destination;
+                let destination = &config.destination;
                 gst::element_warning!(
                     element,
                     gst::ResourceError::OpenWrite,

@@ -7,9 +7,8 @@ use std::sync::atomic::Ordering;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::FluteSinkPad;
 use super::imp::FluteSink;
-use crate::debug::FLUTESINK as CAT;
+use super::{CAT, FluteSinkPad};
 
 impl FluteSink {
     pub(super) fn sink_pads(&self) -> Vec<FluteSinkPad> {

@@ -3,7 +3,7 @@
 //! What the user sets on the element, and what the core and the socket make of it.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::net::{AddrParseError, IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use flute_proto::sender::{FdtPolicy, FecConfig, FecScheme, Pacing, SenderConfig,
 use super::enums::{FluteContentEncoding, FluteEosPolicy, FluteFec, FlutePacketOverhead, FluteProfile};
 use crate::object_meta::ObjectMeta;
 use crate::uri::{FluteUri, UriError};
-use flute_net::SendConfig;
+use flute_net::{Host, HostAndPort, SendConfig};
 
 /// Bytes of a packet that are not symbols, at most: an LCT header with the widest CCI that FLUTE uses, TSI and TOI
 /// (4 + 4 + 6 + 14), EXT_FDT (4), EXT_CENC (4), EXT_TIME (12), EXT_FTI (16) and a FEC Payload ID (8).
@@ -208,7 +208,7 @@ pub(super) enum SettingsError {
     )]
     NoAddress,
     #[error("{property} “{value}” is not an IP address: it must look like 239.1.1.1 or ff3e::1")]
-    Address { property: &'static str, value: String, error: AddrParseError },
+    Address { property: &'static str, value: String },
     #[error("port is 0: set the UDP port of the receivers, 1 to 65535")]
     NoPort,
     #[error("repair symbols need a code: set fec, for example fec=rs8, or leave repair-percent and repair-symbols")]
@@ -388,13 +388,19 @@ impl Settings {
     }
 
     /// Where packets go to, if an address is set.
-    pub(super) fn destination(&self) -> Result<SocketAddr, SettingsError> {
+    pub(super) fn destination(&self) -> Result<HostAndPort, SettingsError> {
         if let Some((uri, reason)) = self.wrong_uri.clone() {
             return Err(SettingsError::Uri { uri, reason });
         }
         let address = self.address.as_deref().ok_or(SettingsError::NoAddress)?;
         let port = u16::try_from(self.port).ok().filter(|&port| port > 0).ok_or(SettingsError::NoPort)?;
-        Ok(SocketAddr::new(parse_ip("address", address)?, port))
+        let wrong = || SettingsError::Address { property: "address", value: address.to_owned() };
+        Ok(HostAndPort::new(address.parse::<Host>().map_err(|_| wrong())?, port))
+    }
+
+    /// Whether packets go over IPv6, as far as that is known before a name is looked up.
+    pub(super) fn is_ipv6(&self) -> bool {
+        self.destination().is_ok_and(|destination| destination.host.ip().is_some_and(|ip| ip.is_ipv6()))
     }
 
     /// Sets the properties that a URI says.
@@ -414,12 +420,12 @@ impl Settings {
     pub(super) fn uri(&self) -> Option<String> {
         let destination = self.destination().ok()?;
         let uri = FluteUri {
-            address: destination.ip(),
-            port: destination.port(),
+            address: destination.host.ip()?,
+            port: destination.port,
             source: None,
             path: None,
             tsi: Some(self.tsi),
-            interface: self.multicast_iface.clone(),
+            interface: self.multicast_iface.as_deref().or(destination.host.zone()).map(str::to_owned),
             timeout: None,
         };
         Some(uri.to_string())
@@ -427,29 +433,24 @@ impl Settings {
 
     /// The settings of the socket.
     pub(super) fn send_config(&self) -> Result<SendConfig, SettingsError> {
-        Ok(SendConfig {
-            destination: self.destination()?,
-            interface: self.multicast_iface.clone().filter(|interface| !interface.is_empty()),
-            bind_address: self
-                .bind_address
-                .as_deref()
-                .filter(|address| !address.is_empty())
-                .map(|address| parse_ip("bind-address", address))
-                .transpose()?,
-            bind_port: self.bind_port as u16,
-            ttl: self.ttl as u8,
-            ttl_mc: self.ttl_mc as u8,
-            dscp: u8::try_from(self.qos_dscp).ok(),
-            buffer_size: usize::try_from(self.buffer_size).unwrap_or(0),
-            multicast_loop: self.multicast_loop,
-            auto_multicast: self.auto_multicast,
-        })
+        let mut config = SendConfig::new(self.destination()?);
+        config.interface = self.multicast_iface.clone().filter(|interface| !interface.is_empty());
+        let bind_address = self.bind_address.as_deref().filter(|address| !address.is_empty());
+        config.bind_address = bind_address.map(|address| parse_ip("bind-address", address)).transpose()?;
+        config.bind_port = self.bind_port as u16;
+        config.ttl = self.ttl as u8;
+        config.ttl_mc = self.ttl_mc as u8;
+        config.dscp = u8::try_from(self.qos_dscp).ok();
+        config.buffer_size = usize::try_from(self.buffer_size).unwrap_or(0);
+        config.multicast_loop = self.multicast_loop;
+        config.auto_multicast = self.auto_multicast;
+        Ok(config)
     }
 }
 
 fn parse_ip(property: &'static str, value: &str) -> Result<IpAddr, SettingsError> {
     let bare = value.trim().trim_start_matches('[').trim_end_matches(']');
-    bare.parse().map_err(|error| SettingsError::Address { property, value: value.to_owned(), error })
+    bare.parse().map_err(|_| SettingsError::Address { property, value: value.to_owned() })
 }
 
 /// What a list like `10:4,0:1` says.

@@ -156,11 +156,14 @@ use super::pad::StreamStart;
 use super::queue::{Notice, Queue};
 use super::settings::{self, Settings};
 use super::timeline::Timeline;
-use crate::debug::FLUTESRC as CAT;
 use crate::reception::{Reception, Session};
 use crate::registry::User;
 use crate::uri;
 use flute_net::ReceiveSocket;
+
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("flutesrc", gst::DebugColorFlags::empty(), Some("Objects from FLUTE packets"))
+});
 
 /// Where the packets come from.
 #[derive(Debug)]
@@ -274,8 +277,8 @@ impl FluteSrc {
         let network = settings.receive_config().map_err(unusable)?;
         let socket = ReceiveSocket::open(&network)
             .map_err(|error| gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")))?;
-        let (port, granted) = (socket.port(), socket.buffer_size());
-        gst::info!(CAT, imp = self, "listening on {}:{port}, kernel buffer of {granted} bytes", network.address);
+        let (local, granted) = (socket.local_address(), socket.buffer_size());
+        gst::info!(CAT, imp = self, "listening on {local}, kernel buffer of {granted} bytes");
         if granted < network.buffer_size {
             gst::info!(CAT, imp = self, "{} bytes were asked for: raise net.core.rmem_max", network.buffer_size);
         }
@@ -283,7 +286,7 @@ impl FluteSrc {
         let queue = Arc::new(Queue::new(settings.max_memory));
         let reception = Reception::start(socket, session.clone(), Enqueue::new(queue.clone(), settings.silence()))
             .map_err(|error| gst::error_msg!(gst::ResourceError::Failed, ("no thread to receive: {error}")))?;
-        Ok((Input::Network { queue, reception }, session, format!("{}:{port}", network.address)))
+        Ok((Input::Network { queue, reception }, session, local.to_string()))
     }
 
     /// The queue of the network, where the element receives by itself.

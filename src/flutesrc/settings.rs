@@ -14,7 +14,7 @@ use gst::prelude::*;
 
 use crate::registry::Request;
 use crate::uri::{FluteUri, UriError};
-use flute_net::ReceiveConfig;
+use flute_net::{Host, HostAndPort, HostError, ReceiveConfig};
 
 const DEFAULT_PORT: i32 = 3400;
 const DEFAULT_BUFFER_SIZE: i32 = 8 << 20;
@@ -156,6 +156,8 @@ pub(super) enum SettingsError {
     NoAddress,
     #[error("{property} “{value}” is not an IP address: it must look like 239.1.1.1 or ff3e::1")]
     Address { property: &'static str, value: String },
+    #[error("address: {0}")]
+    Host(#[from] HostError),
     #[error("port {0} is no UDP port: it must be 1 to 65535, or 0 for any")]
     Port(i32),
     #[error("spool-directory {} is not a folder", .0.display())]
@@ -207,16 +209,15 @@ impl Settings {
     pub(super) fn receive_config(&self) -> Result<ReceiveConfig, SettingsError> {
         let address = said(&self.address).ok_or(SettingsError::NoAddress)?;
         let interfaces = said(&self.multicast_iface).unwrap_or_default().split(',').map(str::trim);
-        Ok(ReceiveConfig {
-            address: parse_ip("address", address)?,
-            port: u16::try_from(self.port).map_err(|_| SettingsError::Port(self.port))?,
-            interfaces: interfaces.filter(|interface| !interface.is_empty()).map(str::to_owned).collect(),
-            source: self.source()?,
-            buffer_size: usize::try_from(self.buffer_size).unwrap_or(0),
-            auto_multicast: self.auto_multicast,
-            reuse: self.reuse,
-            multicast_loop: self.multicast_loop,
-        })
+        let port = u16::try_from(self.port).map_err(|_| SettingsError::Port(self.port))?;
+        let mut config = ReceiveConfig::new(HostAndPort::new(address.parse::<Host>()?, port));
+        config.interfaces = interfaces.filter(|interface| !interface.is_empty()).map(str::to_owned).collect();
+        config.source = self.source()?;
+        config.buffer_size = usize::try_from(self.buffer_size).unwrap_or(0);
+        config.auto_multicast = self.auto_multicast;
+        config.reuse = self.reuse;
+        config.multicast_loop = self.multicast_loop;
+        Ok(config)
     }
 
     fn source(&self) -> Result<Option<IpAddr>, SettingsError> {
@@ -251,16 +252,17 @@ impl Settings {
         Ok(())
     }
 
-    /// The URI that says what is set, if there is an address.
+    /// The URI that says what is set, if there is an IP address, which is what a URI can have.
     pub(super) fn uri(&self) -> Option<String> {
         let config = self.receive_config().ok()?;
+        let HostAndPort { host, port } = &config.address;
         let uri = FluteUri {
-            address: config.address,
-            port: config.port,
+            address: host.ip()?,
+            port: *port,
             source: config.source,
             path: self.path.clone(),
             tsi: u64::try_from(self.tsi).ok(),
-            interface: said(&self.multicast_iface).map(str::to_owned),
+            interface: said(&self.multicast_iface).or(host.zone()).map(str::to_owned),
             timeout: (self.timeout > 0).then(|| gst::ClockTime::from_nseconds(self.timeout)),
         };
         Some(uri.to_string())

@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -17,8 +16,7 @@ use super::content::Stored;
 use super::gateway::Gateway;
 use super::name::Name;
 use super::shelf::Shelf;
-use super::{Options, Registry};
-use crate::debug::FLUTEREGISTRY as CAT;
+use super::{CAT, Options, Registry};
 use crate::reception::{Listener, Session};
 use flute_net::Waker;
 
@@ -213,8 +211,7 @@ impl Channel {
 
 impl fmt::Display for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Options { address, port, .. } = &self.options;
-        write!(f, "{}", SocketAddr::new(*address, *port))
+        self.options.address.fmt(f)
     }
 }
 

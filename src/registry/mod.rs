@@ -20,13 +20,16 @@ use std::time::Duration;
 
 use flute_proto::receiver::{Mode, ReceiverConfig};
 
-use crate::debug::FLUTEREGISTRY as CAT;
 use crate::reception::{Reception, Session};
 pub(crate) use channel::Missing;
 use channel::{Channel, Hearing};
 pub(crate) use content::{Piece, Stored};
-use flute_net::{ReceiveConfig, ReceiveError, ReceiveSocket};
+use flute_net::{HostAndPort, ReceiveConfig, ReceiveError, ReceiveSocket};
 pub(crate) use name::Name;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("fluteregistry", gst::DebugColorFlags::empty(), Some("FLUTE sessions of the process"))
+});
 
 /// Channels of a process at a time.
 const MAX_CHANNELS: usize = 64;
@@ -34,8 +37,7 @@ const MAX_CHANNELS: usize = 64;
 /// What tells channels apart. Whoever leaves an option out takes any channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Options {
-    address: IpAddr,
-    port: u16,
+    address: HostAndPort,
     source: Option<IpAddr>,
     tsis: Vec<u64>,
     interfaces: Vec<String>,
@@ -44,8 +46,7 @@ struct Options {
 impl Options {
     fn new(network: &ReceiveConfig, receiver: &ReceiverConfig) -> Self {
         Self {
-            address: network.address,
-            port: network.port,
+            address: network.address.clone(),
             source: network.source,
             tsis: receiver.filter.tsis.iter().map(|tsi| tsi.get()).collect(),
             interfaces: network.interfaces.clone(),
@@ -54,7 +55,7 @@ impl Options {
 
     /// Whether a channel with the options `open` does for one who asks for these.
     fn are_met_by(&self, open: &Self) -> bool {
-        (self.address, self.port) == (open.address, open.port)
+        self.address == open.address
             && (self.source.is_none() || self.source == open.source)
             && (self.tsis.is_empty() || self.tsis == open.tsis)
             && (self.interfaces.is_empty() || self.interfaces == open.interfaces)

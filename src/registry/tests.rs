@@ -3,7 +3,7 @@
 //! Channels over the loopback interface, from their first user to their end.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Instant;
 
@@ -72,16 +72,7 @@ fn free_port() -> u16 {
 
 fn request(port: u16) -> Request {
     gst::init().unwrap();
-    let network = ReceiveConfig {
-        address: Ipv4Addr::LOCALHOST.into(),
-        port,
-        interfaces: Vec::new(),
-        source: None,
-        buffer_size: 0,
-        auto_multicast: true,
-        reuse: true,
-        multicast_loop: true,
-    };
+    let network = ReceiveConfig::new(HostAndPort::new(IpAddr::from(Ipv4Addr::LOCALHOST), port));
     Request { network, receiver: ReceiverConfig::default(), patience: Some(LONG), linger: LONG }
 }
 

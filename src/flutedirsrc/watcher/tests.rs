@@ -62,7 +62,7 @@ impl Watched {
             match self.next() {
                 Next::File(file) => told.extend(self.read(file)),
                 Next::Wait(None) => return told,
-                Next::Wait(time) => self.watcher.as_ref().unwrap().wait(&Waker::new().unwrap(), time).unwrap(),
+                Next::Wait(time) => self.watcher.as_mut().unwrap().wait(time).unwrap(),
                 other => panic!("{other:?}"),
             }
         }
