@@ -19,6 +19,7 @@ use gst::glib;
 
 mod boxes;
 mod content_location;
+mod debug;
 #[expect(unsafe_code, reason = "the bindings leave it to the caller that a file descriptor is one")]
 mod fd_memory;
 mod flutedirsink;

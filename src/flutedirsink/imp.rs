@@ -49,12 +49,9 @@ use gst_base::subclass::prelude::*;
 
 use super::path::{RelativePath, UrlMapping};
 use super::write::{TargetFolder, WriteError, copy};
+use crate::debug::FLUTEDIRSINK as CAT;
 use crate::fd_memory::{self, FileRange};
 use crate::object_meta::ObjectMeta;
-
-static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("flutedirsink", gst::DebugColorFlags::empty(), Some("Files from FLUTE objects"))
-});
 
 const DEFAULT_LOCATION: Option<&str> = None;
 const DEFAULT_URL_MAPPING: UrlMapping = UrlMapping::HostPath;

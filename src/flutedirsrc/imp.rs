@@ -64,6 +64,7 @@ use gst_base::subclass::prelude::*;
 use super::files::{self, FoundFile};
 use super::selection::Selection;
 use super::watcher::{Next, Watcher};
+use crate::debug::FLUTEDIRSRC as CAT;
 use crate::fd_memory;
 use crate::media_type;
 use crate::object_meta::ObjectMeta;
@@ -77,9 +78,6 @@ const MAX_READ: u64 = 64 << 10;
 const DEFAULT_WATCH_IGNORE: &str = ".*,*~,*.tmp,*.part";
 
 const DEFAULT_SETTLE_TIME: u64 = 1_000_000_000;
-
-static CAT: LazyLock<gst::DebugCategory> =
-    LazyLock::new(|| gst::DebugCategory::new("flutedirsrc", gst::DebugColorFlags::empty(), Some("Files as objects")));
 
 #[derive(Clone, Debug)]
 struct Settings {

@@ -13,7 +13,6 @@ use gst::glib::subclass::Signal;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::CAT;
 use super::draft::Draft;
 use super::imp::FluteSink;
 use super::messages;
@@ -21,6 +20,7 @@ use super::objects::{self, Collected, Origin};
 use super::pad::PadSettings;
 use super::session::{Bringer, Refusal};
 use super::stream::ObjectStream;
+use crate::debug::FLUTESINK as CAT;
 use crate::object_meta::ObjectMeta;
 
 /// The signals of the element: actions, and what it tells.

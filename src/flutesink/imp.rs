@@ -98,7 +98,8 @@ use super::settings::{
     DEFAULT_FDT_INTERVAL, DEFAULT_FDT_LIFETIME, DEFAULT_LINGER, DEFAULT_MAX_QUEUED_BYTES, DEFAULT_MTU, DEFAULT_PORT,
     DEFAULT_RS_FIELD_BITS, DEFAULT_TSI, DEFAULT_TTL, DEFAULT_TTL_MC, Settings,
 };
-use super::{CAT, FluteSinkPad, actions};
+use super::{FluteSinkPad, actions};
+use crate::debug::FLUTESINK as CAT;
 use crate::uri;
 
 /// The element.

@@ -9,13 +9,13 @@ use std::time::Duration;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::CAT;
 use super::imp::FluteSink;
 use super::kept;
 use super::messages;
 use super::output::{Output, PadOutput, SocketOutput};
 use super::session::Session;
 use super::settings::SettingsError;
+use crate::debug::FLUTESINK as CAT;
 use flute_net::SendSocket;
 
 /// What exists while there is a session, and what is left of the last one.

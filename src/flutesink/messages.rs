@@ -5,12 +5,11 @@
 
 use std::collections::HashSet;
 
+use crate::debug::FLUTESINK as CAT;
 use flute_proto::lct::{Toi, Tsi};
 use flute_proto::sender::{Event, ObjectError, SenderStats};
 use gst::glib::subclass::Signal;
 use gst::prelude::*;
-
-use super::CAT;
 
 const OBJECT_SENT: &str = "object-sent";
 const OBJECT_WITHDRAWN: &str = "object-withdrawn";

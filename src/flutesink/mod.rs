@@ -2,8 +2,6 @@
 
 //! `flutesink`: objects in, packets out.
 
-use std::sync::LazyLock;
-
 use gst::glib;
 use gst::prelude::*;
 
@@ -33,9 +31,6 @@ mod timing;
 
 /// Caps of FLUTE packets.
 const PACKET_CAPS: &str = "application/x-flute";
-
-static CAT: LazyLock<gst::DebugCategory> =
-    LazyLock::new(|| gst::DebugCategory::new("flutesink", gst::DebugColorFlags::empty(), Some("FLUTE sender")));
 
 glib::wrapper! {
     /// The element.

@@ -6,7 +6,7 @@ use flute_proto::sender::Batch;
 use gst::glib;
 use gst::prelude::*;
 
-use super::CAT;
+use crate::debug::FLUTESINK as CAT;
 use flute_net::{SendConfig, SendSocket};
 
 /// Packets of a list on the src pad, at most.

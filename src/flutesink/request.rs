@@ -7,8 +7,9 @@ use std::sync::atomic::Ordering;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
+use super::FluteSinkPad;
 use super::imp::FluteSink;
-use super::{CAT, FluteSinkPad};
+use crate::debug::FLUTESINK as CAT;
 
 impl FluteSink {
     pub(super) fn sink_pads(&self) -> Vec<FluteSinkPad> {

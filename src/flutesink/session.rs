@@ -18,12 +18,12 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::CAT;
 use super::clock::SessionClock;
 use super::held::{Held, Manifest};
 use super::messages::{self, Reporter};
 use super::output::Output;
 use super::queues::{Queued, Queues};
+use crate::debug::FLUTESINK as CAT;
 use crate::media_type;
 use flute_net::SendConfig;
 

@@ -10,6 +10,7 @@ use flute_proto::sender::{GrowingSource, ObjectError, Removal};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
+use super::FluteSinkPad;
 use super::enums::FluteNextObject;
 use super::imp::FluteSink;
 use super::kept;
@@ -17,7 +18,7 @@ use super::naming;
 use super::objects::{Collected, Collector, Kind, Origin};
 use super::output;
 use super::session::{Bringer, Refusal, Session};
-use super::{CAT, FluteSinkPad};
+use crate::debug::FLUTESINK as CAT;
 use crate::object_meta::ObjectMeta;
 use crate::object_removal::ObjectRemoval;
 

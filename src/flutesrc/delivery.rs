@@ -8,9 +8,10 @@ use flute_proto::receiver::{Content, Event, Limit, ObjectInfo, SessionId};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::imp::{CAT, FluteSrc};
+use super::imp::FluteSrc;
 use super::messages;
 use super::queue::{Notice, Popped, Queue};
+use crate::debug::FLUTESRC as CAT;
 use crate::{fd_memory, media_type};
 
 /// Objects of this many bytes have progress messages.

@@ -156,14 +156,11 @@ use super::pad::StreamStart;
 use super::queue::{Notice, Queue};
 use super::settings::{self, Settings};
 use super::timeline::Timeline;
+use crate::debug::FLUTESRC as CAT;
 use crate::reception::{Reception, Session};
 use crate::registry::User;
 use crate::uri;
 use flute_net::ReceiveSocket;
-
-pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("flutesrc", gst::DebugColorFlags::empty(), Some("Objects from FLUTE packets"))
-});
 
 /// Where the packets come from.
 #[derive(Debug)]

@@ -10,10 +10,11 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::FluteSrcPad;
-use super::imp::{CAT, FluteSrc};
+use super::imp::FluteSrc;
 use super::messages;
 use super::order::{Content, Object, Order, Reason, Segment};
 use super::settings::SegmentOrder;
+use crate::debug::FLUTESRC as CAT;
 use crate::media_type;
 
 /// How many elements are looked at downstream of a pad.

@@ -10,8 +10,9 @@ use gst::format::Bytes;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::imp::{CAT, FluteSrc};
+use super::imp::FluteSrc;
 use super::messages;
+use crate::debug::FLUTESRC as CAT;
 use crate::media_type;
 use crate::registry::{Missing, Name, OpenError, Piece, Registry, Request, Stored, User};
 

@@ -11,11 +11,11 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::imp::CAT;
 use super::media::{PadOrder, Payload};
 use super::order::{Counts, Order, Segment};
 use super::settings::SettingsError;
 use super::timeline::Offset;
+use crate::debug::FLUTESRC as CAT;
 
 const DEFAULT_TSI: i64 = -1;
 

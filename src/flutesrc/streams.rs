@@ -13,7 +13,8 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::FluteSrcPad;
-use super::imp::{CAT, FluteSrc, Input};
+use super::imp::{FluteSrc, Input};
+use crate::debug::FLUTESRC as CAT;
 use crate::reception::Session;
 
 /// Timestamps of this many nanoseconds and more are wall-clock times: no stream has run since 2001-09-09.

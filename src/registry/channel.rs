@@ -16,7 +16,8 @@ use super::content::Stored;
 use super::gateway::Gateway;
 use super::name::Name;
 use super::shelf::Shelf;
-use super::{CAT, Options, Registry};
+use super::{Options, Registry};
+use crate::debug::FLUTEREGISTRY as CAT;
 use crate::reception::{Listener, Session};
 use flute_net::Waker;
 

@@ -20,16 +20,13 @@ use std::time::Duration;
 
 use flute_proto::receiver::{Mode, ReceiverConfig};
 
+use crate::debug::FLUTEREGISTRY as CAT;
 use crate::reception::{Reception, Session};
 pub(crate) use channel::Missing;
 use channel::{Channel, Hearing};
 pub(crate) use content::{Piece, Stored};
 use flute_net::{HostAndPort, ReceiveConfig, ReceiveError, ReceiveSocket};
 pub(crate) use name::Name;
-
-static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("fluteregistry", gst::DebugColorFlags::empty(), Some("FLUTE sessions of the process"))
-});
 
 /// Channels of a process at a time.
 const MAX_CHANNELS: usize = 64;
