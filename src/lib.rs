@@ -18,7 +18,6 @@
 use gst::glib;
 
 mod boxes;
-mod content_location;
 mod debug;
 #[expect(unsafe_code, reason = "the bindings leave it to the caller that a file descriptor is one")]
 mod fd_memory;

@@ -5,7 +5,7 @@
 //! # The rooms
 //!
 //! Rooms follow the RFCs: [`lct`] (RFC 5651), [`alc`] (RFC 5775), [`oti`] (FEC Object Transmission Information),
-//! [`fdt`] (the FDT Instance), [`content`] (encodings and digests) and [`profile`] are shared by the [`sender`] and
+//! [`fdt`] (the FDT Instance), [`content`] (encodings and digests), [`content_location`] and [`profile`] are shared by the [`sender`] and
 //! the [`receiver`], which do not know each other. [`requirements`] says where each rule of the standards is met.
 
 #![forbid(unsafe_code)]
@@ -13,6 +13,7 @@
 pub mod alc;
 mod big_endian;
 pub mod content;
+pub mod content_location;
 pub mod fdt;
 pub mod lct;
 pub mod oti;

@@ -6,9 +6,9 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use flute_proto::content_location;
 use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
-use crate::content_location;
 use crate::media_type;
 
 /// Files of a folder. Their paths are relative to it.
@@ -121,7 +121,7 @@ impl Selection {
 
 /// The Content-Location of a file, relative to the folder.
 pub(super) fn name(path: &Path) -> String {
-    content_location::of_path(path)
+    content_location::of_file_path(path)
 }
 
 /// Whether a file names others that must be there before it.

@@ -2,10 +2,9 @@
 
 //! How objects are named that nobody named.
 
+use flute_proto::content_location;
 use gst::prelude::*;
 use percent_encoding::percent_decode_str;
-
-use crate::content_location;
 
 /// A name with a number in it, or without one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +76,7 @@ pub(super) fn upstream_name(pad: &impl IsA<gst::Pad>) -> Option<String> {
     if !pattern.is_counted() {
         return Some(segment.to_owned());
     }
-    let encoded = |text: &str| content_location::of_name(text.as_bytes());
+    let encoded = |text: &str| content_location::of_file_name(text.as_bytes());
     let digits = pattern.digits.filter(|&digits| digits > 0).map_or(String::new(), |digits| format!("0{digits}"));
     Some(format!("{}%{digits}d{}", encoded(&pattern.before), encoded(&pattern.after)))
 }

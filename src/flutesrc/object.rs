@@ -6,6 +6,7 @@
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
+use flute_proto::content_location::LocationPath;
 use gst::format::Bytes;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -14,7 +15,7 @@ use super::imp::FluteSrc;
 use super::messages;
 use crate::debug::FLUTESRC as CAT;
 use crate::media_type;
-use crate::registry::{Missing, Name, OpenError, Piece, Registry, Request, Stored, User};
+use crate::registry::{Missing, OpenError, Piece, Registry, Request, Stored, User};
 
 /// Elements between this one and a demuxer, at most: a typefind, a queue.
 const MAX_CHAIN: usize = 8;
@@ -96,7 +97,7 @@ impl FluteSrc {
 
     /// Finds the session, or opens one.
     pub(super) fn open_object(&self, request: &Request, path: &str) -> Result<Arc<User>, gst::ErrorMessage> {
-        let user = Registry::global().open(request, &Name::of_path(path)).map_err(|error| match error {
+        let user = Registry::global().open(request, &LocationPath::of_decoded(path)).map_err(|error| match error {
             OpenError::Socket(_) => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),
             OpenError::Thread(_) => gst::error_msg!(gst::ResourceError::Failed, ("{error}")),
             OpenError::Full => gst::error_msg!(gst::ResourceError::Busy, ("{error}")),
@@ -128,7 +129,7 @@ impl FluteSrc {
         self.begin_streams();
         let Some(path) = self.settings.lock().unwrap().path.clone() else { return ControlFlow::Break(()) };
         gst::debug!(CAT, imp = self, "waiting for {path}");
-        let object = match user.object(&Name::of_path(&path)) {
+        let object = match user.object(&LocationPath::of_decoded(&path)) {
             Ok(object) => object,
             Err(Missing::Interrupted) => return ControlFlow::Break(()),
             Err(missing) => {

@@ -10,11 +10,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use flute_proto::Time;
+use flute_proto::content_location::LocationPath;
 use flute_proto::receiver::{Event, ObjectInfo};
 
 use super::content::Stored;
 use super::gateway::Gateway;
-use super::name::Name;
 use super::shelf::Shelf;
 use super::{Options, Registry};
 use crate::debug::FLUTEREGISTRY as CAT;
@@ -41,7 +41,7 @@ pub(crate) enum Missing {
 #[derive(Debug)]
 struct Waiter {
     number: u64,
-    name: Name,
+    name: LocationPath,
     /// When something of the object came, or the wait began.
     last_news: Instant,
     /// The object will not come.
@@ -117,7 +117,7 @@ impl Channel {
         self.patience
     }
 
-    pub(super) fn has(&self, name: &Name) -> bool {
+    pub(super) fn has(&self, name: &LocationPath) -> bool {
         self.state.lock().unwrap().shelf.has(name)
     }
 
@@ -175,7 +175,7 @@ impl Channel {
     /// The newest version of an object, which is waited for while something of it comes at least every `patience`.
     pub(super) fn wait(
         &self,
-        name: &Name,
+        name: &LocationPath,
         patience: Duration,
         interrupted: &AtomicBool,
     ) -> Result<Arc<Stored>, Missing> {
@@ -234,7 +234,7 @@ impl Hearing {
         if state.waiters.is_empty() {
             return;
         }
-        let name = Name::of_location(object.location());
+        let name = LocationPath::of_location(object.location());
         for waiter in state.waiters.iter_mut().filter(|waiter| name.is_meant_by(&waiter.name)) {
             waiter.last_news = Instant::now();
         }
@@ -262,7 +262,7 @@ impl Hearing {
         state.is_undecided = false;
         self.channel.session.with_receiver(|receiver| {
             for waiter in &mut state.waiters {
-                let wanted = |location: &str| Name::of_location(location).is_meant_by(&waiter.name);
+                let wanted = |location: &str| LocationPath::of_location(location).is_meant_by(&waiter.name);
                 waiter.is_hopeless = !receiver.may_bring(wanted);
             }
         });

@@ -15,12 +15,12 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 
+use flute_proto::content_location::LocationPath;
 use tiny_http::{Header, Method, Request, Response, Server};
 use url::Url;
 
 use super::channel::{Channel, Missing};
 use super::content::{Piece, Stored};
-use super::name::Name;
 
 /// Requests that are worked at side by side, at most.
 const MAX_REQUESTS: usize = 64;
@@ -78,7 +78,7 @@ fn serve(server: &Server, channel: &Weak<Channel>, prefix: &str) {
     for request in server.incoming_requests() {
         let busy = Arc::strong_count(&running) > MAX_REQUESTS;
         let is_read = matches!(request.method(), Method::Get | Method::Head);
-        let name = request.url().strip_prefix(prefix).map(Name::of_location);
+        let name = request.url().strip_prefix(prefix).map(LocationPath::of_location);
         // A client that has gone is none of ours.
         let _ = match (channel.upgrade(), name) {
             _ if !is_read => request.respond(Response::empty(405)),
@@ -97,7 +97,7 @@ fn serve(server: &Server, channel: &Weak<Channel>, prefix: &str) {
 }
 
 /// Waits for the object and sends it.
-fn answer(request: Request, channel: &Channel, name: &Name) -> io::Result<()> {
+fn answer(request: Request, channel: &Channel, name: &LocationPath) -> io::Result<()> {
     let object = match channel.wait(name, channel.patience(), &AtomicBool::new(false)) {
         Ok(object) => object,
         Err(Missing::Failed(_)) => return request.respond(Response::empty(503)),

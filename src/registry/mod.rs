@@ -10,7 +10,6 @@
 mod channel;
 mod content;
 mod gateway;
-mod name;
 mod shelf;
 
 use std::net::IpAddr;
@@ -18,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
+use flute_proto::content_location::LocationPath;
 use flute_proto::receiver::{Mode, ReceiverConfig};
 
 use crate::debug::FLUTEREGISTRY as CAT;
@@ -26,7 +26,6 @@ pub(crate) use channel::Missing;
 use channel::{Channel, Hearing};
 pub(crate) use content::{Piece, Stored};
 use flute_net::{HostAndPort, ReceiveConfig, ReceiveError, ReceiveSocket};
-pub(crate) use name::Name;
 
 /// Channels of a process at a time.
 const MAX_CHANNELS: usize = 64;
@@ -99,7 +98,7 @@ impl Registry {
 
     /// A user of the channel that the request means, which is opened if need be. Where several would do, it is one that
     /// has an object of this name, of these the one that was used last.
-    pub(crate) fn open(self: &Arc<Self>, request: &Request, name: &Name) -> Result<User, OpenError> {
+    pub(crate) fn open(self: &Arc<Self>, request: &Request, name: &LocationPath) -> Result<User, OpenError> {
         let options = Options::new(&request.network, &request.receiver);
         let mut channels = self.channels.lock().unwrap();
         let open = channels
@@ -160,7 +159,7 @@ pub(crate) struct User {
 
 impl User {
     /// The newest version of an object with this name, which is waited for.
-    pub(crate) fn object(&self, name: &Name) -> Result<Arc<Stored>, Missing> {
+    pub(crate) fn object(&self, name: &LocationPath) -> Result<Arc<Stored>, Missing> {
         self.channel.wait(name, self.patience, &self.interrupted)
     }
 

@@ -15,9 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flute_proto::Time;
+use flute_proto::content_location::LocationPath;
 
 use super::content::Stored;
-use super::name::Name;
 
 /// Classes of objects, what goes first being first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,9 +43,9 @@ struct Slot {
 /// Completed objects by name.
 #[derive(Debug)]
 pub(super) struct Shelf {
-    slots: BTreeMap<Name, Slot>,
-    order: BTreeMap<Place, Name>,
-    expiries: BTreeSet<(Time, Name)>,
+    slots: BTreeMap<LocationPath, Slot>,
+    order: BTreeMap<Place, LocationPath>,
+    expiries: BTreeSet<(Time, LocationPath)>,
     weight: u64,
     max_weight: u64,
     /// Counts arrivals and uses.
@@ -66,12 +66,12 @@ impl Shelf {
 
     /// Puts an object in the place of its older version, and returns those that go for it.
     pub(super) fn put(&mut self, object: Stored, now: Time) -> Vec<Arc<Stored>> {
-        let name = Name::of_location(object.info().location());
+        let name = LocationPath::of_location(object.info().location());
         self.take_out(&name);
         self.clock += 1;
         let place = (if object.is_lasting() { Class::Lasting } else { Class::Untaken }, self.clock);
         let expires = object.expires(now);
-        self.weight += object.weight() + name.len() as u64;
+        self.weight += object.weight() + name.size() as u64;
         self.order.insert(place, name.clone());
         self.expiries.extend(expires.map(|expires| (expires, name.clone())));
         self.slots.insert(name.clone(), Slot { object: Arc::new(object), place, expires, arrival: self.clock });
@@ -79,12 +79,12 @@ impl Shelf {
     }
 
     /// Whether there is an object that `path` means.
-    pub(super) fn has(&self, path: &Name) -> bool {
+    pub(super) fn has(&self, path: &LocationPath) -> bool {
         self.find(path).is_some()
     }
 
     /// The object that `path` means: the one of just this name, else the newest of those whose names end with it.
-    pub(super) fn take(&mut self, path: &Name) -> Option<Arc<Stored>> {
+    pub(super) fn take(&mut self, path: &LocationPath) -> Option<Arc<Stored>> {
         let name = self.find(path)?.clone();
         self.clock += 1;
         let slot = self.slots.get_mut(&name)?;
@@ -94,7 +94,7 @@ impl Shelf {
         Some(slot.object.clone())
     }
 
-    fn find(&self, path: &Name) -> Option<&Name> {
+    fn find(&self, path: &LocationPath) -> Option<&LocationPath> {
         if let Some((name, _)) = self.slots.get_key_value(path) {
             return Some(name);
         }
@@ -103,17 +103,17 @@ impl Shelf {
         longer.max_by_key(|(_, slot)| slot.arrival).map(|(name, _)| name)
     }
 
-    fn take_out(&mut self, name: &Name) -> Option<Arc<Stored>> {
+    fn take_out(&mut self, name: &LocationPath) -> Option<Arc<Stored>> {
         let slot = self.slots.remove(name)?;
         self.order.remove(&slot.place);
         if let Some(expires) = slot.expires {
             self.expiries.remove(&(expires, name.clone()));
         }
-        self.weight -= slot.object.weight() + name.len() as u64;
+        self.weight -= slot.object.weight() + name.size() as u64;
         Some(slot.object)
     }
 
-    fn make_room(&mut self, newest: &Name, now: Time) -> Vec<Arc<Stored>> {
+    fn make_room(&mut self, newest: &LocationPath, now: Time) -> Vec<Arc<Stored>> {
         let mut gone = Vec::new();
         if self.weight > self.max_weight {
             self.mark_stale(now);

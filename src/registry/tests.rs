@@ -99,7 +99,7 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 #[test]
 fn an_object_is_waited_for_and_kept() {
     let (registry, port) = (Arc::<Registry>::default(), free_port());
-    let name = Name::of_path("live.mpd");
+    let name = LocationPath::of_decoded("live.mpd");
     let user = registry.open(&request(port), &name).unwrap();
     let mut source = Source::new(port, 1);
     thread::scope(|scope| {
@@ -110,7 +110,7 @@ fn an_object_is_waited_for_and_kept() {
     });
     // It is there for those who come later, and for those who know less.
     let second = registry.open(&request(port), &name).unwrap();
-    assert_eq!(bytes(&second.object(&Name::of_path("live/live.mpd")).unwrap()), b"first");
+    assert_eq!(bytes(&second.object(&LocationPath::of_decoded("live/live.mpd")).unwrap()), b"first");
     source.send("http://example.com/live/live.mpd", b"second");
     eventually("the newest version is given out", || bytes(&second.object(&name).unwrap()) == b"second");
     assert_eq!(registry.channels.lock().unwrap().len(), 1);
@@ -119,7 +119,7 @@ fn an_object_is_waited_for_and_kept() {
 #[test]
 fn a_channel_is_found_by_those_who_leave_options_out() {
     let (registry, port) = (Arc::<Registry>::default(), free_port());
-    let name = Name::of_path("a");
+    let name = LocationPath::of_decoded("a");
     let first = registry.open(&request_tsi(port, 1), &name).unwrap();
     let second = registry.open(&request_tsi(port, 2), &name).unwrap();
     assert!(!Arc::ptr_eq(&first.channel, &second.channel));
@@ -128,7 +128,7 @@ fn a_channel_is_found_by_those_who_leave_options_out() {
     // The one that has the object, not the one that was used last.
     let mut source = Source::new(port, 2);
     source.send("b", b"of the second");
-    let name = Name::of_path("b");
+    let name = LocationPath::of_decoded("b");
     assert_eq!(bytes(&second.object(&name).unwrap()), b"of the second");
     drop(same);
     let brief = registry.open(&Request { patience: None, ..request(port) }, &name).unwrap();
@@ -142,7 +142,7 @@ fn a_channel_is_found_by_those_who_leave_options_out() {
 #[test]
 fn waits_end() {
     let (registry, port) = (Arc::<Registry>::default(), free_port());
-    let name = Name::of_path("a");
+    let name = LocationPath::of_decoded("a");
     let hasty = Request { patience: Some(Duration::from_millis(1)), ..request(port) };
     let user = registry.open(&hasty, &name).unwrap();
     assert_eq!(user.object(&name).unwrap_err(), Missing::Late(Duration::from_millis(1)));
@@ -162,7 +162,7 @@ fn waits_end() {
         assert_eq!(waiting.join().unwrap(), Missing::Never);
     });
     assert_eq!(user.object(&name).unwrap_err(), Missing::Never);
-    assert_eq!(bytes(&user.object(&Name::of_path("b")).unwrap()), b"another");
+    assert_eq!(bytes(&user.object(&LocationPath::of_decoded("b")).unwrap()), b"another");
 }
 
 /// The head and the body of the answer to an HTTP request.
@@ -180,7 +180,7 @@ fn http(url: &str, method: &str, header: &str) -> (String, Vec<u8>) {
 #[test]
 fn objects_over_http() {
     let (registry, port) = (Arc::<Registry>::default(), free_port());
-    let name = Name::of_path("a movie.mp4");
+    let name = LocationPath::of_decoded("a movie.mp4");
     let brief = Request { linger: Duration::ZERO, ..request(port) };
     let user = registry.open(&brief, &name).unwrap();
     let url = user.http_url("http/a movie.mp4").unwrap();
@@ -214,7 +214,7 @@ fn objects_over_http() {
 #[test]
 fn a_channel_ends_after_its_last_user() {
     let (registry, port) = (Arc::<Registry>::default(), free_port());
-    let name = Name::of_path("a");
+    let name = LocationPath::of_decoded("a");
     let first = registry.open(&request(port), &name).unwrap();
     let channel = Arc::downgrade(&first.channel);
     let brief = Request { linger: Duration::ZERO, ..request(port) };
@@ -233,7 +233,7 @@ fn a_channel_ends_after_its_last_user() {
 #[test]
 fn a_channel_too_many_takes_the_place_of_one_that_lingers() {
     let (registry, port) = (Arc::<Registry>::default(), free_port());
-    let name = Name::of_path("a");
+    let name = LocationPath::of_decoded("a");
     let open = |tsi| registry.open(&request_tsi(port, tsi), &name);
     let mut users: Vec<User> = (1..=MAX_CHANNELS as u64).map(|tsi| open(tsi).unwrap()).collect();
     assert!(matches!(open(1000), Err(OpenError::Full)));
@@ -246,7 +246,7 @@ fn a_channel_too_many_takes_the_place_of_one_that_lingers() {
 #[test]
 fn what_failed_is_opened_again() {
     let (registry, port) = (Arc::<Registry>::default(), free_port());
-    let name = Name::of_path("a");
+    let name = LocationPath::of_decoded("a");
     let user = registry.open(&request(port), &name).unwrap();
     Hearing::new(user.channel.clone(), registry.clone()).fail(std::io::Error::other("no network"));
     assert_eq!(user.object(&name).unwrap_err(), Missing::Failed("no network".to_owned()));
@@ -261,12 +261,12 @@ fn what_made_room_is_received_again() {
     let (registry, port) = (Arc::<Registry>::default(), free_port());
     let limits = flute_proto::receiver::Limits { max_memory: 100_000, ..Default::default() };
     let receiver = ReceiverConfig { limits, ..ReceiverConfig::default() };
-    let user = registry.open(&Request { receiver, ..request(port) }, &Name::of_path("a")).unwrap();
+    let user = registry.open(&Request { receiver, ..request(port) }, &LocationPath::of_decoded("a")).unwrap();
     let mut source = Source::new(port, 1);
     source.send("a", &[1; 60_000]);
     source.send("b", &[2; 60_000]);
     for (name, byte) in [("a", 1), ("b", 2), ("a", 1), ("b", 2)] {
-        let name = Name::of_path(name);
+        let name = LocationPath::of_decoded(name);
         thread::scope(|scope| {
             let waiting = scope.spawn(|| bytes(&user.object(&name).unwrap()));
             while !waiting.is_finished() {

@@ -42,7 +42,7 @@ fn put(shelf: &mut Shelf, object: Stored) -> Vec<String> {
 }
 
 fn locations(shelf: &mut Shelf, paths: &[&str]) -> Vec<bool> {
-    paths.iter().map(|path| shelf.has(&Name::of_path(path))).collect()
+    paths.iter().map(|path| shelf.has(&LocationPath::of_decoded(path))).collect()
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn what_goes_first() {
     assert!(put(&mut shelf, stored("fresh.m4s", "video/mp4", 100_000, Some(future))).is_empty());
     assert!(put(&mut shelf, media("taken.m4s")).is_empty());
     assert!(put(&mut shelf, stored("stale.m4s", "video/mp4", 100_000, Some(past))).is_empty());
-    assert!(shelf.take(&Name::of_path("taken.m4s")).is_some());
+    assert!(shelf.take(&LocationPath::of_decoded("taken.m4s")).is_some());
     assert_eq!(put(&mut shelf, media("1.m4s")), ["stale.m4s"]);
     assert_eq!(put(&mut shelf, media("2.m4s")), ["taken.m4s"]);
     assert_eq!(put(&mut shelf, media("3.m4s")), ["fresh.m4s"]);
@@ -74,13 +74,14 @@ fn names_that_end_alike() {
     for location in ["http://h/a/1.m4s", "http://h/b/1.m4s", "http://h/b/11.m4s", "x1.m4s"] {
         put(&mut shelf, media(location));
     }
-    let mut taken = |path: &str| shelf.take(&Name::of_path(path)).map(|object| object.info().location().to_owned());
+    let mut taken =
+        |path: &str| shelf.take(&LocationPath::of_decoded(path)).map(|object| object.info().location().to_owned());
     assert_eq!(taken("1.m4s").as_deref(), Some("http://h/b/1.m4s"), "the newest");
     assert_eq!(taken("a/1.m4s").as_deref(), Some("http://h/a/1.m4s"));
     assert_eq!(taken("c/1.m4s"), None);
     put(&mut shelf, media("1.m4s"));
     put(&mut shelf, media("http://h/a/1.m4s"));
-    let exact = shelf.take(&Name::of_path("1.m4s")).unwrap();
+    let exact = shelf.take(&LocationPath::of_decoded("1.m4s")).unwrap();
     assert_eq!(exact.info().location(), "1.m4s", "of just this name");
     assert_eq!(locations(&mut shelf, &["1.m4s", "11.m4s", "m4s"]), [true, true, false]);
 }
@@ -89,9 +90,9 @@ fn names_that_end_alike() {
 fn newer_versions_take_the_place_of_older_ones() {
     let mut shelf = Shelf::new(u64::MAX);
     put(&mut shelf, stored("live.mpd", "application/dash+xml", 10, None));
-    let older = shelf.take(&Name::of_path("live.mpd")).unwrap();
+    let older = shelf.take(&LocationPath::of_decoded("live.mpd")).unwrap();
     put(&mut shelf, stored("live.mpd", "application/dash+xml", 20, None));
-    assert_eq!(shelf.take(&Name::of_path("live.mpd")).unwrap().len(), 20);
+    assert_eq!(shelf.take(&LocationPath::of_decoded("live.mpd")).unwrap().len(), 20);
     assert_eq!(older.len(), 10, "whoever reads it goes on");
     assert_eq!(shelf.slots.len(), 1);
 }
