@@ -5,6 +5,7 @@
 use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
+use flute_proto::content_location::LocationPath;
 use flute_proto::receiver::ObjectInfo;
 use globset::{GlobBuilder, GlobMatcher};
 use gst::glib;
@@ -47,7 +48,7 @@ struct Filter {
     content_type: Pattern,
     tsi: i64,
     /// The end of the one Content-Location that a URI names.
-    path: Option<String>,
+    path: Option<LocationPath>,
 }
 
 impl Default for Filter {
@@ -63,13 +64,8 @@ impl Filter {
         self.location.matches(object.location())
             && self.content_type.matches(&media_type)
             && u64::try_from(self.tsi).map_or(true, |tsi| tsi == object.session.tsi.get())
-            && self.path.as_deref().is_none_or(|path| ends_with_path(object.location(), path))
+            && self.path.as_ref().is_none_or(|path| LocationPath::of_location(object.location()).is_meant_by(path))
     }
-}
-
-/// Whether a location is this path, or a URL or longer path that ends with it.
-fn ends_with_path(location: &str, path: &str) -> bool {
-    location.strip_suffix(path).is_some_and(|before| before.is_empty() || before.ends_with('/'))
 }
 
 /// How the streams of an element begin.
@@ -205,7 +201,7 @@ impl super::FluteSrcPad {
 
     /// Restricts the pad to the object that a URI names.
     pub(super) fn set_path(&self, path: Option<String>) {
-        self.imp().filter.lock().unwrap().path = path;
+        self.imp().filter.lock().unwrap().path = path.map(|path| LocationPath::of_decoded(&path));
     }
 
     /// Whether the pad delivers this object.
@@ -420,14 +416,5 @@ mod tests {
         assert!(!matches("*.m4s", "1.M4S"));
         assert!(Pattern::default().matches("anything"));
         assert!(Pattern::new(Some("{".to_owned())).is_err());
-    }
-
-    #[test]
-    fn paths_of_uris() {
-        assert!(ends_with_path("live.mpd", "live.mpd"));
-        assert!(ends_with_path("http://h/a/live.mpd", "live.mpd"));
-        assert!(ends_with_path("http://h/a/live.mpd", "a/live.mpd"));
-        assert!(!ends_with_path("http://h/a/alive.mpd", "live.mpd"));
-        assert!(!ends_with_path("live.mpd", "a/live.mpd"));
     }
 }

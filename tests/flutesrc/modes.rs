@@ -71,6 +71,33 @@ fn test_flutesrc_modes() {
 }
 
 #[test]
+fn test_flutesrc_path_of_the_uri_means_a_location_with_percent_encoding() {
+    let now = Time::from_unix(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO));
+    let mut sender = Sender::new(SenderConfig::default(), now).unwrap();
+    for location in ["http://h/x/a%20b.txt", "c.txt", "a%20b.txt/c"] {
+        sender.replace(Object::new(location, location.as_bytes().to_vec()), now).unwrap();
+    }
+    sender.finish(FinishPolicy::FinishTransfers, now);
+    let mut packets = Vec::new();
+    drain(&mut sender, now, &mut packets);
+    for uri in ["flute://239.1.1.1:3400/a%20b.txt", "flute://239.1.1.1:3400/x/./a%20b.txt"] {
+        init();
+        let element = gst::ElementFactory::make("flutesrc").property("uri", uri).build().unwrap();
+        let mut harness = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
+        harness.set_src_caps_str("application/x-flute");
+        harness.play();
+        for packet in &packets {
+            // After the object there is EOS, and the rest is not wanted.
+            let _ = harness.push(gst::Buffer::from_slice(packet.clone()));
+        }
+        let objects: Vec<_> = std::iter::from_fn(|| harness.try_pull())
+            .map(|buffer| ObjectMeta::of(&buffer).unwrap().content_location.unwrap())
+            .collect();
+        assert_eq!(objects, ["http://h/x/a%20b.txt"], "{uri}");
+    }
+}
+
+#[test]
 fn test_flutesrc_what_is_repeated_is_delivered_once() {
     let packets = versions();
     let again = [packets.clone(), packets].concat();
