@@ -13,12 +13,12 @@ use gst::glib::subclass::Signal;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::draft::Draft;
+use super::collector::{self, Collected, Origin};
 use super::imp::FluteSink;
 use super::messages;
-use super::objects::{self, Collected, Origin};
 use super::pad::PadSettings;
-use super::session::{Bringer, Refusal};
+use super::session::{Producer, Refusal};
+use super::spool::Spool;
 use super::stream::ObjectStream;
 use crate::debug::FLUTESINK as CAT;
 use crate::object_meta::ObjectMeta;
@@ -162,11 +162,12 @@ pub(super) fn signals() -> &'static [Signal] {
     &SIGNALS
 }
 
-/// How long an application waits until there is room for an object.
-enum Patience<'a> {
-    /// There is room for any.
-    None,
-    UntilCancelled(Option<&'a gio::Cancellable>),
+/// What happens to an object of an application while `max-queued-bytes` wait to be sent.
+enum WhenFull<'a> {
+    /// It is queued all the same.
+    Queue,
+    /// Its application waits, until the cancellable says that it must not.
+    Wait(Option<&'a gio::Cancellable>),
 }
 
 /// The buffer with these fields as its meta, if there are any.
@@ -179,8 +180,8 @@ fn described(mut buffer: gst::Buffer, meta: Option<gst::Structure>) -> gst::Buff
 
 impl FluteSink {
     fn add_object(&self, buffer: gst::Buffer, meta: Option<gst::Structure>) -> bool {
-        let collected = objects::one_buffer(described(buffer, meta)).map_err(|error| error.to_string());
-        let result = collected.and_then(|collected| self.send_from_application(collected, Patience::None));
+        let collected = collector::one_buffer(described(buffer, meta)).map_err(|error| error.to_string());
+        let result = collected.and_then(|collected| self.send_from_application(collected, WhenFull::Queue));
         if let Err(error) = &result {
             gst::element_imp_warning!(self, gst::ResourceError::Settings, ("An object was not added: {error}"));
         }
@@ -195,7 +196,7 @@ impl FluteSink {
         let mut meta = meta.map(|meta| ObjectMeta::from_structure(&meta)).unwrap_or_default();
         meta.content_location = location.filter(|location| !location.is_empty()).or(meta.content_location);
         let directory = self.settings.lock().unwrap().spool_directory.as_ref().map(PathBuf::from);
-        Some(ObjectStream::new(&self.obj(), meta, Draft::new(directory)))
+        Some(ObjectStream::new(&self.obj(), meta, Spool::new(directory)))
     }
 
     /// Sends what was written to a stream.
@@ -204,11 +205,11 @@ impl FluteSink {
         collected: Collected,
         cancellable: Option<&gio::Cancellable>,
     ) -> Result<(), String> {
-        self.send_from_application(collected, Patience::UntilCancelled(cancellable))
+        self.send_from_application(collected, WhenFull::Wait(cancellable))
     }
 
     /// Sends an object that no pad brought.
-    fn send_from_application(&self, collected: Collected, patience: Patience<'_>) -> Result<(), String> {
+    fn send_from_application(&self, collected: Collected, when_full: WhenFull<'_>) -> Result<(), String> {
         let session = self.session().ok_or("there is no session: the element must be PAUSED or PLAYING")?;
         let settings = self.settings.lock().unwrap().clone();
         let mut schedule = PadSettings {
@@ -219,20 +220,21 @@ impl FluteSink {
         let object =
             collected.into_object(&Origin::default(), &mut schedule, &settings).map_err(|error| error.to_string())?;
         let location = object.location.clone();
-        let cancellable = match patience {
-            Patience::None => None,
-            Patience::UntilCancelled(cancellable) => cancellable,
+        let cancellable = match when_full {
+            WhenFull::Queue => None,
+            WhenFull::Wait(cancellable) => cancellable,
         };
-        let bringer = Bringer {
+        let producer = Producer {
             queue: "application".into(),
-            max_queued: if matches!(patience, Patience::None) { 0 } else { settings.max_queued_bytes },
+            max_queued: if matches!(when_full, WhenFull::Queue) { 0 } else { settings.max_queued_bytes },
             // The packager may be in the same pipeline, and must not keep it from stopping.
             waits_in_pause: false,
             is_flushing: &|| cancellable.is_some_and(gio::Cancellable::is_cancelled),
         };
         let woken = session.clone();
-        let handler = cancellable.and_then(|cancellable| cancellable.connect_cancelled(move |_| woken.wake_bringers()));
-        let result = session.add(object, &bringer);
+        let handler =
+            cancellable.and_then(|cancellable| cancellable.connect_cancelled(move |_| woken.wake_producers()));
+        let result = session.add(object, &producer);
         if let (Some(cancellable), Some(handler)) = (cancellable, handler) {
             cancellable.disconnect_cancelled(handler);
         }

@@ -10,7 +10,7 @@
 
 use std::io;
 
-use super::source::Spool;
+use super::source::BufferSpool;
 use super::timing::Span;
 use crate::boxes::BoxScanner;
 
@@ -18,9 +18,9 @@ use crate::boxes::BoxScanner;
 #[derive(Debug)]
 pub(super) enum Part {
     /// `ftyp`, `moov` …
-    Initialisation(Spool),
+    Initialisation(BufferSpool),
     /// `moof`, `mdat`, and what stands in front of them, and the time that they cover.
-    Fragment(Spool, Option<gst::ClockTime>),
+    Fragment(BufferSpool, Option<gst::ClockTime>),
 }
 
 /// Cuts a stream of buffers.
@@ -29,7 +29,7 @@ pub(super) struct Fragmenter {
     boxes: BoxScanner,
     /// The beginning of a header, whose end is in the next buffer.
     begun: Option<gst::Buffer>,
-    spool: Spool,
+    spool: BufferSpool,
     content: Content,
     chunks: Chunks,
     span: Span,
@@ -103,7 +103,7 @@ fn region(buffer: &gst::Buffer, range: std::ops::Range<usize>) -> io::Result<gst
 
 impl Fragmenter {
     /// A fragmenter that collects in this spool.
-    pub(super) fn new(spool: Spool) -> Self {
+    pub(super) fn new(spool: BufferSpool) -> Self {
         Self { spool, ..Self::default() }
     }
 
@@ -203,8 +203,8 @@ mod tests {
 
     fn described(part: Part) -> String {
         match part {
-            Part::Initialisation(spool) => format!("init {}", spool.into_source().len()),
-            Part::Fragment(spool, _) => format!("fragment {}", spool.into_source().len()),
+            Part::Initialisation(spool) => format!("init {}", spool.into_source().unwrap().len()),
+            Part::Fragment(spool, _) => format!("fragment {}", spool.into_source().unwrap().len()),
         }
     }
 

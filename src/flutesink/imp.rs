@@ -419,7 +419,7 @@ impl ElementImpl for FluteSink {
         if let Some(pad) = pad.downcast_ref::<FluteSinkPad>() {
             pad.imp().is_flushing.store(true, Ordering::SeqCst);
             if let Some(session) = &session {
-                session.wake_bringers();
+                session.wake_producers();
             }
         } else {
             self.obj().set_element_flags(gst::ElementFlags::SINK);

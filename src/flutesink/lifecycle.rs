@@ -10,24 +10,24 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::imp::FluteSink;
-use super::kept;
 use super::messages;
 use super::output::{Output, PadOutput, SocketOutput};
-use super::session::Session;
+use super::session::SenderSession;
 use super::settings::SettingsError;
+use super::shared_sessions;
 use crate::debug::FLUTESINK as CAT;
 use flute_net::SendSocket;
 
 /// What exists while there is a session, and what is left of the last one.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    session: Option<Arc<Session>>,
+    session: Option<Arc<SenderSession>>,
     last_stats: Option<gst::Structure>,
 }
 
 impl FluteSink {
     /// The session that runs.
-    pub(super) fn session(&self) -> Option<Arc<Session>> {
+    pub(super) fn session(&self) -> Option<Arc<SenderSession>> {
         self.state.lock().unwrap().session.clone()
     }
 
@@ -42,12 +42,12 @@ impl FluteSink {
     pub(super) fn keeps_session(&self) -> bool {
         let is_wanted = self.settings.lock().unwrap().keep_session;
         let element = self.obj();
-        element.static_pad("src").is_none() && (is_wanted || kept::is_in_splitmuxsink(&element))
+        element.static_pad("src").is_none() && (is_wanted || shared_sessions::is_in_splitmuxsink(&element))
     }
 
     /// Whether the element is on its way to NULL and its session is not.
     pub(super) fn leaves_session(&self) -> bool {
-        self.keeps_session() && kept::leaves_alone(&self.obj())
+        self.keeps_session() && shared_sessions::leaves_alone(&self.obj())
     }
 
     pub(super) fn start(&self) -> Result<(), gst::ErrorMessage> {
@@ -55,7 +55,7 @@ impl FluteSink {
         let settings = self.settings.lock().unwrap().clone();
         let element = self.obj();
         let keeps_session = self.keeps_session();
-        if keeps_session && let Some(session) = kept::attach(&settings, &element) {
+        if keeps_session && let Some(session) = shared_sessions::attach(&settings, &element) {
             gst::info!(CAT, imp = self, "Going on with the session");
             self.state.lock().unwrap().session = Some(session);
             self.apply("bitrate");
@@ -75,14 +75,14 @@ impl FluteSink {
             }
         };
         let config = settings.sender_config(is_ipv6).map_err(wrong)?;
-        let session = Session::new(config)
+        let session = SenderSession::new(config)
             .map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("These properties do not fit: {error}")))?;
         for pad in self.sink_pads() {
             pad.imp().reset();
         }
         self.state.lock().unwrap().session = Some(session.clone());
         if keeps_session {
-            kept::keep(&settings, &session);
+            shared_sessions::keep(&settings, &session);
         }
         session.run(&element, output, settings.mtu as usize).map_err(|error| {
             gst::error_msg!(gst::CoreError::Failed, ("There can be no thread for the session: {error}"))
@@ -96,7 +96,7 @@ impl FluteSink {
             pad.imp().is_flushing.store(true, Ordering::SeqCst);
         }
         if leaves_session {
-            session.wake_bringers();
+            session.wake_producers();
             return;
         }
         if self.keeps_session() {
@@ -123,7 +123,7 @@ impl FluteSink {
         }
     }
 
-    fn forget(&self, session: &Session) {
+    fn forget(&self, session: &SenderSession) {
         let stats = session.stats();
         {
             let mut state = self.state.lock().unwrap();

@@ -62,8 +62,8 @@ impl Reporter {
         Self { element: element.clone(), tsi, in_progress: HashSet::new() }
     }
 
-    /// Reports in the name of this element from now on.
-    pub(super) fn speak_for(&mut self, element: &super::FluteSink) {
+    /// Has this element post the messages from now on.
+    pub(super) fn set_element(&mut self, element: &super::FluteSink) {
         self.element = element.clone();
     }
 

@@ -10,8 +10,8 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
+use super::collector::Collector;
 use super::enums::{FluteCarousel, FluteContentEncoding, FluteFec, FluteNextObject};
-use super::objects::Collector;
 use super::settings::{OwnFec, SettingsError};
 use crate::object_meta::parse_cache_control;
 

@@ -8,7 +8,7 @@ use gst::subclass::prelude::*;
 use super::enums::FluteNextObject;
 use super::imp::FluteSink;
 use super::streaming::is_live;
-use super::{FluteSinkPad, kept};
+use super::{FluteSinkPad, shared_sessions};
 
 impl FluteSink {
     pub(super) fn sink_query(&self, pad: &FluteSinkPad, query: &mut gst::QueryRef) -> bool {
@@ -30,7 +30,7 @@ impl FluteSink {
         };
         let is_stream = match next_object {
             FluteNextObject::Stream => true,
-            FluteNextObject::Auto => kept::is_in_splitmuxsink(&self.obj()),
+            FluteNextObject::Auto => shared_sessions::is_in_splitmuxsink(&self.obj()),
             FluteNextObject::Buffer | FluteNextObject::Fragment => false,
         };
         is_stream && !is_progressive

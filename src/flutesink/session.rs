@@ -19,10 +19,10 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::clock::SessionClock;
-use super::held::{Held, Manifest};
+use super::held_manifests::{HeldManifest, HeldManifests};
 use super::messages::{self, Reporter};
 use super::output::Output;
-use super::queues::{Queued, Queues};
+use super::queue_limits::{QueueLimits, Queued};
 use crate::debug::FLUTESINK as CAT;
 use crate::media_type;
 use flute_net::SendConfig;
@@ -32,14 +32,14 @@ const CLOSING_TIME: Duration = Duration::from_secs(1);
 
 /// A session that runs, shared by the element and its thread.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct SenderSession {
     tsi: Tsi,
     clock: SessionClock,
     state: Mutex<State>,
     /// Something changed that the thread must know of.
     changed: Condvar,
-    /// Queues became shorter, or waiting for that makes no sense any more.
-    room: Condvar,
+    /// QueueLimits became shorter, or waiting for that makes no sense any more.
+    space_freed: Condvar,
     is_stopping: AtomicBool,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -51,8 +51,8 @@ struct State {
     /// What streaming threads get when they bring a buffer.
     flow: Result<gst::FlowSuccess, gst::FlowError>,
     eos_seqnum: Option<gst::Seqnum>,
-    queues: Queues,
-    held: Held,
+    queue_limits: QueueLimits,
+    held_manifests: HeldManifests,
     /// Where packets are to go from now on.
     redirection: Option<SendConfig>,
     /// The session is to end when no manifest is held any more.
@@ -65,11 +65,11 @@ struct State {
     /// When the session ends if nobody uses it until then.
     unused_until: Option<Time>,
     /// The element that speaks for the session from now on.
-    successor: Option<super::FluteSink>,
+    next_element: Option<super::FluteSink>,
 }
 
 /// Who brings objects.
-pub(super) struct Bringer<'a> {
+pub(super) struct Producer<'a> {
     /// Its name.
     pub(super) queue: glib::GString,
     /// Bytes of its objects that wait to be sent, at most; 0 for as many as there are.
@@ -89,7 +89,7 @@ pub(super) enum Refusal {
     Object(ObjectError),
 }
 
-impl Session {
+impl SenderSession {
     /// Opens a session. Its thread sends nothing before [`run`](Self::run).
     pub(super) fn new(config: SenderConfig) -> Result<Arc<Self>, ConfigError> {
         let clock = SessionClock::start();
@@ -101,18 +101,18 @@ impl Session {
                 is_playing: false,
                 flow: Ok(gst::FlowSuccess::Ok),
                 eos_seqnum: None,
-                queues: Queues::default(),
-                held: Held::default(),
+                queue_limits: QueueLimits::default(),
+                held_manifests: HeldManifests::default(),
                 redirection: None,
                 finish: None,
                 is_finishing: false,
                 eos_when_sent: None,
                 users: 1,
                 unused_until: None,
-                successor: None,
+                next_element: None,
             }),
             changed: Condvar::new(),
-            room: Condvar::new(),
+            space_freed: Condvar::new(),
             is_stopping: AtomicBool::new(false),
             thread: Mutex::new(None),
         }))
@@ -149,9 +149,9 @@ impl Session {
     }
 
     /// Wakes those who bring objects, so that they look at whether they still may wait.
-    pub(super) fn wake_bringers(&self) {
+    pub(super) fn wake_producers(&self) {
         drop(lock(&self.state));
-        self.room.notify_all();
+        self.space_freed.notify_all();
     }
 
     /// Has an element use a session that runs already, and speak for it. `false` if the session is ending.
@@ -162,7 +162,7 @@ impl Session {
         }
         state.users += 1;
         state.unused_until = None;
-        state.successor = Some(element.clone());
+        state.next_element = Some(element.clone());
         true
     }
 
@@ -190,7 +190,7 @@ impl Session {
         // Its last packets are sent even if it was paused on its way here.
         self.set_playing(true);
         let state = lock(&self.state);
-        drop(self.room.wait_timeout_while(state, CLOSING_TIME, |state| state.flow.is_ok()).unwrap());
+        drop(self.space_freed.wait_timeout_while(state, CLOSING_TIME, |state| state.flow.is_ok()).unwrap());
     }
 
     /// Has EOS told when every object has been sent, while the session goes on.
@@ -203,35 +203,36 @@ impl Session {
     pub(super) fn set_playing(&self, is_playing: bool) {
         lock(&self.state).is_playing = is_playing;
         self.changed.notify_all();
-        self.room.notify_all();
+        self.space_freed.notify_all();
     }
 
     /// Hands an object over, in place of one of the same name. Waits first until there is room in the queue of who brings
     /// it. A manifest is held until what came before it from there has been sent; then it has no TOI yet.
-    pub(super) fn add(&self, object: Object, bringer: &Bringer<'_>) -> Result<Option<Toi>, Refusal> {
+    pub(super) fn add(&self, object: Object, producer: &Producer<'_>) -> Result<Option<Toi>, Refusal> {
         let bytes = object.source.len();
         let mut state = lock(&self.state);
         loop {
             state.flow.map_err(Refusal::Flow)?;
-            if (bringer.is_flushing)() {
+            if (producer.is_flushing)() {
                 return Err(Refusal::Flow(gst::FlowError::Flushing));
             }
-            let queued = state.queues.bytes_of(&bringer.queue);
-            let has_room = bringer.max_queued == 0 || queued == 0 || queued.saturating_add(bytes) <= bringer.max_queued;
-            if has_room || !(state.is_playing || bringer.waits_in_pause) {
+            let queued = state.queue_limits.bytes_of(&producer.queue);
+            let is_space_freed =
+                producer.max_queued == 0 || queued == 0 || queued.saturating_add(bytes) <= producer.max_queued;
+            if is_space_freed || !(state.is_playing || producer.waits_in_pause) {
                 break;
             }
-            state = self.room.wait(state).unwrap();
+            state = self.space_freed.wait(state).unwrap();
         }
         if state.is_finishing {
             return Err(Refusal::Object(ObjectError::Finished));
         }
-        let waits_for = state.what_goes_before(&object, &bringer.queue);
+        let waits_for = state.what_goes_before(&object, &producer.queue);
         if !waits_for.is_empty() {
-            state.held.hold(object, bringer.queue.clone(), waits_for);
+            state.held_manifests.hold(object, producer.queue.clone(), waits_for);
             return Ok(None);
         }
-        let toi = state.send(object, bringer.queue.clone(), self.clock.now()).map_err(Refusal::Object)?;
+        let toi = state.send(object, producer.queue.clone(), self.clock.now()).map_err(Refusal::Object)?;
         drop(state);
         self.changed.notify_all();
         Ok(Some(toi))
@@ -241,8 +242,8 @@ impl Session {
     pub(super) fn remove(&self, location: &str, when: Removal) -> bool {
         let mut state = lock(&self.state);
         let was_held = match when {
-            Removal::Now => state.held.forget(location),
-            Removal::AfterTransfer => state.held.end_after_transfer(location),
+            Removal::Now => state.held_manifests.forget(location),
+            Removal::AfterTransfer => state.held_manifests.end_after_transfer(location),
         };
         let toi = state.sender.toi_of(location);
         let is_removed = toi.is_some_and(|toi| state.sender.remove(toi, when, self.clock.now()));
@@ -269,7 +270,7 @@ impl Session {
     /// Changes the priority of an object. `false` if there is none of this name.
     pub(super) fn set_priority(&self, location: &str, priority: u32) -> bool {
         let mut state = lock(&self.state);
-        let is_held = state.held.set_priority(location, priority);
+        let is_held = state.held_manifests.set_priority(location, priority);
         let toi = state.sender.toi_of(location);
         let is_sent = toi.is_some_and(|toi| state.sender.set_priority(toi, priority, self.clock.now()));
         drop(state);
@@ -309,9 +310,9 @@ impl Session {
             if self.is_stopping() {
                 break;
             }
-            if let Some(successor) = state.successor.take() {
-                element = successor;
-                reporter.speak_for(&element);
+            if let Some(next_element) = state.next_element.take() {
+                element = next_element;
+                reporter.set_element(&element);
             }
             if let Some(config) = state.redirection.take() {
                 drop(state);
@@ -384,18 +385,18 @@ impl Session {
     fn drain_events(&self, state: &mut State) -> (Vec<Event>, Vec<(String, ObjectError)>) {
         let mut events = Vec::new();
         let mut refused = Vec::new();
-        let mut has_room = false;
+        let mut is_space_freed = false;
         while let Some(event) = state.sender.poll_event() {
             if let Event::TransferEnded { toi, .. } | Event::Withdrawn { toi, .. } | Event::Failed { toi, .. } = &event
-                && state.queues.remove(*toi)
+                && state.queue_limits.remove(*toi)
             {
-                has_room = true;
+                is_space_freed = true;
                 refused.extend(state.release(*toi, self.clock.now()));
             }
             events.push(event);
         }
-        if has_room {
-            self.room.notify_all();
+        if is_space_freed {
+            self.space_freed.notify_all();
         }
         (events, refused)
     }
@@ -438,7 +439,7 @@ impl Session {
 
     fn end(&self, flow: Result<gst::FlowSuccess, gst::FlowError>) {
         lock(&self.state).flow = flow;
-        self.room.notify_all();
+        self.space_freed.notify_all();
     }
 
     fn is_stopping(&self) -> bool {
@@ -455,7 +456,7 @@ impl State {
             is_scheduled: object.start.is_some_and(|start| start > now),
         };
         let toi = self.sender.replace(object, now)?;
-        self.queues.add(toi, queued);
+        self.queue_limits.add(toi, queued);
         Ok(toi)
     }
 
@@ -464,7 +465,7 @@ impl State {
         if !media_type::is_manifest(object.content_type.as_deref(), &object.location) {
             return HashSet::new();
         }
-        let mut before = self.queues.before(queue, object.priority);
+        let mut before = self.queue_limits.before(queue, object.priority);
         // An older version of itself is replaced.
         if let Some(toi) = self.sender.toi_of(&object.location) {
             before.remove(&toi);
@@ -475,7 +476,7 @@ impl State {
     /// Sends the manifests that have waited for this object alone. Gives those that are not taken.
     fn release(&mut self, settled: Toi, now: Time) -> Vec<(String, ObjectError)> {
         let mut refused = Vec::new();
-        for Manifest { object, queue, .. } in self.held.settle(settled) {
+        for HeldManifest { object, queue, .. } in self.held_manifests.settle(settled) {
             let location = object.location.clone();
             refused.extend(self.send(object, queue, now).err().map(|error| (location, error)));
         }
@@ -485,7 +486,7 @@ impl State {
 
     fn finish(&mut self, policy: FinishPolicy, now: Time) {
         if policy == FinishPolicy::Stop {
-            self.held.clear();
+            self.held_manifests.clear();
         }
         self.is_finishing = true;
         self.finish = Some(policy);
@@ -494,11 +495,11 @@ impl State {
 
     /// Whether every object has had its first transfer.
     fn is_sent(&self) -> bool {
-        self.queues.is_empty() && self.held.is_empty()
+        self.queue_limits.is_empty() && self.held_manifests.is_empty()
     }
 
     fn finish_if_none_is_held(&mut self, now: Time) {
-        if self.held.is_empty()
+        if self.held_manifests.is_empty()
             && let Some(policy) = self.finish.take()
         {
             self.sender.finish(policy, now);

@@ -2,39 +2,29 @@
 
 //! Where the bytes of objects lie: in buffers, or in a file.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::mem;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use flute_proto::sender::Source;
 use gst::buffer::{MappedBuffer, Readable};
 
+use super::spool::{MAX_IN_MEMORY, Spool};
 use crate::fd_memory::FileRange;
 
-/// Bytes of one object that are kept in buffers; longer ones are written to an unlinked file.
-pub(super) const SPOOL_THRESHOLD: u64 = 32 << 20;
-
-/// An unlinked file in this folder, or in that of the system.
-pub(super) fn spool_file(directory: Option<&Path>) -> io::Result<File> {
-    match directory {
-        Some(directory) => tempfile::tempfile_in(directory),
-        None => tempfile::tempfile(),
-    }
-}
-
-/// Collects the buffers of one object.
+/// The buffers of one object: as they are, without a copy, or in a file when there are many bytes of them.
 #[derive(Debug, Default)]
-pub(super) struct Spool {
+pub(super) struct BufferSpool {
     directory: Option<PathBuf>,
     buffers: Vec<MappedBuffer<Readable>>,
     length: u64,
-    file: Option<File>,
+    /// All of them, once they have been too long for memory.
+    spool: Option<Spool>,
 }
 
-impl Spool {
-    /// A spool whose file, if it comes to one, is in this folder, or in that of the system.
+impl BufferSpool {
+    /// A spool whose file, if it needs one, is in this folder, or in that of the system.
     pub(super) fn new(directory: Option<PathBuf>) -> Self {
         Self { directory, ..Self::default() }
     }
@@ -49,25 +39,25 @@ impl Spool {
     pub(super) fn push(&mut self, buffer: gst::Buffer) -> io::Result<()> {
         let map = buffer.into_mapped_buffer_readable().map_err(|_| io::Error::other("the buffer cannot be mapped"))?;
         self.length += map.len() as u64;
-        if self.length > SPOOL_THRESHOLD && self.file.is_none() {
-            let mut file = spool_file(self.directory.as_deref())?;
-            self.buffers.drain(..).try_for_each(|map| file.write_all(&map))?;
-            self.file = Some(file);
+        if self.length > MAX_IN_MEMORY && self.spool.is_none() {
+            let mut spool = Spool::in_file(self.directory.clone())?;
+            self.buffers.drain(..).try_for_each(|map| spool.append(&map))?;
+            self.spool = Some(spool);
         }
-        match &mut self.file {
-            Some(file) => file.write_all(&map)?,
+        match &mut self.spool {
+            Some(spool) => spool.append(&map)?,
             None => self.buffers.push(map),
         }
         Ok(())
     }
 
     /// The object that was collected.
-    pub(super) fn into_source(mut self) -> Box<dyn Source> {
-        match self.file {
-            Some(file) => Box::new(FileRange { file, offset: 0, length: self.length }),
+    pub(super) fn into_source(mut self) -> io::Result<Box<dyn Source>> {
+        Ok(match self.spool {
+            Some(spool) => spool.into_source()?,
             None if self.buffers.len() == 1 => Box::new(BufferSource(self.buffers.remove(0))),
             None => Box::new(BuffersSource::new(self.buffers)),
-        }
+        })
     }
 }
 
@@ -163,11 +153,11 @@ mod tests {
     #[test]
     fn buffers_read_as_one() {
         gst::init().unwrap();
-        let mut spool = Spool::default();
+        let mut spool = BufferSpool::default();
         for bytes in [&b"abc"[..], b"", b"defg", b"h"] {
             spool.push(gst::Buffer::from_slice(bytes)).unwrap();
         }
-        let source = spool.into_source();
+        let source = spool.into_source().unwrap();
         assert_eq!(source.len(), 8);
         for start in 0..=8u64 {
             for end in start..=8 {
@@ -182,14 +172,14 @@ mod tests {
     #[test]
     fn long_objects_go_to_a_file() {
         gst::init().unwrap();
-        let mut spool = Spool::default();
+        let mut spool = BufferSpool::default();
         let megabyte: Vec<u8> = (0..1usize << 20).map(|i| (i % 253) as u8).collect();
-        let buffers = (SPOOL_THRESHOLD >> 20) + 2;
+        let buffers = (MAX_IN_MEMORY >> 20) + 2;
         for _ in 0..buffers {
             spool.push(gst::Buffer::from_slice(megabyte.clone())).unwrap();
         }
         assert!(spool.buffers.is_empty());
-        let source = spool.into_source();
+        let source = spool.into_source().unwrap();
         assert_eq!(source.len(), buffers << 20);
         assert!(source.as_slice().is_none());
         for buffer in [0, buffers - 1] {

@@ -6,7 +6,7 @@ use gst::glib;
 use gst::subclass::prelude::ObjectSubclassIsExt;
 
 use super::FluteSink;
-use super::draft::Draft;
+use super::spool::Spool;
 use crate::object_meta::ObjectMeta;
 
 glib::wrapper! {
@@ -17,9 +17,9 @@ glib::wrapper! {
 
 impl ObjectStream {
     /// A stream for an object that is described like this.
-    pub(super) fn new(element: &FluteSink, meta: ObjectMeta, draft: Draft) -> Self {
+    pub(super) fn new(element: &FluteSink, meta: ObjectMeta, spool: Spool) -> Self {
         let stream: Self = glib::Object::new();
-        stream.imp().open(element, meta, draft);
+        stream.imp().open(element, meta, spool);
         stream
     }
 }
@@ -34,8 +34,8 @@ mod imp {
     use gst::subclass::prelude::ObjectSubclassIsExt;
 
     use super::super::FluteSink;
-    use super::super::draft::Draft;
-    use super::super::objects::{Collected, Kind};
+    use super::super::collector::{Collected, Kind};
+    use super::super::spool::Spool;
     use crate::object_meta::ObjectMeta;
 
     /// The stream.
@@ -49,24 +49,24 @@ mod imp {
     struct Writing {
         element: glib::WeakRef<FluteSink>,
         meta: Box<ObjectMeta>,
-        draft: Draft,
+        spool: Spool,
     }
 
     impl ObjectStream {
-        pub(super) fn open(&self, element: &FluteSink, meta: ObjectMeta, draft: Draft) {
+        pub(super) fn open(&self, element: &FluteSink, meta: ObjectMeta, spool: Spool) {
             let (element, meta) = (element.downgrade(), Box::new(meta));
-            *self.writing.lock().unwrap() = Some(Writing { element, meta, draft });
+            *self.writing.lock().unwrap() = Some(Writing { element, meta, spool });
         }
 
         /// Hands over what was written, if it was not done before. No lock is held while that waits.
         fn complete(&self, cancellable: Option<&gio::Cancellable>) -> Result<(), glib::Error> {
-            let Some(Writing { element, meta, draft }) = self.writing.lock().unwrap().take() else { return Ok(()) };
+            let Some(Writing { element, meta, spool }) = self.writing.lock().unwrap().take() else { return Ok(()) };
             if cancellable.is_some_and(gio::Cancellable::is_cancelled) {
                 return Err(glib::Error::new(gio::IOErrorEnum::Cancelled, "the object is dropped"));
             }
             let failed = |text: &str| glib::Error::new(gio::IOErrorEnum::Failed, text);
             let element = element.upgrade().ok_or_else(|| failed("there is no flutesink any more"))?;
-            let source = draft.into_source().map_err(|error| failed(&error.to_string()))?;
+            let source = spool.into_source().map_err(|error| failed(&error.to_string()))?;
             let collected = Collected { source, kind: Kind::Part, duration: None, meta: Some(meta) };
             element.imp().send_written(collected, cancellable).map_err(|error| failed(&error))
         }
@@ -84,7 +84,7 @@ mod imp {
     impl OutputStreamImpl for ObjectStream {
         fn write(&self, bytes: &[u8], _cancellable: Option<&gio::Cancellable>) -> Result<usize, glib::Error> {
             match &mut *self.writing.lock().unwrap() {
-                Some(writing) => match writing.draft.append(bytes) {
+                Some(writing) => match writing.spool.append(bytes) {
                     Ok(()) => Ok(bytes.len()),
                     Err(error) => Err(glib::Error::new(gio::IOErrorEnum::Failed, &error.to_string())),
                 },
@@ -93,7 +93,7 @@ mod imp {
         }
 
         fn flush(&self, cancellable: Option<&gio::Cancellable>) -> Result<(), glib::Error> {
-            let is_empty = self.writing.lock().unwrap().as_ref().is_none_or(|writing| writing.draft.len() == 0);
+            let is_empty = self.writing.lock().unwrap().as_ref().is_none_or(|writing| writing.spool.len() == 0);
             if is_empty { Ok(()) } else { self.complete(cancellable) }
         }
 

@@ -11,13 +11,13 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::FluteSinkPad;
+use super::collector::{Collected, Collector, Kind, Origin};
 use super::enums::FluteNextObject;
 use super::imp::FluteSink;
-use super::kept;
 use super::naming;
-use super::objects::{Collected, Collector, Kind, Origin};
 use super::output;
-use super::session::{Bringer, Refusal, Session};
+use super::session::{Producer, Refusal, SenderSession};
+use super::shared_sessions;
 use crate::debug::FLUTESINK as CAT;
 use crate::object_meta::ObjectMeta;
 use crate::object_removal::ObjectRemoval;
@@ -66,7 +66,7 @@ impl FluteSink {
             gst::EventView::FlushStart(_) => {
                 pad_imp.is_flushing.store(true, Ordering::SeqCst);
                 if let Some(session) = self.session() {
-                    session.wake_bringers();
+                    session.wake_producers();
                 }
             }
             gst::EventView::FlushStop(_) => {
@@ -155,7 +155,12 @@ impl FluteSink {
     }
 
     /// Hands an object over; no lock is held while that waits.
-    fn add(&self, session: &Arc<Session>, pad: &FluteSinkPad, collected: Collected) -> Result<(), gst::FlowError> {
+    fn add(
+        &self,
+        session: &Arc<SenderSession>,
+        pad: &FluteSinkPad,
+        collected: Collected,
+    ) -> Result<(), gst::FlowError> {
         let settings = self.settings.lock().unwrap().clone();
         let origin = Origin {
             name: naming::upstream_name(pad),
@@ -168,13 +173,13 @@ impl FluteSink {
             gst::FlowError::Error
         })?;
         let location = object.location.clone();
-        let bringer = Bringer {
+        let producer = Producer {
             queue: pad.name(),
             max_queued: settings.max_queued_bytes,
             waits_in_pause: true,
             is_flushing: &|| pad.imp().is_flushing.load(Ordering::SeqCst),
         };
-        match session.add(object, &bringer) {
+        match session.add(object, &producer) {
             Ok(Some(toi)) => {
                 gst::debug!(CAT, obj = pad, "{location} has TOI {toi}");
                 Ok(())
@@ -200,7 +205,7 @@ impl FluteSink {
     /// What takes the buffers of a pad whose first one has come.
     fn collector(
         &self,
-        session: &Arc<Session>,
+        session: &Arc<SenderSession>,
         pad: &FluteSinkPad,
         buffer: &gst::BufferRef,
     ) -> Result<Collector, gst::FlowError> {
@@ -232,7 +237,7 @@ impl FluteSink {
         let next_object = if ObjectMeta::of(buffer).is_some() {
             // Whoever describes a buffer means that buffer.
             FluteNextObject::Buffer
-        } else if kept::is_in_splitmuxsink(&self.obj()) {
+        } else if shared_sessions::is_in_splitmuxsink(&self.obj()) {
             FluteNextObject::Stream
         } else if caps.is_some_and(|caps| is_fragmented(&caps)) {
             FluteNextObject::Fragment
@@ -247,21 +252,21 @@ impl FluteSink {
 
     /// Brings the session to its end when no pad will bring any more objects. One that is kept goes on: EOS is told when
     /// all has been sent, or at once if this was one file of many.
-    pub(super) fn finish_if_all_eos(&self, session: &Session, seqnum: Option<gst::Seqnum>) {
+    pub(super) fn finish_if_all_eos(&self, session: &SenderSession, seqnum: Option<gst::Seqnum>) {
         let pads = self.sink_pads();
         if pads.is_empty() || !pads.iter().all(|pad| pad.imp().state.lock().unwrap().is_eos) {
             return;
         }
         if !self.keeps_session() {
             self.finish(session, seqnum);
-        } else if kept::is_fed(&self.obj()) {
+        } else if shared_sessions::is_fed(&self.obj()) {
             output::post_eos(&self.obj(), seqnum);
         } else {
             session.tell_eos_when_sent(seqnum);
         }
     }
 
-    pub(super) fn finish(&self, session: &Session, seqnum: Option<gst::Seqnum>) {
+    pub(super) fn finish(&self, session: &SenderSession, seqnum: Option<gst::Seqnum>) {
         let policy = self.settings.lock().unwrap().eos_policy;
         gst::info!(CAT, imp = self, "No more objects, {policy:?}");
         session.finish(policy.into(), seqnum);

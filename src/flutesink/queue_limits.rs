@@ -10,7 +10,7 @@ use gst::glib;
 /// Bytes that wait for their first transfer, by who brought them: so that a long film on one pad does not keep another
 /// from bringing news.
 #[derive(Debug, Default)]
-pub(super) struct Queues {
+pub(super) struct QueueLimits {
     objects: HashMap<Toi, Queued>,
     bytes: HashMap<glib::GString, u64>,
 }
@@ -25,7 +25,7 @@ pub(super) struct Queued {
     pub(super) is_scheduled: bool,
 }
 
-impl Queues {
+impl QueueLimits {
     pub(super) fn add(&mut self, toi: Toi, queued: Queued) {
         *self.bytes.entry(queued.queue.clone()).or_default() += queued.bytes;
         self.objects.insert(toi, queued);

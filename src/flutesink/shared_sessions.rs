@@ -8,20 +8,20 @@ use std::sync::{Arc, Mutex, Weak};
 use gst::prelude::*;
 
 use super::FluteSink;
-use super::session::Session;
+use super::session::SenderSession;
 use super::settings::Settings;
 
 /// The sessions of this process that are kept, by what cannot change while they run.
-static KEPT: Mutex<Vec<(Settings, Weak<Session>)>> = Mutex::new(Vec::new());
+static SHARED: Mutex<Vec<(Settings, Weak<SenderSession>)>> = Mutex::new(Vec::new());
 
 /// Remembers a session.
-pub(super) fn keep(settings: &Settings, session: &Arc<Session>) {
-    KEPT.lock().unwrap().push((settings.fixed(), Arc::downgrade(session)));
+pub(super) fn keep(settings: &Settings, session: &Arc<SenderSession>) {
+    SHARED.lock().unwrap().push((settings.fixed(), Arc::downgrade(session)));
 }
 
 /// Has an element use the session that it had, or another element with the same settings, if it goes on.
-pub(super) fn attach(settings: &Settings, element: &FluteSink) -> Option<Arc<Session>> {
-    let mut kept = KEPT.lock().unwrap();
+pub(super) fn attach(settings: &Settings, element: &FluteSink) -> Option<Arc<SenderSession>> {
+    let mut kept = SHARED.lock().unwrap();
     kept.retain(|(_, session)| session.strong_count() > 0);
     let fixed = settings.fixed();
     let same = kept.iter().filter(|(settings, _)| *settings == fixed).filter_map(|(_, session)| session.upgrade());

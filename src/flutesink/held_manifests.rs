@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Manifests that wait until what they may name has been sent: whoever reads one must be able to have its segments.
+//! Manifests that wait until what they may name has been sent: a receiver that reads one must be able to have its segments.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -10,33 +10,33 @@ use gst::glib;
 
 /// Manifests that wait, in the order in which they came.
 #[derive(Debug, Default)]
-pub(super) struct Held(VecDeque<Manifest>);
+pub(super) struct HeldManifests(VecDeque<HeldManifest>);
 
 /// A manifest that waits.
 #[derive(Debug)]
-pub(super) struct Manifest {
+pub(super) struct HeldManifest {
     pub(super) object: Object,
-    /// Whose it is.
+    /// The queue that it belongs to.
     pub(super) queue: glib::GString,
     /// The objects that have not had their first transfer.
     waits_for: HashSet<Toi>,
 }
 
-impl Held {
+impl HeldManifests {
     /// Holds a manifest. An older version that waits for the same objects would never be seen, and is dropped; one that
     /// waits for less is not, or a sender that is always a segment behind would send none at all.
     pub(super) fn hold(&mut self, object: Object, queue: glib::GString, waits_for: HashSet<Toi>) {
         let mut same = self.0.iter_mut().filter(|held| held.object.location == object.location);
         match same.next_back() {
             Some(held) if held.waits_for == waits_for => held.object = object,
-            _ => self.0.push_back(Manifest { object, queue, waits_for }),
+            _ => self.0.push_back(HeldManifest { object, queue, waits_for }),
         }
     }
 
     /// Takes note that an object has had its first transfer, or never will. Gives the manifests that need not wait any
     /// more, of one name the newest.
-    pub(super) fn settle(&mut self, toi: Toi) -> Vec<Manifest> {
-        let mut ready: Vec<Manifest> = Vec::new();
+    pub(super) fn settle(&mut self, toi: Toi) -> Vec<HeldManifest> {
+        let mut ready: Vec<HeldManifest> = Vec::new();
         for mut held in std::mem::take(&mut self.0) {
             held.waits_for.remove(&toi);
             if held.waits_for.is_empty() {
@@ -88,20 +88,20 @@ impl Held {
 mod tests {
     use super::*;
 
-    fn hold(held: &mut Held, location: &str, version: &str, waits_for: &[u128]) {
+    fn hold(held: &mut HeldManifests, location: &str, version: &str, waits_for: &[u128]) {
         let object = Object::new(location, version.as_bytes().to_vec());
         held.hold(object, "queue".into(), waits_for.iter().copied().filter_map(Toi::new).collect());
     }
 
-    fn settle(held: &mut Held, toi: u128) -> Vec<String> {
+    fn settle(held: &mut HeldManifests, toi: u128) -> Vec<String> {
         let ready = held.settle(Toi::new(toi).unwrap());
-        let text = |held: &Manifest| String::from_utf8(held.object.source.as_slice().unwrap().to_vec()).unwrap();
+        let text = |held: &HeldManifest| String::from_utf8(held.object.source.as_slice().unwrap().to_vec()).unwrap();
         ready.iter().map(text).collect()
     }
 
     #[test]
     fn each_waits_for_its_own() {
-        let mut held = Held::default();
+        let mut held = HeldManifests::default();
         hold(&mut held, "live.m3u8", "v1", &[1]);
         hold(&mut held, "live.m3u8", "v2", &[1, 2]);
         hold(&mut held, "audio.m3u8", "a1", &[2, 3]);
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn only_the_newest_goes_out() {
-        let mut held = Held::default();
+        let mut held = HeldManifests::default();
         hold(&mut held, "live.m3u8", "v1", &[1, 2]);
         hold(&mut held, "live.m3u8", "v2", &[2, 1]);
         hold(&mut held, "live.m3u8", "v3", &[1, 2, 3]);
@@ -125,19 +125,19 @@ mod tests {
 
     #[test]
     fn what_is_held_can_change() {
-        let mut held = Held::default();
+        let mut held = HeldManifests::default();
         hold(&mut held, "live.m3u8", "v1", &[1]);
         hold(&mut held, "other.m3u8", "o1", &[1]);
         held.0.iter_mut().for_each(|held| held.object.carousel.transfers = None);
         assert!(held.end_after_transfer("live.m3u8") && !held.end_after_transfer("none.m3u8"));
         assert!(held.set_priority("other.m3u8", 7));
-        let of = |held: &Manifest| (held.object.carousel.transfers, held.object.priority);
+        let of = |held: &HeldManifest| (held.object.carousel.transfers, held.object.priority);
         assert_eq!(held.settle(Toi::new(1).unwrap()).iter().map(of).collect::<Vec<_>>(), [(Some(1), 0), (None, 7)]);
     }
 
     #[test]
     fn what_is_removed_does_not_come_back() {
-        let mut held = Held::default();
+        let mut held = HeldManifests::default();
         hold(&mut held, "live.m3u8", "v1", &[1]);
         hold(&mut held, "live.m3u8", "v2", &[1, 2]);
         assert!(held.forget("live.m3u8") && !held.forget("live.m3u8"));

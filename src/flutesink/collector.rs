@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use flute_proto::content::ContentEncoding;
 use flute_proto::sender::{FileSource, GrowingWriter, Object, Source};
 
-use super::draft::Draft;
 use super::enums::FluteNextObject;
 use super::fragment::{Fragmenter, Part};
 use super::naming::Pattern;
 use super::pad::PadSettings;
 use super::settings::{Settings, SettingsError};
-use super::source::Spool;
+use super::source::BufferSpool;
+use super::spool::Spool;
 use super::timing::{self, Span};
 use crate::boxes;
 use crate::fd_memory;
@@ -37,7 +37,7 @@ pub(super) enum Collector {
 /// A stream that becomes one object.
 #[derive(Debug)]
 pub(super) struct Stream {
-    draft: Draft,
+    spool: Spool,
     /// Where the next buffer is written: muxers go back, to the header.
     position: u64,
     span: Span,
@@ -72,12 +72,12 @@ impl Collector {
         match next_object {
             FluteNextObject::Auto | FluteNextObject::Buffer => Self::Buffer,
             FluteNextObject::Stream => Self::Stream(Box::new(Stream {
-                draft: Draft::new(directory),
+                spool: Spool::new(directory),
                 position: 0,
                 span: Span::default(),
                 meta: None,
             })),
-            FluteNextObject::Fragment => Self::Fragment(Box::new(Fragmenter::new(Spool::new(directory)))),
+            FluteNextObject::Fragment => Self::Fragment(Box::new(Fragmenter::new(BufferSpool::new(directory)))),
         }
     }
 
@@ -91,7 +91,7 @@ impl Collector {
                     stream.meta = ObjectMeta::of(&buffer).map(Box::new);
                 }
                 let map = buffer.map_readable().map_err(|_| io::Error::other("the buffer cannot be mapped"))?;
-                stream.draft.write_at(&map, stream.position)?;
+                stream.spool.write_at(&map, stream.position)?;
                 stream.position += map.len() as u64;
                 Ok(Vec::new())
             }
@@ -103,7 +103,7 @@ impl Collector {
                 writer.write_all(&map)?;
                 Ok(Vec::new())
             }
-            Self::Fragment(fragmenter) => Ok(fragmenter.push(buffer)?.into_iter().map(Collected::from).collect()),
+            Self::Fragment(fragmenter) => fragmenter.push(buffer)?.into_iter().map(Collected::try_from).collect(),
         }
     }
 
@@ -119,25 +119,27 @@ impl Collector {
         match self {
             // One that is too short fails, and that is told.
             Self::Buffer | Self::Growing(_) => Ok(None),
-            Self::Stream(stream) if stream.draft.len() == 0 => Ok(None),
+            Self::Stream(stream) if stream.spool.len() == 0 => Ok(None),
             Self::Stream(stream) => Ok(Some(Collected {
-                source: stream.draft.into_source()?,
+                source: stream.spool.into_source()?,
                 kind: Kind::Whole,
                 duration: stream.span.duration(),
                 meta: stream.meta,
             })),
-            Self::Fragment(mut fragmenter) => Ok(fragmenter.finish()?.map(Collected::from)),
+            Self::Fragment(mut fragmenter) => fragmenter.finish()?.map(Collected::try_from).transpose(),
         }
     }
 }
 
-impl From<Part> for Collected {
-    fn from(part: Part) -> Self {
+impl TryFrom<Part> for Collected {
+    type Error = io::Error;
+
+    fn try_from(part: Part) -> io::Result<Self> {
         let (spool, kind, duration) = match part {
             Part::Initialisation(spool) => (spool, Kind::Initialisation, None),
             Part::Fragment(spool, duration) => (spool, Kind::Part, duration),
         };
-        Self { source: spool.into_source(), kind, duration, meta: None }
+        Ok(Self { source: spool.into_source()?, kind, duration, meta: None })
     }
 }
 
@@ -159,9 +161,9 @@ pub(super) fn one_buffer(buffer: gst::Buffer) -> io::Result<Collected> {
     let source: Box<dyn Source> = match fd_memory::file_of_buffer(&buffer) {
         Some(range) => Box::new(range?),
         None => {
-            let mut spool = Spool::default();
+            let mut spool = BufferSpool::default();
             spool.push(buffer)?;
-            spool.into_source()
+            spool.into_source()?
         }
     };
     Ok(Collected { source, kind, duration, meta })
