@@ -11,8 +11,8 @@ use super::selection::{self, LocationError, Selection};
 /// A file to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FoundFile {
-    /// Where it is.
-    pub(super) path: PathBuf,
+    /// Where it is, relative to the folder.
+    pub(super) relative: PathBuf,
     /// Content-Location, relative to the folder.
     pub(super) name: String,
 }
@@ -31,7 +31,7 @@ pub(super) struct Found {
 pub(super) fn find(selection: &Selection, manifests_last: bool) -> Result<Found, LocationError> {
     let mut found = match selection.one_file() {
         Some(path) => {
-            let file = FoundFile { path: selection.folder().join(path), name: selection::name(path) };
+            let file = FoundFile { relative: path.to_owned(), name: selection::name(path) };
             Found { files: vec![file], unreadable: Vec::new() }
         }
         None => walk(selection),
@@ -44,7 +44,7 @@ pub(super) fn find(selection: &Selection, manifests_last: bool) -> Result<Found,
     }
     if manifests_last {
         // The sort is stable: the names stay in order on both sides.
-        found.files.sort_by_key(|file| selection::is_manifest(&file.path));
+        found.files.sort_by_key(|file| selection::is_manifest(&file.relative));
     }
     Ok(found)
 }
@@ -53,13 +53,10 @@ fn walk(selection: &Selection) -> Found {
     let mut found = Found::default();
     let folder = selection.folder();
     let depth = if selection.is_recursive() { usize::MAX } else { 1 };
-    // A link to a folder is followed; walkdir reports one that leads back to where it came from.
-    let entries = WalkDir::new(folder).follow_links(true).min_depth(1).max_depth(depth).sort_by_file_name();
-    let entries = entries.into_iter().filter_entry(|entry| {
-        let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path());
-        if entry.file_type().is_dir() { selection.takes_folder(relative) } else { selection.takes_file(relative) }
-    });
-    for entry in entries {
+    // A link that leads back to a folder above it is reported by walkdir.
+    let entries = WalkDir::new(folder).follow_links(selection.follows_links()).min_depth(1).max_depth(depth);
+    let mut entries = entries.sort_by_file_name().into_iter();
+    while let Some(entry) = entries.next() {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
@@ -67,16 +64,24 @@ fn walk(selection: &Selection) -> Found {
                 continue;
             }
         };
-        if entry.file_type().is_dir() {
-            continue;
-        }
-        if !entry.file_type().is_file() {
-            found.unreadable.push(format!("{} is no regular file", entry.path().display()));
-            continue;
-        }
         let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path());
-        let name = selection::name(relative);
-        found.files.push(FoundFile { path: entry.into_path(), name });
+        let is_folder = entry.file_type().is_dir();
+        let is_taken = if is_folder { selection.takes_folder(relative) } else { selection.takes_file(relative) };
+        let checked = if is_taken && entry.path_is_symlink() { selection.check_links(relative) } else { Ok(()) };
+        if is_folder {
+            if !is_taken || checked.is_err() {
+                entries.skip_current_dir();
+            }
+        } else if is_taken && checked.is_ok() {
+            if entry.file_type().is_file() {
+                found.files.push(FoundFile { relative: relative.to_owned(), name: selection::name(relative) });
+            } else {
+                found.unreadable.push(format!("{} is no regular file", entry.path().display()));
+            }
+        }
+        if let Err(error) = checked {
+            found.unreadable.push(format!("{}: {error}", entry.path().display()));
+        }
     }
     found
 }
@@ -86,6 +91,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    use super::super::selection::Rules;
     use super::*;
 
     fn presentation() -> tempfile::TempDir {
@@ -100,7 +106,8 @@ mod tests {
 
     fn names(folder: &Path, pattern: &str, recursive: bool, manifests_last: bool) -> Vec<String> {
         let location = folder.join(pattern);
-        let selection = Selection::new(location.to_str().unwrap(), recursive, "").unwrap();
+        let rules = Rules { recursive, ..Rules::default() };
+        let selection = Selection::new(location.to_str().unwrap(), rules, "").unwrap();
         let found = find(&selection, manifests_last).unwrap();
         assert!(found.unreadable.is_empty());
         found.files.into_iter().map(|file| file.name).collect()
@@ -135,7 +142,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         let folder = presentation();
-        let found = |location: &str| find(&Selection::new(location, true, "")?, true);
+        let found = |location: &str| find(&Selection::new(location, Rules::default(), "")?, true);
         let wrong = |name: &str| found(folder.path().join(name).to_str().unwrap()).unwrap_err().to_string();
         assert!(wrong("none").starts_with("there is no file or folder"));
         assert!(wrong("*.none").starts_with("no file matches"));
@@ -149,9 +156,31 @@ mod tests {
         let folder = presentation();
         std::os::unix::fs::symlink("nowhere", folder.path().join("dangling")).unwrap();
         std::os::unix::fs::symlink("..", folder.path().join("a/loop")).unwrap();
-        let selection = Selection::new(folder.path().to_str().unwrap(), true, "").unwrap();
+        let selection = Selection::new(folder.path().to_str().unwrap(), Rules::default(), "").unwrap();
         let found = find(&selection, true).unwrap();
         assert_eq!(found.files.len(), 6);
         assert_eq!(found.unreadable.len(), 2, "{:?}", found.unreadable);
+    }
+
+    #[test]
+    fn hidden_files_and_links_out_of_the_folder_are_not_sent() {
+        use std::os::unix::fs::symlink;
+
+        let (folder, outside) = (presentation(), tempfile::tempdir().unwrap());
+        fs::write(outside.path().join("secret"), "").unwrap();
+        fs::create_dir(folder.path().join(".git")).unwrap();
+        for hidden in [".hidden", ".git/config", "a/.swp"] {
+            fs::write(folder.path().join(hidden), "").unwrap();
+        }
+        symlink(outside.path(), folder.path().join("far")).unwrap();
+        symlink(outside.path().join("secret"), folder.path().join("out")).unwrap();
+        symlink("b", folder.path().join("c")).unwrap();
+        let selection = Selection::new(folder.path().to_str().unwrap(), Rules::default(), "").unwrap();
+        let found = find(&selection, false).unwrap();
+        let names: Vec<_> = found.files.iter().map(|file| file.name.as_str()).collect();
+        let b = ["b/seg%201.m4s", "b/seg%202.m4s", "c/seg%201.m4s", "c/seg%202.m4s"];
+        assert_eq!(names, [&["a/1.ts", "a/deep/2.ts"], &b[..], &["live.mpd", "z.txt"]].concat());
+        assert_eq!(found.unreadable.len(), 2, "{:?}", found.unreadable);
+        assert!(found.unreadable.iter().all(|text| text.contains("leads out of the folder")), "{:?}", found.unreadable);
     }
 }

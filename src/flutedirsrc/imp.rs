@@ -11,6 +11,13 @@
  *
  * Files come in the order of their names, manifests (MPD, M3U8) after all others unless `manifests-last=false`.
  *
+ * ## What is not sent
+ *
+ * Files and folders whose names begin with a dot are not sent unless `hidden` is set. Symbolic links are followed as
+ * `follow-links` says: by default those to files and folders in the folder, and no others, so that a link cannot multicast
+ * what is elsewhere on the machine. A link that is not followed is a warning. Both hold with `watch` and without it, and
+ * neither for a `location` that names one file.
+ *
  * ## A folder that is being written
  *
  * With `watch=true` the element is a live source, for a packager that writes a folder. What is there comes first. Then
@@ -19,8 +26,7 @@
  * flutesink withdraws the object. There is no EOS but the one that an application sends to the element.
  *
  * New folders in the folder are watched too. Files whose end of writing could not be seen, because they are older than the
- * watch, come when they have not changed for `settle-time`. Names that match `ignore` are temporary and never sent. Links
- * to files are followed within the folder, links to folders are not.
+ * watch, come when they have not changed for `settle-time`. Names that match `ignore` are temporary and never sent.
  *
  * The order is that in which files were completed, and a manifest comes after the segments that it names, even if the
  * packager closes them later, for which it waits up to `settle-time`. If a file changes again before it is its turn, only
@@ -62,7 +68,7 @@ use gst_base::subclass::base_src::CreateSuccess;
 use gst_base::subclass::prelude::*;
 
 use super::files::{self, FoundFile};
-use super::selection::Selection;
+use super::selection::{FluteDirSrcFollowLinks, Rules, Selection};
 use super::watcher::{Next, Watcher};
 use crate::debug::FLUTEDIRSRC as CAT;
 use crate::fd_memory;
@@ -75,7 +81,7 @@ use flute_net::Waker;
 const MAX_READ: u64 = 64 << 10;
 
 /// Names that are temporary, where the user names none: what packagers and programs that copy files use.
-const DEFAULT_WATCH_IGNORE: &str = ".*,*~,*.tmp,*.part";
+const DEFAULT_WATCH_IGNORE: &str = "*~,*.tmp,*.part";
 
 const DEFAULT_SETTLE_TIME: u64 = 1_000_000_000;
 
@@ -88,6 +94,8 @@ struct Settings {
     watch: bool,
     ignore: Option<String>,
     settle_time: u64,
+    hidden: bool,
+    follow_links: FluteDirSrcFollowLinks,
 }
 
 impl Default for Settings {
@@ -100,6 +108,8 @@ impl Default for Settings {
             watch: false,
             ignore: None,
             settle_time: DEFAULT_SETTLE_TIME,
+            hidden: false,
+            follow_links: FluteDirSrcFollowLinks::default(),
         }
     }
 }
@@ -123,12 +133,17 @@ pub struct FluteDirSrc {
         mutable_ready)]
     #[property(name = "ignore", nick = "Ignore", type = Option<String>, get, set, nullable, member = ignore,
         blurb = "Names of files and folders that are not sent, as patterns separated by commas (unset: none, and with \
-                 watch .*,*~,*.tmp,*.part)",
+                 watch *~,*.tmp,*.part)",
         mutable_ready)]
     #[property(name = "settle-time", nick = "Settle time", type = u64, get, set, member = settle_time,
         default = DEFAULT_SETTLE_TIME,
         blurb = "Nanoseconds for which a file must not have changed that may have been closed before it was watched",
         mutable_ready)]
+    #[property(name = "hidden", nick = "Hidden", type = bool, get, set, member = hidden,
+        blurb = "Send files too whose names, or those of their folders, begin with a dot", mutable_ready)]
+    #[property(name = "follow-links", nick = "Follow links", type = FluteDirSrcFollowLinks, get, set,
+        member = follow_links, blurb = "Which symbolic links are followed; others are told in a warning", mutable_ready,
+        builder(FluteDirSrcFollowLinks::default()))]
     settings: Mutex<Settings>,
     state: Mutex<State>,
     waker: Mutex<Option<Waker>>,
@@ -139,8 +154,8 @@ pub struct FluteDirSrc {
 enum State {
     #[default]
     Stopped,
-    /// These files.
-    Listed(VecDeque<FoundFile>),
+    /// These files of a selection.
+    Listed(Box<Selection>, VecDeque<FoundFile>),
     /// What is written.
     Watched(Box<Watcher>, Waker),
 }
@@ -203,7 +218,9 @@ impl BaseSrcImpl for FluteDirSrc {
         let location = settings.location.unwrap_or_default();
         let default_ignore = if settings.watch { DEFAULT_WATCH_IGNORE } else { "" };
         let ignore = settings.ignore.as_deref().unwrap_or(default_ignore);
-        let selection = Selection::new(&location, settings.recursive, ignore).map_err(not_found)?;
+        let rules =
+            Rules { recursive: settings.recursive, hidden: settings.hidden, follow_links: settings.follow_links };
+        let selection = Selection::new(&location, rules, ignore).map_err(not_found)?;
         let state = if settings.watch {
             let cannot = |error| gst::error_msg!(gst::ResourceError::OpenRead, ("Cannot watch {location}: {error}"));
             let watcher = Watcher::new(selection, Duration::from_nanos(settings.settle_time)).map_err(cannot)?;
@@ -217,7 +234,7 @@ impl BaseSrcImpl for FluteDirSrc {
             for unreadable in found.unreadable {
                 gst::element_imp_warning!(self, gst::ResourceError::OpenRead, ("Not sent: {unreadable}"));
             }
-            State::Listed(found.files.into())
+            State::Listed(Box::new(selection), found.files.into())
         };
         *self.state.lock().unwrap() = state;
         Ok(())
@@ -253,7 +270,9 @@ impl PushSrcImpl for FluteDirSrc {
         loop {
             let step = match &mut *self.state.lock().unwrap() {
                 State::Stopped => return Err(gst::FlowError::Flushing),
-                State::Listed(files) => self.next_listed(files.pop_front().ok_or(gst::FlowError::Eos)?),
+                State::Listed(selection, files) => {
+                    self.next_listed(selection, files.pop_front().ok_or(gst::FlowError::Eos)?)
+                }
                 State::Watched(watcher, waker) if !waker.is_awake() => {
                     self.next_watched(watcher).unwrap_or_else(Step::Fail)
                 }
@@ -291,14 +310,12 @@ enum Step {
 }
 
 impl FluteDirSrc {
-    fn next_listed(&self, found: FoundFile) -> Step {
-        let buffer = File::open(&found.path).and_then(|file| {
-            let length = file.metadata()?.len();
-            self.read(&file, length, &found.path, &found.name)
-        });
-        match buffer {
+    fn next_listed(&self, selection: &Selection, found: FoundFile) -> Step {
+        let path = selection.folder().join(&found.relative);
+        let opened = selection.open(&found.relative);
+        match opened.and_then(|(file, metadata)| self.read(&file, metadata.len(), &path, &found.name)) {
             Ok(buffer) => Step::Push(buffer),
-            Err(error) => Step::Warn(format!("{}: {error}", found.path.display())),
+            Err(error) => Step::Warn(format!("{}: {error}", path.display())),
         }
     }
 

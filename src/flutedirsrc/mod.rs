@@ -18,7 +18,8 @@ glib::wrapper! {
         @extends gst_base::PushSrc, gst_base::BaseSrc, gst::Element, gst::Object;
 }
 
-/// Registers the element.
+/// Registers the element and its type.
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    selection::FluteDirSrcFollowLinks::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(Some(plugin), "flutedirsrc", gst::Rank::NONE, FluteDirSrc::static_type())
 }

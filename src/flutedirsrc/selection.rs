@@ -3,20 +3,59 @@
 //! Which files a `location` means.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Component, Path, PathBuf};
 
 use flute_proto::content_location;
 use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+use gst::glib;
+use rustix::fs::OFlags;
 
 use crate::media_type;
+
+/// Which symbolic links are followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstFluteDirSrcFollowLinks")]
+pub enum FluteDirSrcFollowLinks {
+    /// None.
+    #[enum_value(name = "None", nick = "none")]
+    None,
+    /// Those that stay in the folder.
+    #[default]
+    #[enum_value(name = "Links to what is in the folder, and not hidden", nick = "inside")]
+    Inside,
+    /// All of them.
+    #[enum_value(name = "All links, also out of the folder: what they lead to is sent to every receiver", nick = "all")]
+    All,
+}
+
+/// What is sent of a folder, whatever its files are called.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    /// What is in the folders of the folder is sent too.
+    pub(super) recursive: bool,
+    /// Files and folders whose names begin with a dot are sent too.
+    pub(super) hidden: bool,
+    /// Which links are followed.
+    pub(super) follow_links: FluteDirSrcFollowLinks,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { recursive: true, hidden: false, follow_links: FluteDirSrcFollowLinks::default() }
+    }
+}
 
 /// Files of a folder. Their paths are relative to it.
 #[derive(Debug)]
 pub(super) struct Selection {
     folder: PathBuf,
     files: Files,
-    recursive: bool,
+    rules: Rules,
     ignored: GlobSet,
 }
 
@@ -49,7 +88,7 @@ pub(super) enum LocationError {
 
 impl Selection {
     /// What a folder, a file or a pattern means. `ignored` are patterns of names, separated by commas.
-    pub(super) fn new(location: &str, recursive: bool, ignored: &str) -> Result<Self, LocationError> {
+    pub(super) fn new(location: &str, rules: Rules, ignored: &str) -> Result<Self, LocationError> {
         if location.is_empty() {
             return Err(LocationError::Unset);
         }
@@ -71,7 +110,7 @@ impl Selection {
             }
             Err(error) => return Err(LocationError::Io { path: location.to_owned(), error }),
         };
-        Ok(Self { folder, files, recursive, ignored: names(ignored)? })
+        Ok(Self { folder, files, rules, ignored: names(ignored)? })
     }
 
     /// The folder.
@@ -97,7 +136,12 @@ impl Selection {
 
     /// Whether what is in the folders of the folder belongs to it.
     pub(super) fn is_recursive(&self) -> bool {
-        self.recursive && self.one_file().is_none()
+        self.rules.recursive && self.one_file().is_none()
+    }
+
+    /// Whether links are followed at all.
+    pub(super) fn follows_links(&self) -> bool {
+        self.rules.follow_links != FluteDirSrcFollowLinks::None
     }
 
     /// Whether what is in this folder may belong to it.
@@ -115,8 +159,58 @@ impl Selection {
     }
 
     fn ignores(&self, path: &Path) -> bool {
-        self.ignored.is_match(path.file_name().unwrap_or_default())
+        let name = path.file_name().unwrap_or_default();
+        self.ignored.is_match(name) || !self.rules.hidden && is_hidden(name)
     }
+
+    /// Opens a file, unless a link on the way to it must not be followed. What was opened is looked at, not what the path
+    /// led to before, so that a link that comes in between changes nothing.
+    pub(super) fn open(&self, relative: &Path) -> io::Result<(File, Metadata)> {
+        let path = self.folder.join(relative);
+        // The open of a pipe would wait for a writer.
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(&path)?;
+        if self.one_file().is_none() {
+            let opened = Path::new("/proc/self/fd").join(file.as_raw_fd().to_string());
+            self.check_target(relative, &opened.read_link().or_else(|_| path.canonicalize())?)?;
+        }
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        Ok((file, metadata))
+    }
+
+    /// Whether what is at a path may be sent, by the links on the way to it.
+    pub(super) fn check_links(&self, relative: &Path) -> io::Result<()> {
+        self.check_target(relative, &self.folder.join(relative).canonicalize()?)
+    }
+
+    /// Whether a path may lead to this target, which has no links in it.
+    fn check_target(&self, relative: &Path, target: &Path) -> io::Result<()> {
+        if self.rules.follow_links == FluteDirSrcFollowLinks::All {
+            return Ok(());
+        }
+        let folder = self.folder.canonicalize()?;
+        let Ok(inside) = target.strip_prefix(&folder) else {
+            return Err(io::Error::other("the link leads out of the folder: set follow-links=all if that is meant"));
+        };
+        if inside == relative {
+            return Ok(());
+        }
+        if !self.follows_links() {
+            return Err(io::Error::other("it is a link, and follow-links is none"));
+        }
+        let mut names = inside.components();
+        if !self.rules.hidden && names.any(|name| matches!(name, Component::Normal(name) if is_hidden(name))) {
+            return Err(io::Error::other("the link leads to a hidden file: set hidden=true if that is meant"));
+        }
+        Ok(())
+    }
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(b".")
 }
 
 /// The Content-Location of a file, relative to the folder.
@@ -165,25 +259,54 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let location = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let takes = |selection: &Selection, path: &str| selection.takes_file(Path::new(path));
-        let all = Selection::new(&location(""), true, ".*, *.tmp").unwrap();
+        let rules = Rules::default();
+        let all = Selection::new(&location(""), rules, "*.tmp").unwrap();
         assert!(takes(&all, "a") && takes(&all, "b/c.tmp.mpd"));
         assert!(!takes(&all, ".a") && !takes(&all, "b/.a") && !takes(&all, "b/live.mpd.tmp"));
         assert!(all.takes_folder(Path::new("b")) && !all.takes_folder(Path::new("b/.cache")));
-        let pattern = Selection::new(&location("*/*.m4s"), true, ".*").unwrap();
+        let pattern = Selection::new(&location("*/*.m4s"), rules, "").unwrap();
         assert!(takes(&pattern, "video/1.m4s"));
         assert!(!takes(&pattern, "1.m4s") && !takes(&pattern, "a/b/1.m4s") && !takes(&pattern, "video/.1.m4s"));
-        let flat = Selection::new(&location("*.m4s"), false, "").unwrap();
+        let flat = Selection::new(&location("*.m4s"), Rules { recursive: false, hidden: true, ..rules }, "").unwrap();
         assert!(takes(&flat, ".1.m4s") && !flat.takes_folder(Path::new("video")));
         std::fs::write(folder.path().join(".one.tmp"), "").unwrap();
-        let one = Selection::new(&location(".one.tmp"), true, ".*,*.tmp").unwrap();
+        let one = Selection::new(&location(".one.tmp"), rules, "*.tmp").unwrap();
         assert!(takes(&one, ".one.tmp") && !takes(&one, "two") && !one.takes_folder(Path::new("b")));
         assert_eq!(one.folder(), folder.path());
     }
 
     #[test]
     fn patterns_of_names_can_be_wrong() {
-        let wrong = Selection::new("/", true, "[").unwrap_err().to_string();
+        let wrong = Selection::new("/", Rules::default(), "[").unwrap_err().to_string();
         assert!(wrong.starts_with("[ is no pattern of file names"), "{wrong}");
+    }
+
+    #[test]
+    fn links_that_are_followed() {
+        use std::os::unix::fs::symlink;
+
+        let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("sub")).unwrap();
+        for path in [at("file"), at("sub/file"), at(".hidden"), outside.path().join("secret")] {
+            std::fs::write(path, "").unwrap();
+        }
+        symlink("file", at("inside")).unwrap();
+        symlink("sub", at("folder")).unwrap();
+        symlink(".hidden", at("to-hidden")).unwrap();
+        symlink(outside.path().join("secret"), at("out")).unwrap();
+        symlink(outside.path(), at("far")).unwrap();
+        let opened = |follow_links, hidden| {
+            let rules = Rules { follow_links, hidden, ..Rules::default() };
+            let selection = Selection::new(folder.path().to_str().unwrap(), rules, "").unwrap();
+            let names = ["file", "sub/file", "inside", "folder/file", "to-hidden", "out", "far/secret"];
+            names.into_iter().filter(|name| selection.open(Path::new(name)).is_ok()).collect::<Vec<_>>()
+        };
+        let inside = ["file", "sub/file", "inside", "folder/file", "to-hidden"];
+        assert_eq!(opened(FluteDirSrcFollowLinks::None, true), inside[..2]);
+        assert_eq!(opened(FluteDirSrcFollowLinks::Inside, false), inside[..4]);
+        assert_eq!(opened(FluteDirSrcFollowLinks::Inside, true), inside);
+        assert_eq!(opened(FluteDirSrcFollowLinks::All, false).len(), 7);
     }
 
     #[test]

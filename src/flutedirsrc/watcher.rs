@@ -11,13 +11,11 @@
 //! long as files take to settle. Of a file that changes faster than it is told, only the last version is.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
-
-use rustix::fs::OFlags;
 
 use super::inotify::{Inotify, Notice};
 use super::pending::{Change, Pending, Settling, below};
@@ -126,7 +124,7 @@ impl Watcher {
             look_again: None,
         };
         let folder = watcher.selection.folder().to_owned();
-        watcher.inotify.watch(&folder, PathBuf::new())?;
+        watcher.inotify.watch(&folder, PathBuf::new(), true)?;
         watcher.enter(PathBuf::new());
         Ok(watcher)
     }
@@ -202,14 +200,12 @@ impl Watcher {
                 break;
             }
             for event in events {
-                match self.inotify.look_up(event) {
-                    Some(Notice::Overflow) => {
-                        // What else was read is not worth looking at.
-                        self.look_at_all()?;
-                        break;
+                for notice in self.inotify.look_up(event) {
+                    match notice {
+                        // Of the watches before, what else was read means nothing any more.
+                        Notice::Overflow => self.look_at_all(),
+                        notice => self.notice(notice),
                     }
-                    Some(notice) => self.notice(notice),
-                    None => (),
                 }
             }
         }
@@ -231,6 +227,13 @@ impl Watcher {
 
     fn notice(&mut self, notice: Notice) {
         match notice {
+            Notice::Complete(relative) | Notice::Created(relative) if self.is_link_to_folder(&relative) => {
+                // It may have led to another one before.
+                self.folder_gone(&relative);
+                if self.may_follow(&relative) {
+                    self.enter(relative);
+                }
+            }
             Notice::Complete(relative) if self.selection.takes_file(&relative) => self.complete(relative),
             Notice::Created(relative) if self.selection.takes_file(&relative) => {
                 let path = self.selection.folder().join(&relative);
@@ -241,18 +244,48 @@ impl Watcher {
                     self.being_written.insert(relative);
                 }
             }
+            Notice::Gone(relative) if self.inotify.is_watched(&relative) => self.folder_gone(&relative),
             Notice::Gone(relative) => self.gone(relative),
             Notice::Folder(relative) if self.selection.takes_folder(&relative) => self.enter(relative),
             Notice::FolderGone(relative) => {
-                self.inotify.forget(&relative);
                 if relative.as_os_str().is_empty() && self.look_again.is_none() {
                     let folder = self.selection.folder().display();
                     self.complaints.push(format!("{folder} is gone; its files are sent when it is there again"));
                     self.look_again = Some(Instant::now() + LOOK_AGAIN);
                 }
-                self.everything_gone(&relative);
+                self.folder_gone(&relative);
             }
             _ => (),
+        }
+    }
+
+    fn is_link_to_folder(&self, relative: &Path) -> bool {
+        let path = self.selection.folder().join(relative);
+        path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) && path.is_dir()
+    }
+
+    /// Whether the files of a folder to which this link leads are sent.
+    fn may_follow(&mut self, relative: &Path) -> bool {
+        if !self.selection.takes_folder(relative) {
+            return false;
+        }
+        let path = self.selection.folder().join(relative);
+        // The paths would never end.
+        let target = path.canonicalize();
+        let is_above = |above: &Path| {
+            let above = self.selection.folder().join(above).canonicalize();
+            target.as_ref().is_ok_and(|target| above.is_ok_and(|above| above == *target))
+        };
+        if relative.ancestors().skip(1).any(is_above) {
+            self.complaints.push(format!("{}: the link leads to a folder that it is in", path.display()));
+            return false;
+        }
+        match self.selection.check_links(relative) {
+            Ok(()) => true,
+            Err(error) => {
+                self.complaints.push(format!("{}: {error}", path.display()));
+                false
+            }
         }
     }
 
@@ -308,7 +341,8 @@ impl Watcher {
         }
     }
 
-    fn everything_gone(&mut self, folder: &Path) {
+    fn folder_gone(&mut self, folder: &Path) {
+        self.inotify.forget(folder);
         self.being_written.retain(|relative| !relative.starts_with(folder));
         let known = [below(&self.sent, folder), self.pending.below(folder), self.settling.below(folder)];
         known.into_iter().flatten().for_each(|relative| self.gone(relative));
@@ -321,7 +355,8 @@ impl Watcher {
         while let Some(folder) = folders.pop() {
             let path = self.selection.folder().join(&folder);
             // Before it is read, so that nothing comes in between.
-            let entries = self.inotify.watch(&path, folder.clone()).and_then(|()| fs::read_dir(&path));
+            let follow = self.selection.follows_links();
+            let entries = self.inotify.watch(&path, folder.clone(), follow).and_then(|()| fs::read_dir(&path));
             let entries = match entries {
                 Ok(entries) => entries,
                 // That is told too.
@@ -335,10 +370,16 @@ impl Watcher {
             };
             for entry in entries.flatten() {
                 let relative = folder.join(entry.file_name());
-                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                if is_folder && self.selection.takes_folder(&relative) {
-                    folders.push(relative);
-                } else if !is_folder && self.selection.takes_file(&relative) {
+                let kind = entry.file_type();
+                if kind.is_ok_and(|kind| kind.is_dir()) {
+                    if self.selection.takes_folder(&relative) {
+                        folders.push(relative);
+                    }
+                } else if self.is_link_to_folder(&relative) {
+                    if self.may_follow(&relative) {
+                        folders.push(relative);
+                    }
+                } else if self.selection.takes_file(&relative) {
                     files.push(relative);
                 }
             }
@@ -367,10 +408,10 @@ impl Watcher {
     }
 
     /// Compares everything that is known with what is there, after notices were lost.
-    fn look_at_all(&mut self) -> io::Result<()> {
+    fn look_at_all(&mut self) {
         let folder = self.selection.folder().to_owned();
         // What watches there are may be of folders that have moved since.
-        self.inotify = Inotify::new()?;
+        self.inotify.forget(Path::new(""));
         self.being_written.clear();
         let root = Path::new("");
         let mut known = HashSet::new();
@@ -378,7 +419,7 @@ impl Watcher {
         known.extend(self.pending.below(root));
         known.extend(self.settling.below(root));
         if self.look_again.is_none() {
-            match self.inotify.watch(&folder, PathBuf::new()) {
+            match self.inotify.watch(&folder, PathBuf::new(), true) {
                 Ok(()) => self.enter(PathBuf::new()),
                 Err(_) => self.notice(Notice::FolderGone(PathBuf::new())),
             }
@@ -389,12 +430,11 @@ impl Watcher {
                 self.gone(relative);
             }
         }
-        Ok(())
     }
 
     fn look_for_folder(&mut self) {
         let folder = self.selection.folder().to_owned();
-        match self.inotify.watch(&folder, PathBuf::new()) {
+        match self.inotify.watch(&folder, PathBuf::new(), true) {
             Ok(()) => {
                 self.look_again = None;
                 self.enter(PathBuf::new());
@@ -410,21 +450,9 @@ impl Watcher {
     }
 
     fn open(&self, relative: &Path) -> io::Result<OpenFile> {
-        let folder = self.selection.folder();
-        let path = folder.join(relative);
-        let may_lead_out = self.selection.one_file().is_some() || !path.symlink_metadata()?.is_symlink();
-        if !may_lead_out && !path.canonicalize()?.starts_with(folder.canonicalize()?) {
-            return Err(io::Error::other("the link leads out of the folder"));
-        }
-        // A pipe would be waited for.
-        let flags = OFlags::NONBLOCK.bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(&path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::Error::other("it is no regular file"));
-        }
+        let (file, metadata) = self.selection.open(relative)?;
         Ok(OpenFile {
-            path,
+            path: self.selection.folder().join(relative),
             name: selection::name(relative),
             file,
             length: metadata.len(),

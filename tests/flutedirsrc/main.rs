@@ -149,6 +149,70 @@ fn test_flutedirsrc_one_unreadable_file() {
     assert!(complaints[0].contains("broken.ts"), "{complaints:?}");
 }
 
+/// A folder with a file, a hidden one, a link to the file, one to a hidden file and one to a file elsewhere.
+fn a_folder_with_links() -> (tempfile::TempDir, tempfile::TempDir) {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::create_dir(folder.path().join(".git")).unwrap();
+    for (path, content) in [
+        (folder.path().join("a.txt"), "a"),
+        (folder.path().join(".hidden"), "hidden"),
+        (folder.path().join(".git/config"), "hidden"),
+        (elsewhere.path().join("secret"), "secret"),
+    ] {
+        fs::write(path, content).unwrap();
+    }
+    let link = |target: &Path, name: &str| std::os::unix::fs::symlink(target, folder.path().join(name)).unwrap();
+    link(Path::new("a.txt"), "inside.txt");
+    link(Path::new(".git/config"), "to-hidden");
+    link(&elsewhere.path().join("secret"), "secret-link");
+    link(elsewhere.path(), "secret-folder");
+    (folder, elsewhere)
+}
+
+/// What the element sends of such a folder, in the order of names, and how many warnings it posts.
+fn sent_of_links(properties: &[(&str, &str)]) -> (Vec<String>, usize) {
+    let (folder, _elsewhere) = a_folder_with_links();
+    let element = flutedirsrc(folder.path());
+    for (name, value) in properties {
+        element.set_property_from_str(name, value);
+    }
+    if !element.property::<bool>("watch") {
+        let (buffers, complaints) = buffers(&element);
+        return (buffers.iter().map(location).collect(), complaints.len());
+    }
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    let mut harness = gst_check::Harness::with_element(&element, None, Some("src"));
+    element.set_property("settle-time", 0u64);
+    harness.play();
+    // It comes last, so that everything else that is there has come before.
+    fs::write(folder.path().join("zzz"), "").unwrap();
+    let mut names: Vec<_> =
+        std::iter::from_fn(|| harness.pull().ok().as_ref().map(location)).take_while(|name| name != "zzz").collect();
+    names.sort();
+    drop(harness);
+    element.set_state(gst::State::Null).unwrap();
+    element.set_bus(None);
+    (names, complaints(&bus).len())
+}
+
+#[test]
+fn test_flutedirsrc_hidden_files_and_links_by_one_rule() {
+    for watch in ["false", "true"] {
+        let sent = |properties: &[(&str, &str)]| {
+            let (names, warnings) = sent_of_links(&[&[("watch", watch)], properties].concat());
+            (names.join(" "), warnings)
+        };
+        // The two links elsewhere and the one to a hidden file are told.
+        assert_eq!(sent(&[]), ("a.txt inside.txt".to_owned(), 3), "watch={watch}");
+        assert_eq!(sent(&[("follow-links", "none")]), ("a.txt".to_owned(), 4), "watch={watch}");
+        let hidden = ".git/config .hidden a.txt inside.txt to-hidden";
+        assert_eq!(sent(&[("hidden", "true")]), (hidden.to_owned(), 2), "watch={watch}");
+        let all = "a.txt inside.txt secret-folder/secret secret-link to-hidden";
+        assert_eq!(sent(&[("follow-links", "all")]), (all.to_owned(), 0), "watch={watch}");
+    }
+}
+
 /// Every element between the two is allowed to know nothing of files.
 fn travels_through(elements: &str) {
     let (folder, mut files) = presentation();

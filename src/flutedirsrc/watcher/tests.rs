@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
+use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
 
@@ -18,7 +19,7 @@ impl Watched {
 
     fn watch(&mut self, pattern: &str, settle_time: Duration) -> Vec<String> {
         let location = self.at(pattern);
-        let selection = Selection::new(location.to_str().unwrap(), true, ".*,*.tmp").unwrap();
+        let selection = Selection::new(location.to_str().unwrap(), selection::Rules::default(), "*.tmp").unwrap();
         self.watcher = Some(Watcher::new(selection, settle_time).unwrap());
         self.told()
     }
@@ -277,6 +278,42 @@ fn links_stay_in_the_folder() {
     fs::rename(w.at("live.mpd.tmp"), w.at("live.mpd")).unwrap();
     fs::hard_link(w.at("v2.mpd"), w.at("v3.mpd")).unwrap();
     assert_eq!(w.told(), ["v2.mpd=2", "live.mpd=2", "v3.mpd=2"]);
+}
+
+#[test]
+fn links_to_folders_in_the_folder_are_followed() {
+    let mut w = Watched::new();
+    w.write("v1/1.m4s", "1");
+    symlink("v1", w.at("live")).unwrap();
+    assert_eq!(w.watch("", AT_ONCE), ["live/1.m4s=1", "v1/1.m4s=1"]);
+    w.write("v1/2.m4s", "2");
+    let mut told = w.told();
+    told.sort();
+    assert_eq!(told, ["live/2.m4s=2", "v1/2.m4s=2"]);
+    w.write("v2/1.m4s", "new");
+    assert_eq!(w.told(), ["v2/1.m4s=new"]);
+    fs::remove_file(w.at("live")).unwrap();
+    assert_eq!(w.told(), ["-live/1.m4s", "-live/2.m4s"]);
+    symlink("v2", w.at("live")).unwrap();
+    assert_eq!(w.told(), ["live/1.m4s=new"]);
+    w.write("v1/2.m4s", "again");
+    assert_eq!(w.told(), ["v1/2.m4s=again"], "the other link has gone");
+    symlink("..", w.at("v1/loop")).unwrap();
+    let told = w.told();
+    assert!(told[0].contains("leads to a folder that it is in") && told.len() == 1, "{told:?}");
+}
+
+#[test]
+fn hidden_files_are_not_watched() {
+    let mut w = Watched::new();
+    w.write(".git/config", "0");
+    w.write("a", "0");
+    symlink(".git/config", w.at("link")).unwrap();
+    let told = w.watch("", AT_ONCE);
+    assert!(told[0].contains("leads to a hidden file") && told[1..] == ["a=0"], "{told:?}");
+    w.write(".b", "1");
+    w.write("b", "1");
+    assert_eq!(w.told(), ["b=1"]);
 }
 
 #[test]
