@@ -41,6 +41,7 @@
 //! | `expires` | uint64 | nanoseconds since 1970 (UTC): `Expires` of the File element |
 //! | `content-digest`, `repr-digest` | string | such as `sha-256=:…:`, in base64 as in the FDT |
 //! | `signatures` | array of structures | with `scope`, `created`, `expires`, `algorithm`, `key-uri`, `key-id`, `value`; the last two in base64 |
+//! | `from-file` | boolean | the object is a file: flutesink describes it with a Content-MD5 by default |
 //! | `file` | string | path of a local file that holds the bytes of the object, instead of this buffer |
 //!
 //! `file` is how a large file gets to `flutesink` without being read into memory: the buffer is empty then.
@@ -118,6 +119,8 @@ pub struct ObjectMeta {
     pub deadline_time: Option<gst::ClockTime>,
     /// What 3GPP and DVB add.
     pub extensions: Extensions,
+    /// `from-file`
+    pub from_file: bool,
     /// `file`
     pub file: Option<String>,
 }
@@ -182,6 +185,7 @@ impl ObjectMeta {
             start_time: time("start-time"),
             deadline_time: time("deadline-time"),
             extensions: Extensions::from_structure(structure),
+            from_file: structure.get("from-file").unwrap_or(false),
             file: string("file"),
         }
     }
@@ -224,6 +228,7 @@ impl ObjectMeta {
         structure.set_if_some("start-time", time(self.start_time));
         structure.set_if_some("deadline-time", time(self.deadline_time));
         self.extensions.write_to(structure);
+        structure.set_if_some("from-file", self.from_file.then_some(true));
         structure.set_if_some("file", self.file.as_ref());
     }
 }
@@ -318,6 +323,7 @@ mod tests {
                     value: vec![4; 64],
                 }],
             },
+            from_file: true,
             file: Some("/tmp/movie.mp4".into()),
         }
     }

@@ -51,7 +51,7 @@
  * ]| Send what a packager writes, such as `ffmpeg -re -i movie.mp4 -c copy -f dash -window_size 10 live/live.mpd`, every
  * file again five seconds after its last transfer until the packager deletes it.
  *
- * Since: plugins-rs-0.1
+ * Since: 0.1
  */
 use std::collections::VecDeque;
 use std::fs::File;
@@ -175,7 +175,7 @@ impl ObjectImpl for FluteDirSrc {
     }
 
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        gst::info!(CAT, imp = self, "Setting {} to {value:?}", pspec.name());
+        gst::info!(CAT, imp = self, "setting {} to {value:?}", pspec.name());
         self.derived_set_property(id, value, pspec);
         if pspec.name() == "watch" {
             // What is written next may be long in coming: nothing waits for it.
@@ -226,7 +226,7 @@ impl BaseSrcImpl for FluteDirSrc {
             let watcher = Watcher::new(selection, Duration::from_nanos(settings.settle_time)).map_err(cannot)?;
             let waker = watcher.waker();
             *self.waker.lock().unwrap() = Some(waker.clone());
-            gst::info!(CAT, imp = self, "Watching {location}");
+            gst::info!(CAT, imp = self, "watching {location}");
             State::Watched(Box::new(watcher), waker)
         } else {
             let found = files::find(&selection, settings.manifests_last).map_err(not_found)?;
@@ -279,7 +279,12 @@ impl PushSrcImpl for FluteDirSrc {
                 State::Watched(..) => return Err(gst::FlowError::Flushing),
             };
             match step {
-                Step::Push(buffer) => return Ok(CreateSuccess::NewBuffer(buffer)),
+                Step::Push(buffer, about_name) => {
+                    if let Some(text) = about_name {
+                        gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{text}"));
+                    }
+                    return Ok(CreateSuccess::NewBuffer(buffer));
+                }
                 Step::Remove(name) => {
                     gst::debug!(CAT, imp = self, "{name} is there no more");
                     let removal = ObjectRemoval { content_location: self.content_location(&name), now: true };
@@ -301,7 +306,8 @@ impl PushSrcImpl for FluteDirSrc {
 
 /// What is to be done without a lock.
 enum Step {
-    Push(gst::Buffer),
+    /// The file, and what is to be told about its name.
+    Push(gst::Buffer, Option<String>),
     /// The file of this name is there no more.
     Remove(String),
     Warn(String),
@@ -309,12 +315,22 @@ enum Step {
     Again,
 }
 
+/// What is to be told of a file that receivers cannot give the same name: its Content-Location has every byte of it, but
+/// they do not write names with control characters, or that are not text.
+fn other_name(path: &Path, relative: &Path, name: &str) -> Option<String> {
+    let is_plain = relative.to_str().is_some_and(|text| !text.chars().any(char::is_control));
+    (!is_plain).then(|| {
+        let reason = "its name has control characters or is not UTF-8";
+        format!("{} arrives as {name}: {reason}; rename it", path.display())
+    })
+}
+
 impl FluteDirSrc {
     fn next_listed(&self, selection: &Selection, found: FoundFile) -> Step {
         let path = selection.folder().join(&found.relative);
         let opened = selection.open(&found.relative);
         match opened.and_then(|(file, metadata)| self.read(&file, metadata.len(), &path, &found.name)) {
-            Ok(buffer) => Step::Push(buffer),
+            Ok(buffer) => Step::Push(buffer, other_name(&path, &found.relative, &found.name)),
             Err(error) => Step::Warn(format!("{}: {error}", path.display())),
         }
     }
@@ -329,7 +345,7 @@ impl FluteDirSrc {
                     return Ok(Step::Again);
                 }
                 match buffer {
-                    Ok(buffer) => Step::Push(buffer),
+                    Ok(buffer) => Step::Push(buffer, other_name(&found.path, &found.relative, &found.name)),
                     Err(error) => Step::Warn(format!("{}: {error}", found.path.display())),
                 }
             }
@@ -362,6 +378,7 @@ impl FluteDirSrc {
         let meta = ObjectMeta {
             content_location: Some(self.content_location(name)),
             content_type: media_type::content_type_of_name(name).map(str::to_owned),
+            from_file: true,
             file: path.to_str().filter(|_| !is_read).map(str::to_owned),
             ..Default::default()
         };

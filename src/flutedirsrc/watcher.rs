@@ -53,7 +53,8 @@ pub(super) struct OpenFile {
     pub(super) file: File,
     /// Bytes.
     pub(super) length: u64,
-    relative: PathBuf,
+    /// Its path, relative to the folder.
+    pub(super) relative: PathBuf,
     version: Version,
     /// Opened so soon after its last change that the next one may not be seen by its time.
     is_fresh: bool,

@@ -149,6 +149,22 @@ fn test_flutedirsrc_one_unreadable_file() {
     assert!(complaints[0].contains("broken.ts"), "{complaints:?}");
 }
 
+#[test]
+fn test_flutedirsrc_names_that_do_not_arrive_byte_for_byte() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    for name in [&b"not\xffutf8"[..], b"line\nbreak", "Grüße 1.txt".as_bytes()] {
+        fs::write(folder.path().join(OsStr::from_bytes(name)), "").unwrap();
+    }
+    let (buffers, complaints) = buffers(&flutedirsrc(folder.path()));
+    let names: Vec<_> = buffers.iter().map(location).collect();
+    assert_eq!(names, ["Gr%C3%BC%C3%9Fe%201.txt", "line%0Abreak", "not%FFutf8"]);
+    assert_eq!(complaints.len(), 2, "{complaints:?}");
+    assert!(complaints.iter().all(|text| text.contains("arrives as")), "{complaints:?}");
+}
+
 /// A folder with a file, a hidden one, a link to the file, one to a hidden file and one to a file elsewhere.
 fn a_folder_with_links() -> (tempfile::TempDir, tempfile::TempDir) {
     let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
