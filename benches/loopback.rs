@@ -61,7 +61,7 @@ fn play(role: &str, port: u16, rest: &[String]) {
     let cost = match role {
         "udpsink" => send_lists(port),
         "flutesink-udpsink" => {
-            send_objects(&format!("flutesink name=f ! udpsink host=127.0.0.1 port={port} sync=false"))
+            send_objects(&format!("flutesink name=f bitrate=0 ! udpsink host=127.0.0.1 port={port} sync=false"))
         }
         "flutesink" => send_objects(&format!("flutesink name=f address=127.0.0.1 port={port} bitrate={rate}")),
         "udpsrc" => receive(&format!("udpsrc port={port} buffer-size=8388608 ! fakesink name=s sync=false")),

@@ -190,7 +190,7 @@ impl FluteSink {
 
     fn open_object(&self, location: Option<String>, meta: Option<gst::Structure>) -> Option<ObjectStream> {
         if self.session().is_none() {
-            gst::warning!(CAT, imp = self, "An object can be opened from PAUSED on");
+            gst::warning!(CAT, imp = self, "an object can be opened from PAUSED on");
             return None;
         }
         let mut meta = meta.map(|meta| ObjectMeta::from_structure(&meta)).unwrap_or_default();

@@ -49,6 +49,8 @@ pub(super) struct Stream {
 pub(super) struct Collected {
     pub(super) source: Box<dyn Source>,
     pub(super) kind: Kind,
+    /// They are those of a file.
+    pub(super) is_file: bool,
     /// The time that they cover, if they are media that say so.
     pub(super) duration: Option<gst::ClockTime>,
     pub(super) meta: Option<Box<ObjectMeta>>,
@@ -123,6 +125,7 @@ impl Collector {
             Self::Stream(stream) => Ok(Some(Collected {
                 source: stream.spool.into_source()?,
                 kind: Kind::Whole,
+                is_file: true,
                 duration: stream.span.duration(),
                 meta: stream.meta,
             })),
@@ -139,7 +142,7 @@ impl TryFrom<Part> for Collected {
             Part::Initialisation(spool) => (spool, Kind::Initialisation, None),
             Part::Fragment(spool, duration) => (spool, Kind::Part, duration),
         };
-        Ok(Self { source: spool.into_source()?, kind, duration, meta: None })
+        Ok(Self { source: spool.into_source()?, kind, is_file: false, duration, meta: None })
     }
 }
 
@@ -150,7 +153,7 @@ pub(super) fn one_buffer(buffer: gst::Buffer) -> io::Result<Collected> {
     if let Some(path) = meta.as_ref().and_then(|meta| meta.file.as_ref()) {
         let file = FileSource::open(path);
         match file {
-            Ok(file) => return Ok(Collected { source: Box::new(file), kind, duration, meta }),
+            Ok(file) => return Ok(Collected { source: Box::new(file), kind, is_file: true, duration, meta }),
             // The bytes are all that is left of it, if they are there.
             Err(error) if buffer.size() == 0 => {
                 return Err(io::Error::new(error.kind(), format!("opening {path}: {error}")));
@@ -158,15 +161,19 @@ pub(super) fn one_buffer(buffer: gst::Buffer) -> io::Result<Collected> {
             Err(_) => (),
         }
     }
+    let mut is_file = meta.as_ref().is_some_and(|meta| meta.from_file);
     let source: Box<dyn Source> = match fd_memory::file_of_buffer(&buffer) {
-        Some(range) => Box::new(range?),
+        Some(range) => {
+            is_file = true;
+            Box::new(range?)
+        }
         None => {
             let mut spool = BufferSpool::default();
             spool.push(buffer)?;
             spool.into_source()?
         }
     };
-    Ok(Collected { source, kind, duration, meta })
+    Ok(Collected { source, kind, is_file, duration, meta })
 }
 
 /// What is known of the stream that brings an object, beside its meta.
@@ -218,7 +225,7 @@ impl Collected {
             meta.content_encoding.as_deref().and_then(encoding_of_name).or(pad.content_encoding.of_objects());
         object.is_encoded = meta.encoded;
         object.content_length = meta.content_length.filter(|_| meta.encoded);
-        object.md5 = session.md5 || pad.md5 || meta.md5.is_some();
+        object.md5 = session.md5 || pad.md5 || meta.md5.is_some() || self.is_file && session.md5_files;
         object.etag = meta.etag;
         object.cache_control = meta.cache_control.or(pad.cache_control()?);
         object.groups = if meta.groups.is_empty() { pad.group.iter().cloned().collect() } else { meta.groups };
@@ -272,7 +279,7 @@ mod tests {
     use super::*;
 
     fn part(kind: Kind, meta: Option<ObjectMeta>) -> Collected {
-        Collected { source: Box::new(vec![1u8, 2, 3]), kind, duration: None, meta: meta.map(Box::new) }
+        Collected { source: Box::new(vec![1u8, 2, 3]), kind, is_file: false, duration: None, meta: meta.map(Box::new) }
     }
 
     fn origin(name: Option<&str>, caps: Option<&str>) -> Origin {

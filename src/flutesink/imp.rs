@@ -23,8 +23,10 @@
  * What a live source brings with its duration, such as the fragments of a live encoder, is spread over that duration,
  * repair symbols included: a segment of two seconds takes two seconds. A pad's `deadline` sets another time.
  *
- * With a `bitrate`, or a pad's `deadline`, packets leave at their time, in lists of about a millisecond, and carry that
- * time as their PTS. A sink that synchronises agrees with it; one that does not still gets them at that time.
+ * Packets leave at a rate that networks and receivers take: 20 Mbit/s on the wire, or what `bitrate` says. Objects with a
+ * deadline set a pace of their own: as long as `bitrate` is not set, what they need comes on top of the 20 Mbit/s.
+ * `bitrate=0` means as fast as possible, which loses packets on most networks. Packets leave at their time, in lists of
+ * about a millisecond, and carry that time as their PTS. A sink that synchronises agrees with it; one that does not still gets them at that time.
  *
  * At EOS on all sink pads the session is brought to its end as `eos-policy` says: the last FDT Instance says that it is
  * complete, a packet closes the session, and EOS follows.
@@ -59,15 +61,18 @@
  * without another session or local port. `fec` and what belongs to it hold for objects that come later, as do the
  * properties of pads. `set-priority` moves an object that is there already to another queue.
  *
+ * Objects that are files, such as those of filesrc and flutedirsrc, are described with a Content-MD5, by which receivers
+ * find what is damaged, unless `md5-files` is FALSE.
+ *
  * On the bus: `flute-session-opened`, `flute-fdt`, `flute-object-sent`, `flute-object-withdrawn`, `flute-object-failed`
  * and `flute-session-closed` as element messages; of objects the signals `object-sent`, `object-withdrawn` and
  * `object-failed` tell too, and one that could not be read to its end is a warning besides. Progress messages tell of
- * transfers of a thousand packets and more.
+ * transfers that take longer than two seconds, twice per second at most.
  *
  * ## Example pipelines
  * |[
- * gst-launch-1.0 filesrc location=movie.mp4 ! flutesink address=239.1.1.1 port=3400 bitrate=20000000
- * ]| Send one file at 20 Mbit/s.
+ * gst-launch-1.0 filesrc location=movie.mp4 ! flutesink address=239.1.1.1 port=3400 bitrate=50000000
+ * ]| Send one file at 50 Mbit/s.
  * |[
  * gst-launch-1.0 flutedirsrc location=presentation ! flutesink fec=rs8 repair-percent=20 ! udpsink host=239.1.1.1 port=3400
  * ]| Send a folder with a fifth of repair symbols through udpsink.
@@ -83,7 +88,7 @@
  * The folder `pipelines` has programs that feed flutesink from cmafmux, mp4mux, splitmuxsink, hlssink2, hlssink3,
  * hlscmafsink and dashsink.
  *
- * Since: plugins-rs-0.1
+ * Since: 0.1
  */
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex};
@@ -92,6 +97,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
+use super::default_rate::DEFAULT_BITRATE;
 use super::enums::{FluteContentEncoding, FluteEosPolicy, FluteFec, FlutePacketOverhead, FluteProfile};
 use super::lifecycle::State;
 use super::settings::{
@@ -144,8 +150,11 @@ pub struct FluteSink {
         member = fdt_repair_percent, minimum = -1.0, maximum = 100_000.0, default = -1.0,
         blurb = "Repair symbols of FDT Instances in percent of the source symbols (-1: at least as many as objects have)",
         mutable_ready)]
-    #[property(name = "bitrate", nick = "Bitrate", type = u64, get, set, member = bitrate,
-        blurb = "Bits per second on the wire (0: as fast as packets are taken)", mutable_playing)]
+    #[property(name = "bitrate", nick = "Bitrate", type = u64, get = Self::bitrate, set = Self::set_bitrate,
+        default = DEFAULT_BITRATE,
+        blurb = "Bits per second on the wire (0: as fast as packets are taken). If it is not set, what objects with a \
+                 deadline need comes on top",
+        mutable_playing)]
     #[property(name = "packet-overhead", nick = "Packet overhead", type = FlutePacketOverhead, get, set,
         member = packet_overhead,
         blurb = "What counts for the bitrate besides the packets", mutable_playing, builder(FlutePacketOverhead::default()))]
@@ -175,6 +184,8 @@ pub struct FluteSink {
         mutable_ready)]
     #[property(name = "md5", nick = "MD5", type = bool, get, set, member = md5,
         blurb = "Describe objects with a Content-MD5", mutable_playing)]
+    #[property(name = "md5-files", nick = "MD5 of files", type = bool, get, set, member = md5_files, default = true,
+        blurb = "Describe objects that are files with a Content-MD5 (md5 does it for all objects)", mutable_playing)]
     #[property(name = "sender-current-time", nick = "Sender Current Time", type = bool, get, set,
         member = sender_current_time, blurb = "Put EXT_TIME into the packets of FDT Instances", mutable_ready)]
     #[property(name = "fti-on-objects", nick = "FTI on objects", type = bool, get, set, member = fti_on_objects,
@@ -248,6 +259,10 @@ pub struct FluteSink {
         blurb = "Receivers on this machine get multicast packets too", mutable_ready)]
     #[property(name = "auto-multicast", nick = "Auto multicast", type = bool, get, set, member = auto_multicast,
         blurb = "Join the multicast group, which some switches want before they forward it", mutable_ready)]
+    #[property(name = "gso", nick = "Segmentation offload", type = bool, get, set, member = gso, default = true,
+        blurb = "Have the kernel or the network card cut packets apart (UDP GSO). A capture on this machine shows several \
+                 packets as one long datagram then, which no receiver can use",
+        mutable_ready)]
     pub(super) settings: Mutex<Settings>,
     pub(super) state: Mutex<State>,
     pub(super) next_pad: AtomicU32,
@@ -258,6 +273,14 @@ impl FluteSink {
     /// Number of the next object that an application adds.
     pub(super) fn next_added_object(&self) -> u32 {
         self.next_added_object.fetch_add(1, Ordering::SeqCst)
+    }
+
+    fn bitrate(&self) -> u64 {
+        self.settings.lock().unwrap().bitrate.unwrap_or(DEFAULT_BITRATE)
+    }
+
+    fn set_bitrate(&self, bitrate: u64) {
+        self.settings.lock().unwrap().bitrate = Some(bitrate);
     }
 
     fn session_uri(&self) -> Option<String> {
@@ -297,8 +320,10 @@ impl ObjectImpl for FluteSink {
                 glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
                     .nick("Statistics")
                     .blurb(
-                        "Counters of the session: packets, bytes, fdt-packets, repair-packets, fdt-instances, objects, \
-                         transfers, failed, queued-bytes",
+                        "Counters of the session, as guint64: tsi; packets and their bytes, without UDP and IP headers, of \
+                         them fdt-packets and repair-packets; fdt-instances; objects that are known; transfers that \
+                         ended; failed objects; queued-bytes, which wait for their first transfer; bitrate, in bits per \
+                         second on the wire (0: no limit)",
                     )
                     .read_only()
                     .build(),
@@ -315,7 +340,7 @@ impl ObjectImpl for FluteSink {
     }
 
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        gst::info!(CAT, imp = self, "Setting {} to {value:?}", pspec.name());
+        gst::info!(CAT, imp = self, "setting {} to {value:?}", pspec.name());
         self.derived_set_property(id, value, pspec);
         self.apply(pspec.name());
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
+use super::default_rate::DEFAULT_BITRATE;
 use super::imp::FluteSink;
 use super::messages;
 use super::output::{Output, PadOutput, SocketOutput};
@@ -56,7 +57,7 @@ impl FluteSink {
         let element = self.obj();
         let keeps_session = self.keeps_session();
         if keeps_session && let Some(session) = shared_sessions::attach(&settings, &element) {
-            gst::info!(CAT, imp = self, "Going on with the session");
+            gst::info!(CAT, imp = self, "going on with the session");
             self.state.lock().unwrap().session = Some(session);
             self.apply("bitrate");
             self.apply("fec");
@@ -69,13 +70,22 @@ impl FluteSink {
                 let socket = SendSocket::open(&config).map_err(|error| {
                     gst::error_msg!(gst::ResourceError::OpenWrite, ("Cannot send to {}: {error}", config.destination))
                 })?;
-                gst::info!(CAT, imp = self, "Sending from {:?} to {}", socket.local_address(), config.destination);
+                gst::info!(CAT, imp = self, "sending from {:?} to {}", socket.local_address(), config.destination);
                 let is_ipv6 = socket.destination().is_ipv6();
                 (Output::Socket(SocketOutput::new(socket)), is_ipv6)
             }
         };
         let config = settings.sender_config(is_ipv6).map_err(wrong)?;
-        let session = SenderSession::new(config)
+        if settings.bitrate.is_none() {
+            gst::info!(
+                CAT,
+                imp = self,
+                "no bitrate is set: sending at {} Mbit/s on the wire, and faster for deadlines; bitrate=0 is as fast as \
+                 possible",
+                DEFAULT_BITRATE / 1_000_000
+            );
+        }
+        let session = SenderSession::new(config, settings.bitrate)
             .map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("These properties do not fit: {error}")))?;
         for pad in self.sink_pads() {
             pad.imp().reset();
@@ -148,7 +158,7 @@ impl FluteSink {
         let is_ipv6 = settings.is_ipv6();
         match property {
             "bitrate" | "packet-overhead" => {
-                session.with_sender(|sender, now| sender.set_pacing(settings.pacing(is_ipv6), now));
+                session.set_pacing(settings.bitrate, settings.pacing(is_ipv6).overhead);
             }
             "fec"
             | "repair-percent"
@@ -158,9 +168,10 @@ impl FluteSink {
             | "source-block-length"
             | "rs-field-bits"
             | "symbols-per-packet" => {
-                let result = settings.fec_config().map_err(|error| error.to_string()).and_then(|fec| {
-                    session.with_sender(|sender, _| sender.set_fec(fec)).map_err(|error| error.to_string())
-                });
+                let result = settings
+                    .fec_config()
+                    .map_err(|error| error.to_string())
+                    .and_then(|fec| session.set_fec(fec).map_err(|error| error.to_string()));
                 if let Err(error) = result {
                     gst::warning!(CAT, imp = self, "{property} has no effect yet: {error}");
                 }
@@ -173,7 +184,7 @@ impl FluteSink {
                     Ok(config) => session.redirect(config),
                     Err(error) => gst::warning!(CAT, imp = self, "{property} has no effect yet: {error}"),
                 }
-                session.with_sender(|sender, now| sender.set_pacing(settings.pacing(is_ipv6), now));
+                session.set_pacing(settings.bitrate, settings.pacing(is_ipv6).overhead);
             }
             _ => (),
         }

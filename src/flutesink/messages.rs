@@ -3,7 +3,8 @@
 //! What applications are told of a session: by messages on the bus, and of objects by signals too.
 #![expect(unused_doc_comments, reason = "GStreamer's documentation has signals described where they are made")]
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use crate::debug::FLUTESINK as CAT;
 use flute_proto::lct::{Toi, Tsi};
@@ -48,18 +49,32 @@ pub(super) fn signals() -> Vec<Signal> {
     ]
 }
 
+/// Transfers that are over sooner are not worth a progress message.
+const PROGRESS_AFTER: Duration = Duration::from_secs(2);
+
+/// The time between two progress messages of a transfer, at least.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How far a transfer is, as it is told.
+#[derive(Debug)]
+struct TransferProgress {
+    began: Instant,
+    /// When the last progress message was posted.
+    told: Option<Instant>,
+}
+
 /// Tells of the events of a session.
 #[derive(Debug)]
 pub(super) struct Reporter {
     element: super::FluteSink,
     tsi: Tsi,
-    /// Objects whose progress is being told.
-    in_progress: HashSet<Toi>,
+    /// Transfers that have begun and not ended.
+    transfers: HashMap<Toi, TransferProgress>,
 }
 
 impl Reporter {
     pub(super) fn new(element: &super::FluteSink, tsi: Tsi) -> Self {
-        Self { element: element.clone(), tsi, in_progress: HashSet::new() }
+        Self { element: element.clone(), tsi, transfers: HashMap::new() }
     }
 
     /// Has this element post the messages from now on.
@@ -82,15 +97,24 @@ impl Reporter {
                 );
             }
             Event::TransferStarted { toi, location } => {
-                gst::debug!(CAT, obj = element, "Sending {location}, TOI {toi}");
+                gst::debug!(CAT, obj = element, "sending {location}, TOI {toi}");
+                self.transfers.insert(toi, TransferProgress { began: Instant::now(), told: None });
             }
             Event::Progress { toi, location, sent, packets } => {
-                let is_first = !self.in_progress.contains(&toi);
-                // Applications wait in PAUSED for what is in progress, and a transfer there waits for PLAYING.
-                if is_first && element.current_state() != gst::State::Playing {
+                let Some(transfer) = self.transfers.get_mut(&toi) else { return };
+                let now = Instant::now();
+                let (since, pause) = match transfer.told {
+                    Some(told) => (told, PROGRESS_INTERVAL),
+                    None => (transfer.began, PROGRESS_AFTER),
+                };
+                if now.duration_since(since) < pause {
                     return;
                 }
-                self.in_progress.insert(toi);
+                // Applications wait in PAUSED for what is in progress, and a transfer there waits for PLAYING.
+                if transfer.told.is_none() && element.current_state() != gst::State::Playing {
+                    return;
+                }
+                let is_first = transfer.told.replace(now).is_none();
                 let kind = if is_first { gst::ProgressType::Start } else { gst::ProgressType::Continue };
                 self.post_progress(kind, toi, &format!("{location}: {} %", sent * 100 / packets.max(1)));
             }
@@ -98,7 +122,7 @@ impl Reporter {
                 gst::info!(
                     CAT,
                     obj = element,
-                    "Sent {location}, TOI {toi}, {transfer_length} bytes, {transfers} times"
+                    "sent {location}, TOI {toi}, {transfer_length} bytes, {transfers} times"
                 );
                 self.end_progress(gst::ProgressType::Complete, toi, &format!("{location}: sent"));
                 let sent = self.object(OBJECT_SENT, toi, &location).field("transfers", transfers);
@@ -138,7 +162,7 @@ impl Reporter {
     }
 
     fn end_progress(&mut self, kind: gst::ProgressType, toi: Toi, text: &str) {
-        if self.in_progress.remove(&toi) {
+        if self.transfers.remove(&toi).is_some_and(|transfer| transfer.told.is_some()) {
             self.post_progress(kind, toi, text);
         }
     }
@@ -171,8 +195,8 @@ impl Reporter {
     }
 }
 
-/// What the `stats` property says.
-pub(super) fn stats(tsi: Tsi, stats: &SenderStats, queued_bytes: u64) -> gst::Structure {
+/// What the `stats` property says: plain numbers, all of them `guint64`.
+pub(super) fn stats(tsi: Tsi, stats: &SenderStats, queued_bytes: u64, bitrate: u64) -> gst::Structure {
     gst::Structure::builder("flute-sink-stats")
         .field("tsi", tsi.get())
         .field("packets", stats.packets)
@@ -184,6 +208,7 @@ pub(super) fn stats(tsi: Tsi, stats: &SenderStats, queued_bytes: u64) -> gst::St
         .field("transfers", stats.transfers)
         .field("failed", stats.failed)
         .field("queued-bytes", queued_bytes)
+        .field("bitrate", bitrate)
         .build()
 }
 

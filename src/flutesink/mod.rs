@@ -8,6 +8,7 @@ use gst::prelude::*;
 mod actions;
 mod clock;
 mod collector;
+mod default_rate;
 mod enums;
 mod fragment;
 mod held_manifests;

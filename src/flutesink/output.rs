@@ -53,7 +53,7 @@ impl Output {
     pub(super) fn redirect(&mut self, element: &super::FluteSink, config: &SendConfig) {
         let Self::Socket(output) = self else { return };
         match output.socket.redirect(config) {
-            Ok(()) => gst::info!(CAT, obj = element, "Sending to {} from now on", config.destination),
+            Ok(()) => gst::info!(CAT, obj = element, "sending to {} from now on", config.destination),
             Err(error) => {
                 let destination = &config.destination;
                 gst::element_warning!(
@@ -181,7 +181,7 @@ impl SocketOutput {
                 return Err(gst::FlowError::Error);
             }
             Err(error) => {
-                gst::debug!(CAT, obj = element, "Sending failed: {error}");
+                gst::debug!(CAT, obj = element, "sending failed: {error}");
                 if !std::mem::replace(&mut self.is_failing, true) {
                     gst::element_warning!(element, gst::ResourceError::Write, ("Packets are lost: {error}"));
                 }

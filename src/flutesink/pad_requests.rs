@@ -19,11 +19,11 @@ impl FluteSink {
     pub(super) fn request_src_pad(&self, template: &gst::PadTemplate) -> Option<gst::Pad> {
         let element = self.obj();
         if element.static_pad("src").is_some() {
-            gst::error!(CAT, imp = self, "There is a src pad already");
+            gst::error!(CAT, imp = self, "there is a src pad already");
             return None;
         }
         if self.session().is_some() {
-            gst::error!(CAT, imp = self, "The src pad must be requested before the element is PAUSED");
+            gst::error!(CAT, imp = self, "the src pad must be requested before the element is PAUSED");
             return None;
         }
         let pad = gst::Pad::builder_from_template(template)

@@ -9,16 +9,19 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use flute_fec::Protection;
 use flute_proto::Time;
 use flute_proto::lct::{Toi, Tsi};
 use flute_proto::sender::{
-    Batch, ConfigError, Event, FinishPolicy, Object, ObjectError, Poll, Removal, Sender, SenderConfig,
+    Batch, ConfigError, Event, FecConfig, FinishPolicy, Object, ObjectError, Pacing, PacketOverhead, Poll, Removal,
+    Sender, SenderConfig,
 };
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::clock::SessionClock;
+use super::default_rate::{DefaultRate, needed_bitrate};
 use super::held_manifests::{HeldManifest, HeldManifests};
 use super::messages::{self, Reporter};
 use super::output::Output;
@@ -47,6 +50,12 @@ pub(super) struct SenderSession {
 #[derive(Debug)]
 struct State {
     sender: Sender,
+    /// The rate of the user, if there is one.
+    bitrate: Option<u64>,
+    default_rate: DefaultRate,
+    overhead: PacketOverhead,
+    /// Repair symbols of objects without a number of their own.
+    protection: Protection,
     is_playing: bool,
     /// What streaming threads get when they bring a buffer.
     flow: Result<gst::FlowSuccess, gst::FlowError>,
@@ -91,13 +100,20 @@ pub(super) enum Refusal {
 
 impl SenderSession {
     /// Opens a session. Its thread sends nothing before [`run`](Self::run).
-    pub(super) fn new(config: SenderConfig) -> Result<Arc<Self>, ConfigError> {
+    ///
+    /// `bitrate` is what the user sets, if anything.
+    pub(super) fn new(config: SenderConfig, bitrate: Option<u64>) -> Result<Arc<Self>, ConfigError> {
         let clock = SessionClock::start();
+        let (overhead, protection) = (config.pacing.overhead, config.fec.protection);
         Ok(Arc::new(Self {
             tsi: config.tsi,
             clock,
             state: Mutex::new(State {
                 sender: Sender::new(config, clock.now())?,
+                bitrate,
+                default_rate: DefaultRate::default(),
+                overhead,
+                protection,
                 is_playing: false,
                 flow: Ok(gst::FlowSuccess::Ok),
                 eos_seqnum: None,
@@ -278,6 +294,24 @@ impl SenderSession {
         is_held || is_sent
     }
 
+    /// Changes the rate; without one of the user it is the default.
+    pub(super) fn set_pacing(&self, bitrate: Option<u64>, overhead: PacketOverhead) {
+        let mut state = lock(&self.state);
+        (state.bitrate, state.overhead) = (bitrate, overhead);
+        state.pace(self.clock.now());
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Changes the FEC of objects that come later and have none of their own.
+    pub(super) fn set_fec(&self, fec: FecConfig) -> Result<(), ConfigError> {
+        let mut state = lock(&self.state);
+        let protection = fec.protection;
+        state.sender.set_fec(fec)?;
+        state.protection = protection;
+        Ok(())
+    }
+
     /// Changes something about the sender.
     pub(super) fn with_sender<T>(&self, change: impl FnOnce(&mut Sender, Time) -> T) -> T {
         let result = change(&mut lock(&self.state).sender, self.clock.now());
@@ -293,7 +327,7 @@ impl SenderSession {
     /// Counters.
     pub(super) fn stats(&self) -> gst::Structure {
         let state = lock(&self.state);
-        messages::stats(self.tsi, &state.sender.stats(), state.sender.queued_bytes())
+        messages::stats(self.tsi, &state.sender.stats(), state.sender.queued_bytes(), state.bitrate())
     }
 
     /// The loop of the sender, as its module says it.
@@ -387,6 +421,11 @@ impl SenderSession {
         let mut refused = Vec::new();
         let mut is_space_freed = false;
         while let Some(event) = state.sender.poll_event() {
+            if let Event::Withdrawn { toi, .. } | Event::Failed { toi, .. } = &event
+                && state.default_rate.remove(*toi)
+            {
+                state.pace(self.clock.now());
+            }
             if let Event::TransferEnded { toi, .. } | Event::Withdrawn { toi, .. } | Event::Failed { toi, .. } = &event
                 && state.queue_limits.remove(*toi)
             {
@@ -424,17 +463,17 @@ impl SenderSession {
     }
 
     fn fail(&self, element: &super::FluteSink, error: gst::FlowError) {
-        gst::debug!(CAT, obj = element, "Downstream says {error}");
+        gst::debug!(CAT, obj = element, "downstream says {error}");
         self.end(Err(error));
-        // Whoever says Error has posted one; at EOS and while flushing there is none.
-        if matches!(error, gst::FlowError::NotLinked | gst::FlowError::NotNegotiated) {
-            gst::element_error!(
-                element,
-                gst::StreamError::Failed,
-                ("Packets go nowhere: {error}"),
-                ["streaming stopped, reason {error}"]
-            );
-        }
+        // An element that answers Error has posted one; at EOS and while flushing there is none.
+        let reason = match error {
+            gst::FlowError::NotLinked => {
+                "the src pad is not linked: link it, for example to udpsink, or do not request it"
+            }
+            gst::FlowError::NotNegotiated => "what is linked to the src pad does not take application/x-flute",
+            _ => return,
+        };
+        gst::element_error!(element, gst::StreamError::Failed, ("{reason}"), ["streaming stopped, reason {error}"]);
     }
 
     fn end(&self, flow: Result<gst::FlowSuccess, gst::FlowError>) {
@@ -448,6 +487,16 @@ impl SenderSession {
 }
 
 impl State {
+    /// Tells the sender at which rate to send.
+    fn pace(&mut self, now: Time) {
+        self.sender.set_pacing(Pacing { bitrate: self.bitrate(), overhead: self.overhead }, now);
+    }
+
+    /// Bits per second on the wire.
+    fn bitrate(&self) -> u64 {
+        self.bitrate.unwrap_or_else(|| self.default_rate.bitrate())
+    }
+
     fn send(&mut self, object: Object, queue: glib::GString, now: Time) -> Result<Toi, ObjectError> {
         let queued = Queued {
             queue,
@@ -455,8 +504,13 @@ impl State {
             priority: object.priority,
             is_scheduled: object.start.is_some_and(|start| start > now),
         };
+        let needed = needed_bitrate(&object, self.protection, now);
         let toi = self.sender.replace(object, now)?;
         self.queue_limits.add(toi, queued);
+        if let Some(bitrate) = needed {
+            self.default_rate.add(toi, bitrate);
+            self.pace(now);
+        }
         Ok(toi)
     }
 

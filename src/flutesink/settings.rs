@@ -13,6 +13,7 @@ use flute_proto::content::ContentEncoding;
 use flute_proto::lct::{HeaderWidths, Toi, Tsi};
 use flute_proto::sender::{FdtPolicy, FecConfig, FecScheme, Pacing, SenderConfig, TableAttributes};
 
+use super::default_rate::DEFAULT_BITRATE;
 use super::enums::{FluteContentEncoding, FluteEosPolicy, FluteFec, FlutePacketOverhead, FluteProfile};
 use crate::object_meta::ObjectMeta;
 use crate::uri::{FluteUri, UriError};
@@ -56,7 +57,8 @@ pub(super) struct Settings {
     pub(super) fdt_content_encoding: FluteContentEncoding,
     pub(super) fdt_fec: FluteFec,
     pub(super) fdt_repair_percent: f64,
-    pub(super) bitrate: u64,
+    /// `None`: not set.
+    pub(super) bitrate: Option<u64>,
     pub(super) packet_overhead: FlutePacketOverhead,
     pub(super) fdt_interval: u64,
     pub(super) fdt_lifetime: u64,
@@ -68,6 +70,7 @@ pub(super) struct Settings {
     pub(super) multiplex_by_priority: Option<String>,
     pub(super) spread_repair: bool,
     pub(super) md5: bool,
+    pub(super) md5_files: bool,
     pub(super) sender_current_time: bool,
     pub(super) fti_on_objects: bool,
     pub(super) close_session: bool,
@@ -96,6 +99,7 @@ pub(super) struct Settings {
     pub(super) buffer_size: i32,
     pub(super) multicast_loop: bool,
     pub(super) auto_multicast: bool,
+    pub(super) gso: bool,
 }
 
 impl Default for Settings {
@@ -115,7 +119,7 @@ impl Default for Settings {
             fdt_content_encoding: FluteContentEncoding::default(),
             fdt_fec: FluteFec::Inherit,
             fdt_repair_percent: -1.0,
-            bitrate: 0,
+            bitrate: None,
             packet_overhead: FlutePacketOverhead::default(),
             fdt_interval: DEFAULT_FDT_INTERVAL,
             fdt_lifetime: DEFAULT_FDT_LIFETIME,
@@ -127,6 +131,7 @@ impl Default for Settings {
             multiplex_by_priority: None,
             spread_repair: false,
             md5: false,
+            md5_files: true,
             sender_current_time: false,
             fti_on_objects: false,
             close_session: true,
@@ -154,6 +159,7 @@ impl Default for Settings {
             buffer_size: 0,
             multicast_loop: true,
             auto_multicast: false,
+            gso: true,
         }
     }
 }
@@ -293,6 +299,7 @@ impl Settings {
             bitrate: free.bitrate,
             packet_overhead: free.packet_overhead,
             md5: free.md5,
+            md5_files: free.md5_files,
             max_queued_bytes: free.max_queued_bytes,
             eos_policy: free.eos_policy,
             location: free.location,
@@ -304,7 +311,7 @@ impl Settings {
 
     /// The rate.
     pub(super) fn pacing(&self, is_ipv6: bool) -> Pacing {
-        Pacing { bitrate: self.bitrate, overhead: self.packet_overhead.overhead(is_ipv6) }
+        Pacing { bitrate: self.bitrate.unwrap_or(DEFAULT_BITRATE), overhead: self.packet_overhead.overhead(is_ipv6) }
     }
 
     /// The FEC of objects that do not have their own.
@@ -444,6 +451,7 @@ impl Settings {
         config.buffer_size = usize::try_from(self.buffer_size).unwrap_or(0);
         config.multicast_loop = self.multicast_loop;
         config.auto_multicast = self.auto_multicast;
+        config.gso = self.gso;
         Ok(config)
     }
 }

@@ -67,7 +67,7 @@ mod imp {
             let failed = |text: &str| glib::Error::new(gio::IOErrorEnum::Failed, text);
             let element = element.upgrade().ok_or_else(|| failed("there is no flutesink any more"))?;
             let source = spool.into_source().map_err(|error| failed(&error.to_string()))?;
-            let collected = Collected { source, kind: Kind::Part, duration: None, meta: Some(meta) };
+            let collected = Collected { source, kind: Kind::Part, is_file: false, duration: None, meta: Some(meta) };
             element.imp().send_written(collected, cancellable).map_err(|error| failed(&error))
         }
     }

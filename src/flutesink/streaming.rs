@@ -112,7 +112,7 @@ impl FluteSink {
                 if let Some(removal) = ObjectRemoval::of(custom) {
                     let when = if removal.now { Removal::Now } else { Removal::AfterTransfer };
                     if !self.remove_object(&removal.content_location, when) {
-                        gst::debug!(CAT, obj = pad, "There is no {} to remove", removal.content_location);
+                        gst::debug!(CAT, obj = pad, "there is no {} to remove", removal.content_location);
                     }
                 }
             }
@@ -217,7 +217,11 @@ impl FluteSink {
         {
             let (source, writer) = GrowingSource::new(length);
             let meta = ObjectMeta::of(buffer).map(Box::new);
-            self.add(session, pad, Collected { source: Box::new(source), kind: Kind::Whole, duration: None, meta })?;
+            self.add(
+                session,
+                pad,
+                Collected { source: Box::new(source), kind: Kind::Whole, is_file: false, duration: None, meta },
+            )?;
             return Ok(Collector::Growing(writer));
         }
         let directory = self.settings.lock().unwrap().spool_directory.as_ref().map(PathBuf::from);
@@ -246,7 +250,7 @@ impl FluteSink {
         } else {
             FluteNextObject::Buffer
         };
-        gst::info!(CAT, obj = pad, "Every {next_object:?} becomes an object");
+        gst::info!(CAT, obj = pad, "every {next_object:?} becomes an object");
         next_object
     }
 
@@ -268,7 +272,7 @@ impl FluteSink {
 
     pub(super) fn finish(&self, session: &SenderSession, seqnum: Option<gst::Seqnum>) {
         let policy = self.settings.lock().unwrap().eos_policy;
-        gst::info!(CAT, imp = self, "No more objects, {policy:?}");
+        gst::info!(CAT, imp = self, "no more objects, {policy:?}");
         session.finish(policy.into(), seqnum);
     }
 

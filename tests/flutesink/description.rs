@@ -167,6 +167,20 @@ fn test_flutesink_attributes_of_files() {
 }
 
 #[test]
+fn test_flutesink_files_have_a_digest_unless_told_otherwise() {
+    let digests = |properties: &[(&str, &str)]| {
+        let meta = ObjectMeta { from_file: true, ..Default::default() };
+        let files = Session::of(&session(properties, &[], Some(meta))).files;
+        files.into_iter().map(|file| file.content_md5).collect::<Vec<_>>()
+    };
+    let digest = Some(md5(&content(2000)));
+    // The second object is no file.
+    assert_eq!(digests(&[]), [digest, None]);
+    assert_eq!(digests(&[("md5-files", "false")]), [None, None]);
+    assert_eq!(digests(&[("md5-files", "false"), ("md5", "true")]), [digest, digest]);
+}
+
+#[test]
 fn test_flutesink_attributes_of_3gpp_and_dvb() {
     let alternate =
         |location: &str| AlternateContentLocation { locations: vec![location.into()], availability_time: None };

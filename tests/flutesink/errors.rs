@@ -192,3 +192,19 @@ fn test_flutesink_a_file_that_is_not_there() {
     element.set_bus(None);
     packets(&mut h);
 }
+
+#[test]
+fn test_flutesink_a_src_pad_that_is_not_linked() {
+    let element = flutesink(&[]);
+    let bus = gst::Bus::new();
+    element.set_bus(Some(&bus));
+    element.request_pad_simple("src").unwrap();
+    element.set_state(gst::State::Playing).unwrap();
+    let meta: Option<gst::Structure> = None;
+    assert!(element.emit_by_name::<bool>("add-object", &[&gst::Buffer::from_slice(b"object"), &meta]));
+    let message = bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &[gst::MessageType::Error]).unwrap();
+    let gst::MessageView::Error(error) = message.view() else { unreachable!() };
+    assert!(error.error().to_string().contains("not linked"), "{}", error.error());
+    element.set_state(gst::State::Null).unwrap();
+    element.set_bus(None);
+}

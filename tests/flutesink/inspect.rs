@@ -90,7 +90,7 @@ fn test_flutesink_log_tells_the_story_without_the_packets() {
     // More than two thousand packets.
     assert!(lines.len() < 100, "{} lines", lines.len());
     let story =
-        ["session opened", "FDT Instance", "received: ", "No more objects", "session closed", "end of the stream"];
+        ["session opened", "FDT Instance", "received: ", "no more objects", "session closed", "end of the stream"];
     for part in story {
         assert!(lines.iter().any(|line| line.contains(part)), "{part}: {lines:#?}");
     }

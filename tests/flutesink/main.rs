@@ -15,6 +15,7 @@ mod objects;
 mod order;
 mod packet;
 mod queries;
+mod rate;
 mod received;
 mod streams;
 
@@ -30,10 +31,10 @@ fn init() {
     });
 }
 
-/// A flutesink with these properties, in the notation of gst-launch.
+/// A flutesink with these properties, in the notation of gst-launch, that sends as fast as it can if they set no rate.
 fn flutesink(properties: &[(&str, &str)]) -> gst::Element {
     init();
-    let element = gst::ElementFactory::make("flutesink").build().unwrap();
+    let element = gst::ElementFactory::make("flutesink").property("bitrate", 0u64).build().unwrap();
     for (name, value) in properties {
         element.set_property_from_str(name, value);
     }
