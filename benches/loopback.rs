@@ -195,7 +195,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// The sender's cost per packet where nobody reads.
+/// The sender's cost per packet where nothing is read.
 fn sending(role: &str) -> f64 {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     let cost = Process::start(role, socket.local_addr().expect("it is bound").port(), 0).cost();

@@ -2,9 +2,9 @@
 
 //! Files as memory: how the bytes of a large object travel between elements without being read into RAM.
 //!
-//! Whoever does not know of it maps the memory as any other, and the kernel reads what is looked at. Our own elements
-//! take the file out again and read it at offsets, which also turns a file that shrinks into an error instead of a
-//! SIGBUS.
+//! Elements of others map the memory as any other, and the kernel reads the pages that are looked at. The elements of this
+//! plugin take the file out again and read it at offsets, which also turns a file that shrinks into an error instead of
+//! a SIGBUS.
 
 use std::fs::File;
 use std::io;
@@ -27,8 +27,8 @@ pub(crate) struct FileRange {
 /// The first `length` bytes of a file as memory, which owns the file from now on.
 pub(crate) fn memory_of_file(file: File, length: usize) -> io::Result<gst::Memory> {
     let fd = file.into_raw_fd();
-    // SAFETY: the descriptor is open and belongs to nobody else, so that the memory may close it; without
-    // KEEP_MAPPED nothing is mapped before somebody asks for it.
+    // SAFETY: the descriptor is open and has no other owner, so that the memory may close it; without
+    // KEEP_MAPPED nothing is mapped before the memory is.
     let memory = unsafe { FdAllocator::new().alloc_fd(fd, length, FdMemoryFlags::NONE) };
     memory.map_err(|error| io::Error::other(error.message.to_string()))
 }

@@ -14,6 +14,7 @@
 //! | `content-encoding` | string | `gzip`, `deflate` or `zlib`: how the object is encoded on its way |
 //! | `encoded` | boolean | the bytes of this buffer are encoded as `content-encoding` says, and are sent as they are |
 //! | `tsi` | uint64 | Transport Session Identifier |
+//! | `source` | string | IP address of the sender that the object was received from |
 //! | `toi` | uint64, or a decimal string beyond 64 bits | Transport Object Identifier |
 //! | `content-length` | uint64 | bytes of the object before content encoding |
 //! | `transfer-length` | uint64 | bytes of the object as it is transferred |
@@ -48,6 +49,7 @@
 
 mod extensions;
 
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use flute_proto::fdt::CacheControl;
@@ -79,6 +81,8 @@ pub struct ObjectMeta {
     pub encoded: bool,
     /// `tsi`
     pub tsi: Option<u64>,
+    /// `source`
+    pub source: Option<IpAddr>,
     /// `toi`
     pub toi: Option<Toi>,
     /// `content-length`
@@ -159,6 +163,7 @@ impl ObjectMeta {
             content_encoding: string("content-encoding"),
             encoded: structure.get("encoded").unwrap_or(false),
             tsi: number("tsi"),
+            source: string("source").and_then(|source| source.parse().ok()),
             toi: number("toi")
                 .map(u128::from)
                 .or_else(|| string("toi").and_then(|toi| u128::from_str(&toi).ok()))
@@ -198,6 +203,7 @@ impl ObjectMeta {
         structure.set_if_some("content-encoding", self.content_encoding.as_ref());
         structure.set_if_some("encoded", self.encoded.then_some(true));
         structure.set_if_some("tsi", self.tsi);
+        structure.set_if_some("source", self.source.map(|source| source.to_string()));
         match self.toi.map(|toi| u64::try_from(toi.get())) {
             Some(Ok(toi)) => structure.set("toi", toi),
             Some(Err(_)) => structure.set_if_some("toi", self.toi.map(|toi| toi.to_string())),
@@ -281,6 +287,7 @@ mod tests {
             content_encoding: Some("gzip".into()),
             encoded: true,
             tsi: Some(1 << 47),
+            source: Some([10, 0, 0, 1].into()),
             toi: Toi::new(1 << 111),
             content_length: Some(10),
             transfer_length: Some(20),

@@ -10,9 +10,13 @@
 //! |---|---|---|
 //! | `content-location` | string | the name of the object |
 //! | `now` | boolean | in the middle of a transfer (the default is after it) |
+//! | `tsi` | uint64 | Transport Session Identifier of the session it was received from, if it was |
+//! | `source` | string | IP address of the sender of that session |
 //!
 //! An object that is not known is none to remove, and nothing happens. The action signal `remove-object` of flutesink does
 //! the same without a stream.
+
+use std::net::IpAddr;
 
 /// The name of the structure.
 pub const NAME: &str = "flute-remove-object";
@@ -24,6 +28,10 @@ pub struct ObjectRemoval {
     pub content_location: String,
     /// `now`
     pub now: bool,
+    /// `tsi`
+    pub tsi: Option<u64>,
+    /// `source`
+    pub source: Option<IpAddr>,
 }
 
 impl ObjectRemoval {
@@ -33,6 +41,8 @@ impl ObjectRemoval {
         Some(Self {
             content_location: structure.get("content-location").ok()?,
             now: structure.get("now").unwrap_or(false),
+            tsi: structure.get("tsi").ok(),
+            source: structure.get::<&str>("source").ok().and_then(|source| source.parse().ok()),
         })
     }
 
@@ -41,6 +51,8 @@ impl ObjectRemoval {
         let structure = gst::Structure::builder(NAME)
             .field("content-location", self.content_location)
             .field("now", self.now)
+            .field_if_some("tsi", self.tsi)
+            .field_if_some("source", self.source.map(|source| source.to_string()))
             .build();
         gst::event::CustomDownstream::new(structure)
     }
@@ -53,7 +65,12 @@ mod tests {
     #[test]
     fn events_say_what_they_were_made_of() {
         gst::init().unwrap();
-        let removal = ObjectRemoval { content_location: "video/seg_1.m4s".into(), now: true };
+        let removal = ObjectRemoval {
+            content_location: "video/seg_1.m4s".into(),
+            now: true,
+            tsi: Some(7),
+            source: Some([10, 0, 0, 1].into()),
+        };
         let event = removal.clone().into_event();
         assert!(event.is_serialized() && event.is_downstream());
         assert_eq!(ObjectRemoval::of(&event), Some(removal));
@@ -64,7 +81,7 @@ mod tests {
         gst::init().unwrap();
         let event = |structure: gst::structure::Builder| gst::event::CustomDownstream::new(structure.build());
         let least = event(gst::Structure::builder(NAME).field("content-location", "a"));
-        let expected = ObjectRemoval { content_location: "a".into(), now: false };
+        let expected = ObjectRemoval { content_location: "a".into(), ..Default::default() };
         assert_eq!(ObjectRemoval::of(&least), Some(expected));
         assert_eq!(ObjectRemoval::of(&event(gst::Structure::builder("other").field("content-location", "a"))), None);
         assert_eq!(ObjectRemoval::of(&event(gst::Structure::builder(NAME).field("content-location", 1i32))), None);

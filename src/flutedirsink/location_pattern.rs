@@ -35,8 +35,7 @@ impl LocationPattern {
         };
         let split = location[..variable].rfind('/').map_or(0, |slash| slash + 1);
         let (folder, rest) = location.split_at(split);
-        let names: Vec<String> =
-            rest.split('/').filter(|name| !matches!(*name, "" | ".")).map(str::to_owned).collect();
+        let names: Vec<String> = rest.split('/').filter(|name| !matches!(*name, "" | ".")).map(str::to_owned).collect();
         for name in &names {
             if name == ".." {
                 return Err(PatternError::Parent);

@@ -135,7 +135,8 @@ mod tests {
         let bytes = |offset, length| ObjectBytes::File(FileRange { file: file.try_clone().unwrap(), offset, length });
         assert!(bytes(0, 10).unnamed_file().is_some());
         assert!(bytes(0, 9).unnamed_file().is_none() && bytes(1, 9).unnamed_file().is_none());
-        let named = tempfile::NamedTempFile::new().unwrap().reopen().unwrap();
-        assert!(ObjectBytes::File(FileRange { file: named, offset: 0, length: 0 }).unnamed_file().is_none());
+        let named = tempfile::NamedTempFile::new().unwrap();
+        let file = named.reopen().unwrap();
+        assert!(ObjectBytes::File(FileRange { file, offset: 0, length: 0 }).unnamed_file().is_none());
     }
 }

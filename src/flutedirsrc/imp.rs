@@ -287,7 +287,11 @@ impl PushSrcImpl for FluteDirSrc {
                 }
                 Step::Remove(name) => {
                     gst::debug!(CAT, imp = self, "{name} is there no more");
-                    let removal = ObjectRemoval { content_location: self.content_location(&name), now: true };
+                    let removal = ObjectRemoval {
+                        content_location: self.content_location(&name),
+                        now: true,
+                        ..Default::default()
+                    };
                     // Whoever does not know of objects need not take it.
                     self.obj().src_pad().push_event(removal.into_event());
                 }

@@ -18,6 +18,7 @@ pub(super) fn object_meta(object: &ObjectInfo) -> ObjectMeta {
         content_type: file.content_type.clone(),
         content_encoding: file.content_encoding.clone(),
         tsi: Some(object.session.tsi.get()),
+        source: object.session.source,
         toi: Some(file.toi),
         content_length: file.content_length,
         transfer_length: Some(object.transfer_length),

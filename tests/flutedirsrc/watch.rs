@@ -148,7 +148,10 @@ fn test_flutedirsrc_watch_tells_of_deleted_files() {
     assert_eq!(meta.file.as_deref(), folder.path().join("a b").to_str());
     fs::remove_file(folder.path().join("a b")).unwrap();
     let removed = removed.iter().flatten().next().unwrap();
-    assert_eq!(removed, ObjectRemoval { content_location: "http://a.example/a%20b".into(), now: true });
+    assert_eq!(
+        removed,
+        ObjectRemoval { content_location: "http://a.example/a%20b".into(), now: true, ..Default::default() }
+    );
 }
 
 /// A packager of GStreamer writes, and whoever reads a playlist has had all segments that it names.

@@ -96,7 +96,7 @@ fn test_flutesink_events_remove_objects() {
     });
     h.push(object).unwrap();
     for (name, now) in [("another", true), ("a/b%20c", true), ("a/b%20c", false)] {
-        let removal = ObjectRemoval { content_location: name.into(), now };
+        let removal = ObjectRemoval { content_location: name.into(), now, ..Default::default() };
         assert!(h.push_event(removal.into_event()));
     }
     assert_eq!(names.recv_timeout(std::time::Duration::from_secs(60)).unwrap(), "a/b%20c");

@@ -9,21 +9,23 @@ use std::collections::hash_map::RandomState;
 use std::fs::File;
 use std::hash::BuildHasher;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use unicode_normalization::UnicodeNormalization;
 
-use super::path::RelativePath;
-use crate::fd_memory::FileRange;
+use super::relative_path::{MAX_NAME, RelativePath};
 
 /// Mode of new folders and files, which the umask of the process narrows.
 const FOLDER_MODE: Mode = Mode::from_raw_mode(0o777);
 const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
 
-/// Attempts to find a temporary name that nobody has.
+/// Bytes of a name that every file system takes.
+const MIN_NAME: usize = 64;
+
+/// Attempts to find a temporary name that is free.
 const MAX_ATTEMPTS: u32 = 16;
 
 /// Why a file was not written.
@@ -65,6 +67,8 @@ pub(crate) struct TargetFolder {
     sync: bool,
     /// The file system takes names that differ in case or Unicode normal form for the same.
     folds_names: bool,
+    /// Bytes of a name that the file system takes.
+    max_name: usize,
 }
 
 impl TargetFolder {
@@ -72,14 +76,28 @@ impl TargetFolder {
     pub(crate) fn open(folder: &Path, sync: bool) -> Result<Self, WriteError> {
         let target = |error| WriteError::Target { folder: folder.to_owned(), error };
         std::fs::create_dir_all(folder).map_err(target)?;
-        let mut this = Self { folder: folder.to_owned(), sync, folds_names: false };
+        let mut this = Self { folder: folder.to_owned(), sync, folds_names: false, max_name: MAX_NAME };
         let probe = this.open_target()?;
+        if let Ok(system) = rustix::fs::fstatvfs(&probe) {
+            let longest = usize::try_from(system.f_namemax).unwrap_or(MAX_NAME);
+            this.max_name = longest.clamp(MIN_NAME, MAX_NAME);
+        }
         let cased = Temporary::create(probe.as_fd(), "flute")?;
         // A file system that does not know the character cannot take its forms for the same.
         let composed = Temporary::create(probe.as_fd(), "\u{e9}");
         this.folds_names = cased.exists_as("flute", "FLUTE")
             || composed.is_ok_and(|composed| composed.exists_as("\u{e9}", "e\u{301}"));
         Ok(this)
+    }
+
+    /// The folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Bytes of a name that the file system takes.
+    pub(crate) fn max_name(&self) -> usize {
+        self.max_name
     }
 
     /// Where a file would be.
@@ -97,6 +115,51 @@ impl TargetFolder {
         path: &RelativePath,
         fill: impl FnOnce(&mut File) -> io::Result<()>,
     ) -> Result<(), WriteError> {
+        self.place(path, |folder| {
+            let mut temporary = Temporary::create(folder, "flute")?;
+            fill(&mut temporary.file).map_err(|error| WriteError::Io { what: "writing", error })?;
+            Ok(Some(temporary))
+        })
+        .map(|_| ())
+    }
+
+    /// Gives a file that has no name this one, without copying its bytes. `false` if the system cannot, because the file
+    /// is on another file system, for example.
+    pub(crate) fn link(&self, path: &RelativePath, file: &File) -> Result<bool, WriteError> {
+        self.place(path, |folder| Temporary::link(folder, file))
+    }
+
+    /// Removes a file, and the folders that it leaves empty. One that is not there any more is none to remove.
+    pub(crate) fn remove(&self, path: &RelativePath) -> Result<(), WriteError> {
+        let (names, name) = path.split();
+        let mut folders = vec![self.open_target()?];
+        for name in names {
+            let parent = folders.last().expect("there is the target folder");
+            match open_existing_subfolder(parent, name) {
+                Ok(folder) => folders.push(folder),
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(()),
+                Err(errno) => return Err(failed("opening a folder")(errno)),
+            }
+        }
+        let folder = folders.pop().expect("there is the target folder");
+        match rustix::fs::unlinkat(&folder, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => (),
+            Err(errno) => return Err(failed("deleting")(errno)),
+        }
+        for (parent, name) in folders.iter().zip(names).rev() {
+            if rustix::fs::unlinkat(parent, name.as_str(), AtFlags::REMOVEDIR).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a file that `make` made under a temporary name appear under its own, if it made one.
+    fn place(
+        &self,
+        path: &RelativePath,
+        make: impl for<'f> FnOnce(BorrowedFd<'f>) -> Result<Option<Temporary<'f>>, WriteError>,
+    ) -> Result<bool, WriteError> {
         let (folders, name) = path.split();
         let mut folder = self.open_target()?;
         for name in folders {
@@ -105,17 +168,15 @@ impl TargetFolder {
         if self.folds_names {
             refuse_collision(folder.as_fd(), name)?;
         }
-        let mut temporary = Temporary::create(folder.as_fd(), "flute")?;
-        let io_error = |what| move |error| WriteError::Io { what, error };
-        fill(&mut temporary.file).map_err(io_error("writing"))?;
+        let Some(temporary) = make(folder.as_fd())? else { return Ok(false) };
         if self.sync {
-            temporary.file.sync_all().map_err(io_error("syncing the file"))?;
+            temporary.file.sync_all().map_err(|error| WriteError::Io { what: "syncing the file", error })?;
         }
         temporary.rename(name)?;
         if self.sync {
             rustix::fs::fsync(&folder).map_err(failed("syncing the folder"))?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Opened anew for each file: a folder that was removed is noticed, and one that came back is used.
@@ -126,13 +187,17 @@ impl TargetFolder {
     }
 }
 
+/// Opens a folder within a folder. Symbolic links are not followed.
+fn open_existing_subfolder(parent: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(parent, name, flags, Mode::empty())
+}
+
 /// Opens a folder within a folder, which is made if it is not there. Symbolic links are not followed.
 fn open_subfolder(parent: &OwnedFd, name: &str) -> Result<OwnedFd, WriteError> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let open = || rustix::fs::openat(parent, name, flags, Mode::empty());
-    let opened = match open() {
+    let opened = match open_existing_subfolder(parent, name) {
         Err(Errno::NOENT) => match rustix::fs::mkdirat(parent, name, FOLDER_MODE) {
-            Ok(()) | Err(Errno::EXIST) => open(),
+            Ok(()) | Err(Errno::EXIST) => open_existing_subfolder(parent, name),
             Err(errno) => return Err(failed("making a folder")(errno)),
         },
         opened => opened,
@@ -141,6 +206,22 @@ fn open_subfolder(parent: &OwnedFd, name: &str) -> Result<OwnedFd, WriteError> {
         Errno::NOTDIR | Errno::LOOP => WriteError::NotAFolder { name: name.to_owned() },
         errno => failed("opening a folder")(errno),
     })
+}
+
+/// Makes something under a temporary name that is free.
+fn with_free_name<T>(
+    label: &str,
+    mut make: impl FnMut(&str) -> rustix::io::Result<T>,
+) -> rustix::io::Result<(String, T)> {
+    let mut attempt = 0;
+    loop {
+        let name = format!(".{label}-{:016x}.part", RandomState::new().hash_one(attempt));
+        match make(&name) {
+            Ok(made) => return Ok((name, made)),
+            Err(Errno::EXIST) if attempt < MAX_ATTEMPTS => attempt += 1,
+            Err(errno) => return Err(errno),
+        }
+    }
 }
 
 /// Refuses a name that the file system, which folds names, takes for another one that is there.
@@ -172,7 +253,7 @@ fn folded(name: &str) -> String {
     name.nfkd().collect::<String>().to_lowercase()
 }
 
-/// A file under a name that nobody asked for, which is gone unless it gets its real one.
+/// A file under a temporary name, which is removed unless the file gets its real one.
 struct Temporary<'a> {
     folder: BorrowedFd<'a>,
     name: Option<String>,
@@ -180,16 +261,26 @@ struct Temporary<'a> {
 }
 
 impl<'a> Temporary<'a> {
+    /// A new file.
     fn create(folder: BorrowedFd<'a>, label: &str) -> Result<Self, WriteError> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut attempt = 0;
-        loop {
-            let name = format!(".{label}-{:016x}.part", RandomState::new().hash_one(attempt));
-            match rustix::fs::openat(folder, name.as_str(), flags, FILE_MODE) {
-                Ok(fd) => return Ok(Self { folder, name: Some(name), file: fd.into() }),
-                Err(Errno::EXIST) if attempt < MAX_ATTEMPTS => attempt += 1,
-                Err(errno) => return Err(failed("making a file")(errno)),
-            }
+        let (name, fd) = with_free_name(label, |name| rustix::fs::openat(folder, name, flags, FILE_MODE))
+            .map_err(failed("making a file"))?;
+        Ok(Self { folder, name: Some(name), file: fd.into() })
+    }
+
+    /// A file that was opened without a name (O_TMPFILE). `None` if the system cannot give it one in this folder.
+    fn link(folder: BorrowedFd<'a>, file: &File) -> Result<Option<Self>, WriteError> {
+        let file = file.try_clone().map_err(|error| WriteError::Io { what: "linking the file", error })?;
+        let descriptor = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let linked = with_free_name("flute", |name| {
+            rustix::fs::linkat(CWD, descriptor.as_str(), folder, name, AtFlags::SYMLINK_FOLLOW)
+        });
+        match linked {
+            Ok((name, ())) => Ok(Some(Self { folder, name: Some(name), file })),
+            Err(Errno::XDEV | Errno::NOENT | Errno::NOTDIR | Errno::PERM | Errno::ACCESS | Errno::INVAL) => Ok(None),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => Ok(None),
+            Err(errno) => Err(failed("linking the file")(errno)),
         }
     }
 
@@ -214,54 +305,23 @@ impl<'a> Temporary<'a> {
 impl Drop for Temporary<'_> {
     fn drop(&mut self) {
         if let Some(name) = self.name.take() {
-            // There is nobody to tell, and nothing to do about it.
+            // An error cannot be returned from here, and the file that stays behind is hidden.
             let _ = rustix::fs::unlinkat(self.folder, name, AtFlags::empty());
         }
     }
 }
 
-/// Copies a part of a file to the end of another: by the kernel, which shares the blocks where the file system can.
-pub(crate) fn copy(source: &FileRange, target: &mut File) -> io::Result<()> {
-    /// Bytes of one system call, so that none lasts for minutes.
-    const STEP: u64 = 1 << 30;
-    let end = source.offset + source.length;
-    let mut offset = source.offset;
-    let mut across_file_systems = false;
-    while offset < end {
-        let count = (end - offset).min(STEP) as usize;
-        let copied = if across_file_systems {
-            rustix::fs::sendfile(&*target, &source.file, Some(&mut offset), count)
-        } else {
-            rustix::fs::copy_file_range(&source.file, Some(&mut offset), &*target, None, count)
-        };
-        match copied {
-            Ok(0) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    format!("the file that is copied is {} bytes shorter than it was", end - offset),
-                ));
-            }
-            Ok(_) | Err(Errno::INTR) => (),
-            Err(Errno::XDEV | Errno::NOSYS | Errno::INVAL | Errno::OPNOTSUPP) if !across_file_systems => {
-                across_file_systems = true;
-            }
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::io::{Read, Seek, Write};
+    use std::io::Write;
     use std::os::unix::fs::symlink;
 
-    use super::super::path::UrlMapping;
+    use super::super::relative_path::UrlMapping;
     use super::*;
 
     fn path(location: &str) -> RelativePath {
-        RelativePath::of_location(location, UrlMapping::HostPath).unwrap()
+        RelativePath::of_location(location, UrlMapping::HostPath, MAX_NAME).unwrap()
     }
 
     fn write(target: &TargetFolder, location: &str, bytes: &[u8]) -> Result<(), WriteError> {
@@ -376,33 +436,5 @@ mod tests {
         assert_eq!(colliding(names(), "\u{c9}").as_deref(), Some("e\u{301}"));
         assert_eq!(colliding(names(), "Movie.mp4"), None);
         assert_eq!(colliding(names(), "movie"), None);
-    }
-
-    #[test]
-    fn parts_of_files_are_copied() {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(b"0123456789").unwrap();
-        for folder in [std::env::temp_dir(), "/dev/shm".into()] {
-            let Ok(mut target) = tempfile::tempfile_in(&folder) else {
-                eprintln!("skipped: no files in {}", folder.display());
-                continue;
-            };
-            let source = FileRange { file: file.try_clone().unwrap(), offset: 2, length: 5 };
-            copy(&source, &mut target).unwrap();
-            assert_eq!(target.stream_position().unwrap(), 5);
-            let mut copied = String::new();
-            target.rewind().unwrap();
-            target.read_to_string(&mut copied).unwrap();
-            assert_eq!(copied, "23456");
-        }
-    }
-
-    #[test]
-    fn short_sources_are_noticed() {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(b"abc").unwrap();
-        let mut target = tempfile::tempfile().unwrap();
-        let error = copy(&FileRange { file, offset: 1, length: 3 }, &mut target).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -2,16 +2,20 @@
 
 //! From a Content-Location to a path below a folder.
 //!
-//! A Content-Location is a URI reference that a stranger wrote. What comes out here is a list of plain names, each of
-//! which is neither empty nor `.` nor `..` and has no separator in it, or a refusal.
+//! A Content-Location is a URI reference that the sender wrote, who is not trusted. What comes out here is a list of plain
+//! names, each of which is neither empty nor `.` nor `..` and has no separator in it, or a refusal.
 
 use std::borrow::Cow;
 
 use gst::glib;
 use percent_encoding::percent_decode_str;
+use sha2::{Digest, Sha256};
 
-/// Bytes of one name in a folder: NAME_MAX of Linux.
-const MAX_NAME: usize = 255;
+/// Bytes of one name in a folder, where the file system does not say less: NAME_MAX of Linux.
+pub(super) const MAX_NAME: usize = 255;
+
+/// Bytes of the ending of a name that is shortened, such as `.m4s`, which stays.
+const MAX_ENDING: usize = 16;
 
 /// Bytes of all names together. With the folder before them they stay below PATH_MAX of Linux, 4096.
 const MAX_PATH: usize = 3072;
@@ -23,7 +27,7 @@ const MAX_DEPTH: usize = 64;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstFluteDirSinkUrlMapping")]
 #[repr(i32)]
-pub(crate) enum UrlMapping {
+pub enum UrlMapping {
     /// `http://host:8080/a/b.mp4` is `host:8080/a/b.mp4`.
     #[default]
     #[enum_value(name = "Host and path: http://host/a/b is host/a/b", nick = "host-path")]
@@ -44,8 +48,6 @@ pub(crate) enum Refusal {
     ControlCharacter,
     #[error("it names a folder and not a file")]
     Folder,
-    #[error("a name in it is longer than {MAX_NAME} bytes")]
-    NameTooLong,
     #[error("it is longer than {MAX_PATH} bytes")]
     PathTooLong,
     #[error("it is deeper than {MAX_DEPTH} folders")]
@@ -53,7 +55,7 @@ pub(crate) enum Refusal {
 }
 
 /// A path below a folder: at least one name, the last of which is that of the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RelativePath {
     names: Vec<String>,
 }
@@ -63,8 +65,9 @@ impl RelativePath {
     ///
     /// Percent-encoded characters are decoded, once, except what would change the structure of the path: an encoded
     /// separator stays encoded. Backslashes are separators, since they are on some systems. A query or fragment is
-    /// part of the file's name, since objects may differ in nothing else.
-    pub(crate) fn of_location(location: &str, mapping: UrlMapping) -> Result<Self, Refusal> {
+    /// part of the file's name, since objects may differ in nothing else. Names of more than `max_name` bytes are
+    /// shortened.
+    pub(crate) fn of_location(location: &str, mapping: UrlMapping, max_name: usize) -> Result<Self, Refusal> {
         if location.chars().any(char::is_control) {
             return Err(Refusal::ControlCharacter);
         }
@@ -92,7 +95,7 @@ impl RelativePath {
         if let Some(root) = root {
             names.insert(0, root);
         }
-        Self::checked(names)
+        Self::of_names(names.into_iter().map(|name| shortened(name, max_name)).collect())
     }
 
     /// The path of an object that has no Content-Location.
@@ -100,10 +103,13 @@ impl RelativePath {
         Self { names: vec![format!("object-{number:05}")] }
     }
 
-    fn checked(names: Vec<String>) -> Result<Self, Refusal> {
-        if names.iter().any(|name| name.len() > MAX_NAME) {
-            return Err(Refusal::NameTooLong);
-        }
+    /// The same path below further folders.
+    pub(crate) fn below(self, mut folders: Vec<String>) -> Result<Self, Refusal> {
+        folders.extend(self.names);
+        Self::of_names(folders)
+    }
+
+    fn of_names(names: Vec<String>) -> Result<Self, Refusal> {
         if names.iter().map(|name| name.len() + 1).sum::<usize>() > MAX_PATH {
             return Err(Refusal::PathTooLong);
         }
@@ -118,6 +124,21 @@ impl RelativePath {
         let (file, folders) = self.names.split_last().expect("there is at least one name");
         (folders, file)
     }
+}
+
+/// A name that is too long for the file system, cut to fit. What is cut off is replaced by a hash of the whole name, so
+/// that it is the same each time and different from those of other names; the ending stays.
+fn shortened(name: String, max_name: usize) -> String {
+    if name.len() <= max_name {
+        return name;
+    }
+    let (path, _) = split_suffix(&name);
+    let ending =
+        path.rfind('.').map(|dot| &path[dot..]).filter(|ending| ending.len() <= MAX_ENDING).unwrap_or_default();
+    let hash: String = Sha256::digest(&name)[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let tail = format!("~{hash}{ending}");
+    let head = &name[..name.floor_char_boundary(max_name.saturating_sub(tail.len()))];
+    format!("{head}{tail}")
 }
 
 /// Takes the scheme and the authority off a URL: what is left is a path, and the folder that stands for the authority.
@@ -190,11 +211,11 @@ mod tests {
     use super::*;
 
     fn host_path(location: &str) -> Result<String, Refusal> {
-        RelativePath::of_location(location, UrlMapping::HostPath).map(|path| path.names.join("|"))
+        RelativePath::of_location(location, UrlMapping::HostPath, MAX_NAME).map(|path| path.names.join("|"))
     }
 
     fn path_only(location: &str) -> Result<String, Refusal> {
-        RelativePath::of_location(location, UrlMapping::Path).map(|path| path.names.join("|"))
+        RelativePath::of_location(location, UrlMapping::Path, MAX_NAME).map(|path| path.names.join("|"))
     }
 
     #[test]
@@ -290,12 +311,28 @@ mod tests {
     #[test]
     fn bounds() {
         assert!(host_path(&"a".repeat(255)).is_ok());
-        assert_eq!(host_path(&"a".repeat(256)).unwrap_err(), Refusal::NameTooLong);
-        assert_eq!(host_path(&"a".repeat(4096)).unwrap_err(), Refusal::NameTooLong);
-        assert_eq!(host_path(&"ü".repeat(128)).unwrap_err(), Refusal::NameTooLong);
         assert_eq!(host_path(&"a/".repeat(2048)).unwrap_err(), Refusal::Folder);
         assert_eq!(host_path(&format!("{}x", "a/".repeat(2048))).unwrap_err(), Refusal::PathTooLong);
         assert_eq!(host_path(&format!("{}x", "a/".repeat(64))).unwrap_err(), Refusal::TooDeep);
         assert!(host_path(&format!("{}x", "a/".repeat(63))).is_ok());
+    }
+
+    #[test]
+    fn long_names_are_shortened_in_a_stable_way() {
+        let short = |name: &str| host_path(name).unwrap();
+        let long = short(&"a".repeat(256));
+        assert_eq!(long, format!("{}~02d7160d77e18c64", "a".repeat(238)));
+        assert_eq!(long.len(), MAX_NAME);
+        assert_ne!(long, short(&"a".repeat(257)));
+        // Characters stay whole.
+        let umlauts = short(&"ü".repeat(128));
+        assert!(umlauts.starts_with(&"ü".repeat(119)) && umlauts.len() == MAX_NAME, "{umlauts}");
+        // The ending of a signed URL is before its query.
+        let signed = format!("http://cdn/live/seg_1.m4s?Policy={}&Key=x.y", "p".repeat(600));
+        let file = short(&signed);
+        assert!(file.starts_with("cdn|live|seg_1.m4s?Policy=ppp") && file.ends_with(".m4s"), "{file}");
+        assert!(host_path(&format!("{}/x", "f".repeat(300))).is_ok());
+        let of_small_system = RelativePath::of_location(&"a".repeat(200), UrlMapping::Path, 143).unwrap();
+        assert_eq!(of_small_system.split().1.len(), 143);
     }
 }
