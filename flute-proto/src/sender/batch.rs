@@ -1,16 +1,30 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! A run of packets in one allocation.
+//! What a poll gives out: a run of packets in one allocation.
 
 use crate::Time;
+
+/// What [`Sender::poll`](super::Sender::poll) did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// The batch has packets; poll again.
+    Packets,
+    /// Nothing is due before this time, which may be the time of the poll: then there was so much to do that the next poll
+    /// has to go on with it.
+    Wait(Time),
+    /// There is nothing to send, now or later, unless an object is added or the source of a growing one gets bytes.
+    Idle,
+    /// The session was finished, and its last packet has been given out.
+    Done,
+}
 
 /// Packets one after the other in one allocation, all of one size except the last, which may be shorter: what
 /// segmentation offload takes as it is, and what cuts into buffers without a copy.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     pub(super) data: Vec<u8>,
-    pub(super) packet_size: usize,
-    pub(super) max_packets: usize,
+    packet_size: usize,
+    max_packets: usize,
     pub(super) due: Time,
     /// The last packet is shorter than the others, so that nothing can follow it, or there are as many as wanted.
     is_closed: bool,
@@ -57,14 +71,14 @@ impl Batch {
         std::mem::take(&mut self.data)
     }
 
-    /// Drops all packets, and keeps the room.
+    /// Drops all packets, and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.data.clear();
         self.packet_size = 0;
         self.is_closed = false;
     }
 
-    /// Makes room for `packets` packets of `size` bytes, or as many as the batch takes.
+    /// Reserves memory for `packets` packets of `size` bytes, or as many as the batch takes.
     pub(super) fn reserve(&mut self, size: usize, packets: u64) {
         let packets = usize::try_from(packets).unwrap_or(usize::MAX).min(self.max_packets);
         self.data.reserve(size.saturating_mul(packets));
@@ -75,15 +89,9 @@ impl Batch {
         self.is_closed
     }
 
-    /// Starts with a packet.
-    pub(super) fn put(&mut self, packet: &[u8]) {
-        self.data.extend_from_slice(packet);
-        self.admit(0);
-    }
-
     /// Takes what was appended behind `start` as a packet; `false` if it is longer than those in front of it, and has to
     /// go into another batch.
-    pub(super) fn admit(&mut self, start: usize) -> bool {
+    fn admit(&mut self, start: usize) -> bool {
         let size = self.data.len() - start;
         if start == 0 {
             self.packet_size = size;
@@ -99,14 +107,24 @@ impl Batch {
 
 /// A packet that was too long for the batch it was made for, and begins the next one.
 #[derive(Debug, Default)]
-pub(super) struct Held {
-    pub(super) packet: Vec<u8>,
+pub(super) struct PendingPacket {
+    packet: Vec<u8>,
     /// When it is due, if there is one.
-    pub(super) due: Option<Time>,
+    due: Option<Time>,
 }
 
-impl Held {
-    /// Leaves what was appended to `batch` behind `start` there as a packet, or keeps it if it is too long.
+impl PendingPacket {
+    /// Begins `batch` with the packet, if there is one.
+    pub(super) fn begin(&mut self, batch: &mut Batch) {
+        if let Some(due) = self.due.take() {
+            batch.due = due;
+            batch.data.extend_from_slice(&self.packet);
+            batch.admit(0);
+        }
+    }
+
+    /// Leaves what was appended to `batch` behind `start` there as a packet, or keeps it for the next batch if it is too
+    /// long.
     pub(super) fn admit(&mut self, batch: &mut Batch, start: usize, due: Time) {
         if !batch.admit(start) {
             self.packet.clear();

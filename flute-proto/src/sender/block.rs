@@ -12,6 +12,7 @@ use super::event::Failure;
 use super::packetizer::Packetizer;
 use super::source::Source;
 use crate::alc::Flags;
+use crate::work::Work;
 
 /// Bytes read from a source at a time.
 const READ: usize = 128 << 10;
@@ -24,23 +25,10 @@ const PREPARATION: u64 = 100_000;
 const COLUMNS: usize = 256;
 const MIN_COLUMNS: usize = 64;
 
-/// What a poll may still spend on reading and on making repair symbols, in bytes of source symbols.
-#[derive(Debug)]
-pub(super) struct Work(usize);
-
-impl Work {
-    /// What keeps a poll well under a millisecond.
-    pub(super) fn of_a_poll() -> Self {
-        Self(STRIP)
-    }
-
-    pub(super) fn is_done(&self) -> bool {
-        self.0 == 0
-    }
-
-    pub(super) fn spend(&mut self, bytes: usize) {
-        self.0 = self.0.saturating_sub(bytes);
-    }
+/// What a poll may spend on reading and on making repair symbols, in bytes of source symbols: so much that it takes well
+/// under a millisecond.
+pub(super) fn work_of_a_poll() -> Work {
+    Work::new(STRIP as u64)
 }
 
 /// How far a step got.
@@ -66,7 +54,7 @@ pub(super) struct Input<'a> {
 
 impl<'a> Input<'a> {
     pub(super) fn new(source: &'a dyn Source) -> Self {
-        // A slice that is not the whole source would be a mistake of whoever wrote it; reading finds that out.
+        // A slice that is not the whole source is a mistake in its implementation, which reading it finds out.
         let memory = source.as_slice().filter(|memory| memory.len() as u64 == source.len());
         Self { source, memory }
     }
@@ -173,7 +161,7 @@ impl Block {
         };
         if matches!(progress, Progress::Packet { .. }) {
             self.sent += 1;
-            if self.columns < packetizer.symbol_size() && self.repair_symbols > 0 && !work.is_done() {
+            if self.columns < packetizer.symbol_size() && self.repair_symbols > 0 && !work.is_exhausted() {
                 self.keep_pace(packetizer, input, work)?;
             }
         }
@@ -258,7 +246,7 @@ impl Block {
                 return Ok(progress);
             }
             while self.columns < size {
-                if work.is_done() {
+                if work.is_exhausted() {
                     return Ok(Progress::Busy);
                 }
                 self.encode_strip(packetizer, input, work);
@@ -287,7 +275,7 @@ impl Block {
             }
             size * (2 * sent).saturating_sub(lead) / lead
         };
-        while self.columns < columns && !work.is_done() {
+        while self.columns < columns && !work.is_exhausted() {
             self.encode_strip(packetizer, input, work);
         }
         Ok(())
@@ -298,7 +286,7 @@ impl Block {
         let (_, Some(encoder)) = packetizer.repair(&self.block) else { return };
         let encoder = Arc::clone(encoder);
         if encoder.prepare(&mut flute_fec::Work::new(PREPARATION)) == flute_fec::Progress::More {
-            work.spend(STRIP);
+            work.spend(STRIP as u64);
             return;
         }
         let size = packetizer.symbol_size();
@@ -309,7 +297,7 @@ impl Block {
             columns => columns - columns % COLUMNS,
         };
         let columns = self.columns..(self.columns + wanted.next_multiple_of(alignment)).min(size);
-        work.spend(columns.len() * self.block.symbols as usize);
+        work.spend(columns.len() as u64 * u64::from(self.block.symbols));
         self.columns = columns.end;
         let mut repair = std::mem::take(&mut self.repair);
         encoder
@@ -333,7 +321,7 @@ impl Block {
         }
         let length = self.block.length as usize;
         while self.window.bytes.len() < length {
-            if work.is_done() {
+            if work.is_exhausted() {
                 return Ok(Some(Progress::Busy));
             }
             let next = (self.window.bytes.len() + READ).min(length);
@@ -370,7 +358,7 @@ impl Block {
         window.bytes.resize(filled + available - from, 0);
         let offset = self.block.offset + from as u64;
         source.read_at(offset, &mut window.bytes[filled..]).map_err(|error| failure(error, offset, source.len()))?;
-        work.spend(available - from);
+        work.spend((available - from) as u64);
         Ok(true)
     }
 }

@@ -4,21 +4,43 @@
 
 use std::time::Duration;
 
-use super::batch::Batch;
 use super::config::SenderConfig;
-use super::{Poll, Sender};
 use crate::Time;
-use crate::lct::{FieldWidths, Header};
+use crate::lct::{FieldWidths, Header, Tsi};
 use crate::oti::FecEncodingId;
 
 /// What is said at the end is said a few times: nothing comes after it that would make up for its loss.
 const REPETITIONS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How far the end of a session is.
+/// What becomes of carousels when the session is finished.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FinishPolicy {
+    /// Running and outstanding first transfers end; repetitions that have not begun are dropped.
+    #[default]
+    FinishTransfers,
+    /// Every object is sent once more from the start.
+    OnceMore,
+    /// Finite carousels run to their end; endless ones as [`FinishTransfers`](Self::FinishTransfers).
+    RunToEnd,
+    /// Nothing more is sent but the last FDT and the close of the session.
+    Stop,
+}
+
+/// The end of a session, and how far it is.
 #[derive(Debug)]
-pub(super) enum Closing {
-    /// It was not finished, or objects are still being sent.
+pub(super) struct Closing {
+    tsi: Tsi,
+    /// Whether the flag A is set at all.
+    has_flag: bool,
+    /// Whether it is set in the packets of the last table instead of in packets of its own.
+    with_payload: bool,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The session was not finished, or objects are still being sent.
     NotYet,
     /// The last table is repeated.
     Table { id: u32, left: u32, at: Time },
@@ -28,81 +50,80 @@ pub(super) enum Closing {
     Closed,
 }
 
-impl Sender {
-    /// Whether the session was finished, and its last object has been sent.
-    pub(super) fn is_closing(&self) -> bool {
-        self.finishing && self.objects.is_empty()
+/// What is to be done next at the end of a session.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Send the FDT Instance with this ID again.
+    RepeatTable(u32),
+    /// Send a packet that [`Closing::append_packet`] makes.
+    SendFlag,
+    /// Nothing before this time.
+    Wait(Time),
+    /// Nothing.
+    Done,
+}
+
+impl Closing {
+    pub(super) fn new(config: &SenderConfig) -> Self {
+        // Where there is no header for a packet of its own, and in 3GPP's profile, whose TSI of 16 bits brings a half-word
+        // of the TOI along (TS 26.346 7.2.7), the flag goes with a payload.
+        let must = config.profile.rules().tsi_width.is_some() || FieldWidths::without_toi(config.tsi).is_none();
+        Self {
+            tsi: config.tsi,
+            has_flag: config.close_session,
+            with_payload: config.close_session && (config.close_with_payload || must),
+            state: State::NotYet,
+        }
+    }
+
+    /// Whether the session is at its end.
+    pub(super) fn has_begun(&self) -> bool {
+        !matches!(self.state, State::NotYet)
     }
 
     /// Whether the packets that are sent now have the flag A.
     pub(super) fn closes_with_payload(&self) -> bool {
-        matches!(self.closing, Closing::Table { .. }) && self.config.closes_with_payload()
+        matches!(self.state, State::Table { .. }) && self.with_payload
     }
 
-    pub(super) fn start_closing(&mut self, now: Time) {
-        let last = self.publication.publish_last(now);
-        self.closing = match &last {
-            Some(table) => Closing::Table { id: table.id, left: REPETITIONS, at: now },
+    /// All objects have been sent: the end begins with the table that has this FDT Instance ID, if there is one.
+    pub(super) fn begin(&mut self, last_table: Option<u32>, now: Time) {
+        self.state = match last_table {
+            Some(id) => State::Table { id, left: REPETITIONS, at: now },
             None => self.flag(false, now),
         };
-        self.note(last);
-    }
-
-    /// What comes when the table was sent, with or without the flag.
-    fn flag(&self, was_in_table: bool, at: Time) -> Closing {
-        let is_needed = self.config.close_session && !was_in_table && self.config.close_packet_widths().is_some();
-        Closing::Flag { left: if is_needed { REPETITIONS } else { 0 }, at }
     }
 
     /// Goes on with the end of the session.
-    pub(super) fn close(&mut self, now: Time, batch: &mut Batch) -> Poll {
-        match self.closing {
-            Closing::NotYet | Closing::Closed => return Poll::Done,
-            Closing::Table { left: 0, at, .. } => {
-                self.closing = self.flag(self.config.closes_with_payload(), at);
-            }
-            Closing::Flag { left: 0, .. } => self.closing = Closing::Closed,
-            Closing::Table { at, .. } | Closing::Flag { at, .. } if at > now => return Poll::Wait(at),
-            Closing::Table { id, left, .. } => {
-                self.publication.repeat(id);
-                self.closing = Closing::Table { id, left: left - 1, at: now + PAUSE };
-            }
-            Closing::Flag { left, .. } => {
-                self.send_flag(now, batch);
-                self.closing = Closing::Flag { left: left - 1, at: now + PAUSE };
+    pub(super) fn step(&mut self, now: Time) -> Step {
+        loop {
+            match self.state {
+                State::NotYet | State::Closed => return Step::Done,
+                State::Table { left: 0, at, .. } => self.state = self.flag(self.with_payload, at),
+                State::Flag { left: 0, .. } => self.state = State::Closed,
+                State::Table { at, .. } | State::Flag { at, .. } if at > now => return Step::Wait(at),
+                State::Table { id, left, .. } => {
+                    self.state = State::Table { id, left: left - 1, at: now + PAUSE };
+                    return Step::RepeatTable(id);
+                }
+                State::Flag { left, .. } => {
+                    self.state = State::Flag { left: left - 1, at: now + PAUSE };
+                    return Step::SendFlag;
+                }
             }
         }
-        Poll::Packets
     }
 
-    fn send_flag(&mut self, now: Time, batch: &mut Batch) {
-        let start = batch.data.len();
-        self.config.append_close_packet(&mut batch.data);
-        let length = batch.data.len() - start;
-        self.held.admit(batch, start, self.pacer.next(now));
-        self.pacer.charge(length);
-        self.stats.count_packet(length, false);
-    }
-}
-
-impl SenderConfig {
-    /// Whether the flag A is set in the packets of the last table instead of in packets of its own: where that is wanted,
-    /// where there is no header for such a packet, and in 3GPP's profile, whose TSI of 16 bits brings a half-word of the
-    /// TOI along (TS 26.346 7.2.7).
-    pub(super) fn closes_with_payload(&self) -> bool {
-        let must = self.profile.rules().tsi_width.is_some() || self.close_packet_widths().is_none();
-        self.close_session && (self.close_with_payload || must)
+    /// What comes when the table was sent, with or without the flag.
+    fn flag(&self, was_in_table: bool, at: Time) -> State {
+        let is_needed = self.has_flag && !was_in_table && FieldWidths::without_toi(self.tsi).is_some();
+        State::Flag { left: if is_needed { REPETITIONS } else { 0 }, at }
     }
 
-    /// Widths of a packet that closes the session and carries nothing. It must not have a TOI (RFC 6726 §3.1), and there is
+    /// Appends a packet that closes the session and carries nothing. It must not have a TOI (RFC 6726 §3.1), and there is
     /// no such header for a TSI of more than 32 bits.
-    fn close_packet_widths(&self) -> Option<FieldWidths> {
-        FieldWidths::without_toi(self.tsi)
-    }
-
-    /// Appends a packet that closes the session and carries nothing, where there is a header for it.
-    fn append_close_packet(&self, out: &mut Vec<u8>) {
-        let Some(widths) = self.close_packet_widths() else { return };
+    pub(super) fn append_packet(&self, out: &mut Vec<u8>) {
+        let Some(widths) = FieldWidths::without_toi(self.tsi) else { return };
         let header = Header {
             psi: 0,
             close_session: true,

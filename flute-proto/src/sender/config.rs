@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use flute_fec::Protection;
-
+use super::fec_config::FecConfig;
+use super::pacing::Pacing;
 use crate::content::ContentEncoding;
 use crate::fdt::{FdtInstance, WriteError};
 use crate::lct::{EncodeError, FieldWidths, HeaderWidths, Toi, Tsi};
@@ -114,55 +114,6 @@ impl Default for SenderConfig {
     }
 }
 
-/// The FEC scheme of an object, as users name it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FecScheme {
-    /// Compact No-Code, FEC Encoding ID 0.
-    #[default]
-    NoCode,
-    /// Raptor, FEC Encoding ID 1.
-    Raptor,
-    /// Reed-Solomon over GF(2^m), FEC Encoding ID 2.
-    ReedSolomon2m {
-        /// Bits of a field element, 2 to 16.
-        m: u8,
-        /// Symbols per packet, G.
-        symbols_per_packet: u8,
-    },
-    /// Reed-Solomon over GF(2^8), FEC Encoding ID 5.
-    ReedSolomon8,
-    /// RaptorQ, FEC Encoding ID 6.
-    RaptorQ,
-    /// Small Block Systematic with FEC Instance ID 0, FEC Encoding ID 129.
-    ReedSolomon8SmallBlock,
-}
-
-/// How an object is protected.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FecConfig {
-    /// The scheme.
-    pub scheme: FecScheme,
-    /// Size of an encoding symbol in bytes.
-    pub symbol_size: u16,
-    /// Source symbols of a block at most; `None`: a default of the scheme.
-    pub max_source_block_length: Option<u32>,
-    /// Repair symbols of a block.
-    pub protection: Protection,
-}
-
-impl Default for FecConfig {
-    /// Compact No-Code, symbols of 1400 bytes.
-    fn default() -> Self {
-        Self {
-            scheme: FecScheme::NoCode,
-            symbol_size: 1400,
-            max_source_block_length: None,
-            protection: Protection::Symbols(0),
-        }
-    }
-}
-
 /// How FDT Instances are published.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FdtPolicy {
@@ -190,27 +141,6 @@ impl Default for FdtPolicy {
             full_fdt: false,
         }
     }
-}
-
-/// The rate of the session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pacing {
-    /// Bits per second on the wire, 0 for as fast as the packets are taken.
-    pub bitrate: u64,
-    /// What is counted for each packet besides its own bytes.
-    pub overhead: PacketOverhead,
-}
-
-/// Headers below ALC that count for the rate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PacketOverhead {
-    /// None: ALC packets only.
-    None,
-    /// UDP and IPv4, 28 bytes.
-    #[default]
-    UdpIpv4,
-    /// UDP and IPv6, 48 bytes.
-    UdpIpv6,
 }
 
 /// What the FDT-Instance element says, in every instance of the session.

@@ -2,7 +2,7 @@
 
 //! The sender: objects in, batches of packets out.
 //!
-//! The loop of whoever drives it, written once:
+//! The loop of the program that drives it, written once:
 //!
 //! 1. change something: [`add`](Sender::add), [`remove`](Sender::remove), [`finish`](Sender::finish) …
 //! 2. [`poll`](Sender::poll) with the time and an empty [`Batch`] until it no longer answers [`Poll::Packets`], and send
@@ -66,98 +66,105 @@ mod block;
 mod closing;
 mod config;
 mod content_location;
-mod delivered_files;
+mod description;
 mod event;
-mod fdt_instance;
+mod fec_config;
 mod growing_source;
-mod instance_id;
 mod object;
 mod object_table;
+mod outgoing_object;
+mod output;
 mod pacing;
 mod packetizer;
-mod poll;
 mod preparation;
 mod publication;
 mod schedule;
 mod source;
 mod toi;
 mod transfer;
+mod transfer_plan;
+mod wakeup;
 
-pub use batch::Batch;
-pub use config::{ConfigError, FdtPolicy, FecConfig, FecScheme, Pacing, PacketOverhead, SenderConfig, TableAttributes};
+pub use batch::{Batch, Poll};
+pub use closing::FinishPolicy;
+pub use config::{ConfigError, FdtPolicy, SenderConfig, TableAttributes};
 pub use event::{Event, Failure, SenderStats};
+pub use fec_config::{FecConfig, FecScheme};
 pub use growing_source::{GrowingSource, GrowingWriter};
 pub use object::{Carousel, Deadline, Interval, Object, ObjectError, Removal};
+pub use pacing::{Pacing, PacketOverhead};
 pub use source::{FileSource, Source};
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Time;
+use crate::alc::Flags;
 use crate::content::ContentEncoding;
 use crate::fdt::File;
 use crate::lct::{FieldWidths, Toi};
-use crate::oti::OtiError;
-use crate::profile::{Feature, TransferLength};
-use batch::Held;
-use block::Work;
-use closing::Closing;
+use crate::work::Work;
+use closing::{Closing, Step};
 use content_location::uri_reference;
-use object_table::{Awakened, Entry, Key, ObjectTable, Phase};
-use pacing::Pacer;
-use packetizer::{Envelope, Packetizer};
-use preparation::{Outcome, Preparation, Prepared};
-use publication::Publication;
-use schedule::Schedule;
+use description::ObjectDescriber;
+use object_table::ObjectTable;
+use outgoing_object::{Appended, OutgoingObject, Prepared};
+use output::Output;
+use pacing::BATCH_TIME;
+use packetizer::Packetizer;
+use preparation::Preparation;
+use publication::{Announcement, Publication, Published};
+use schedule::{ObjectKey, Phase, Schedule, Turn};
 use toi::ToiAllocator;
+use transfer::Order;
+use wakeup::{Wakeups, Watch};
 
 /// How often a source is asked for new bytes that does not tell of them by itself.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
-
-/// What [`Sender::poll`] did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Poll {
-    /// The batch has packets; poll again.
-    Packets,
-    /// Nothing is due before this time, which may be the time of the poll: then there was so much to do that the next poll
-    /// has to go on with it.
-    Wait(Time),
-    /// There is nothing to send, now or later, unless an object is added or the source of a growing one gets bytes.
-    Idle,
-    /// The session was finished, and its last packet has been given out.
-    Done,
-}
+/// Timers that one poll looks at, at most.
+const TIMERS: usize = 256;
 
 /// A FLUTE sender of one session (one TSI).
 #[derive(Debug)]
 pub struct Sender {
     config: SenderConfig,
     widths: FieldWidths,
+    describer: ObjectDescriber,
     tois: ToiAllocator,
     objects: ObjectTable,
     schedule: Schedule,
     publication: Publication,
-    preparing: VecDeque<Preparing>,
-    /// Those of `preparing` that wait for bytes of their sources.
-    starved_preparations: HashMap<Key, Preparing>,
-    awakened: Arc<Awakened>,
-    pacer: Pacer,
-    /// A packet that did not fit into the batch before.
-    held: Held,
-    finishing: bool,
+    wakeups: Wakeups,
+    output: Output,
+    is_finishing: bool,
     closing: Closing,
     events: VecDeque<Event>,
-    stats: SenderStats,
-    queued_bytes: u64,
 }
 
-/// An object that has to be read before it can be described.
+/// Why no more packets go into a batch.
 #[derive(Debug)]
-struct Preparing {
-    key: Key,
-    preparation: Preparation,
-    file: File,
+enum Pause {
+    /// It is full.
+    Full,
+    /// Nothing more may be sent before this time.
+    Until(Time),
+    /// There is more to do, in the next poll.
+    Busy,
+    /// There is nothing to send now.
+    Nothing,
+    /// There will never be anything to send.
+    Done,
+}
+
+/// How a transfer ends its turn.
+#[derive(Debug)]
+enum TurnEnd {
+    Passed,
+    Ended,
+    Paced(Time),
+    Starved,
+    Busy,
 }
 
 impl Sender {
@@ -169,22 +176,18 @@ impl Sender {
         let widths = config.check()?;
         let (first_toi, max_toi) = config.toi_range(widths);
         Ok(Self {
-            publication: Publication::new(&config, widths),
-            pacer: Pacer::new(config.pacing, now),
-            config,
             widths,
+            describer: ObjectDescriber::new(&config, widths),
             tois: ToiAllocator::new(first_toi, max_toi),
             objects: ObjectTable::default(),
             schedule: Schedule::default(),
-            preparing: VecDeque::new(),
-            starved_preparations: HashMap::new(),
-            awakened: Arc::default(),
-            held: Held::default(),
-            finishing: false,
-            closing: Closing::NotYet,
+            publication: Publication::new(&config, widths),
+            wakeups: Wakeups::default(),
+            output: Output::new(config.pacing, now),
+            is_finishing: false,
+            closing: Closing::new(&config),
             events: VecDeque::new(),
-            stats: SenderStats::default(),
-            queued_bytes: 0,
+            config,
         })
     }
 
@@ -196,11 +199,11 @@ impl Sender {
     /// What [`ObjectError`] says; the session goes on without the object.
     pub fn add(&mut self, mut object: Object, now: Time) -> Result<Toi, ObjectError> {
         object.location = uri_reference(&object.location).into_owned();
-        if self.finishing {
+        if self.is_finishing {
             return Err(ObjectError::Finished);
         }
-        if let Some(entry) = self.objects.by_location(&object.location).and_then(|key| self.objects.get(key)) {
-            return Err(ObjectError::LocationInUse { location: object.location, toi: entry.toi });
+        if let Some(toi) = self.toi_of(&object.location) {
+            return Err(ObjectError::LocationInUse { location: object.location, toi });
         }
         if object.source.as_slice().is_none() && object.source.available() > 0 {
             object.source.read_at(0, &mut [0])?;
@@ -209,6 +212,142 @@ impl Sender {
         let toi = self.allocate_toi(object.toi, now)?;
         self.add_as(object, toi, now).inspect_err(|_| self.tois.release(toi, None))?;
         Ok(toi)
+    }
+
+    /// Replaces the object of the same Content-Location, if there is one, by a new version under a new TOI: the old one
+    /// is no longer sent, and later FDT Instances name the new TOI only.
+    ///
+    /// # Errors
+    /// Those of [`add`](Self::add). The old version is gone then, too: it is not what the file is any more.
+    pub fn replace(&mut self, object: Object, now: Time) -> Result<Toi, ObjectError> {
+        if self.is_finishing {
+            return Err(ObjectError::Finished);
+        }
+        if let Some(key) = self.objects.by_location(&uri_reference(&object.location)) {
+            self.withdraw(key, false, now);
+        }
+        self.add(object, now)
+    }
+
+    /// Stops sending an object, and describes it no more. `false` if there is no such object.
+    pub fn remove(&mut self, toi: Toi, when: Removal, now: Time) -> bool {
+        let Some(key) = self.objects.by_toi(toi) else { return false };
+        let Some(object) = self.objects.get_mut(key) else { return false };
+        // An object that is to start later has not been sent at all.
+        let is_resting =
+            matches!(self.schedule.phase(key), Some(Phase::Scheduled(_))) && !object.plan().is_before_start(now);
+        if when == Removal::AfterTransfer && !is_resting {
+            object.plan_mut().end_after_transfer();
+        } else {
+            let was_sent = object.plan().transfers() > 0;
+            self.withdraw(key, was_sent, now);
+        }
+        true
+    }
+
+    /// Starts the next transfer of an object now, whatever its carousel says, or as soon as the one that runs has ended.
+    /// `false` if there is no such object.
+    pub fn trigger(&mut self, toi: Toi, now: Time) -> bool {
+        let Some(key) = self.objects.by_toi(toi) else { return false };
+        self.trigger_object(key, now);
+        true
+    }
+
+    fn trigger_object(&mut self, key: ObjectKey, now: Time) {
+        let Some(object) = self.objects.get_mut(key) else { return };
+        if object.is_unprepared() {
+            object.plan_mut().trigger_first();
+        } else if object.is_in_transfer() {
+            object.plan_mut().trigger_after_running();
+        } else if let Some(Phase::Scheduled(_)) = self.schedule.phase(key) {
+            object.plan_mut().trigger_next();
+            self.fall_due(key, now);
+        }
+    }
+
+    /// The TOI under which this Content-Location is sent at present.
+    pub fn toi_of(&self, content_location: &str) -> Option<Toi> {
+        let key = self.objects.by_location(&uri_reference(content_location))?;
+        self.objects.get(key).map(OutgoingObject::toi)
+    }
+
+    /// No more objects will be added: running transfers end, then the last FDT (with `Complete`, where the profile
+    /// allows it) and the close-session packet follow, and [`Poll::Done`].
+    pub fn finish(&mut self, policy: FinishPolicy, now: Time) {
+        self.is_finishing = true;
+        for key in self.objects.keys() {
+            let Some(object) = self.objects.get_mut(key) else { continue };
+            let is_running = object.is_in_transfer();
+            let was_sent = object.plan().transfers() > 0;
+            match policy {
+                FinishPolicy::Stop => self.withdraw(key, was_sent, now),
+                FinishPolicy::RunToEnd if !object.plan().is_endless() => {}
+                FinishPolicy::OnceMore if is_running => object.plan_mut().repeat_running_once(),
+                FinishPolicy::OnceMore => {
+                    object.plan_mut().end_after_transfer();
+                    self.trigger_object(key, now);
+                }
+                FinishPolicy::FinishTransfers | FinishPolicy::RunToEnd if is_running || !was_sent => {
+                    object.plan_mut().end_after_transfer();
+                }
+                FinishPolicy::FinishTransfers | FinishPolicy::RunToEnd => self.withdraw(key, true, now),
+            }
+        }
+    }
+
+    /// What happened, in order, until `None`.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Changes the pacing; it takes effect with the next packet.
+    pub fn set_pacing(&mut self, pacing: Pacing, now: Time) {
+        self.config.pacing = pacing;
+        self.output.set_pacing(pacing, now);
+    }
+
+    /// Changes the FEC of objects that are added from now on.
+    pub fn set_fec(&mut self, fec: FecConfig) -> Result<(), ConfigError> {
+        self.config.check_fec(&fec)?;
+        self.config.fec = fec;
+        Ok(())
+    }
+
+    /// Changes the priority of an object. `false` if there is no such object.
+    pub fn set_priority(&mut self, toi: Toi, priority: u32, _now: Time) -> bool {
+        let Some(key) = self.objects.by_toi(toi) else { return false };
+        self.schedule.set_priority(key, priority);
+        true
+    }
+
+    /// Bytes of content that wait to be sent for the first time: what a caller bounds to push back on its own source.
+    pub fn queued_bytes(&self) -> u64 {
+        self.objects.queued_bytes()
+    }
+
+    /// Counters since the start.
+    pub fn stats(&self) -> SenderStats {
+        SenderStats { objects: self.objects.len() as u64, ..self.output.counted() }
+    }
+
+    /// Fills `batch`, which is cleared first, with packets that are due at `now`.
+    ///
+    /// A poll gives out at most as many packets as the batch takes, and with a bitrate at most about a millisecond of
+    /// them. It reads and computes so little that it takes well under a millisecond itself; where that is not enough for a
+    /// packet, it answers [`Poll::Wait`] with `now`, and the next poll goes on.
+    pub fn poll(&mut self, now: Time, batch: &mut Batch) -> Poll {
+        batch.clear();
+        self.wake();
+        self.fire_timers(now);
+        self.prepare(now);
+        let pause = self.fill(now, batch);
+        match pause {
+            _ if !batch.is_empty() => Poll::Packets,
+            Pause::Full | Pause::Busy => Poll::Wait(now),
+            Pause::Until(at) => Poll::Wait(at),
+            Pause::Done => Poll::Done,
+            Pause::Nothing => self.next_due(now).map_or(Poll::Idle, Poll::Wait),
+        }
     }
 
     fn allocate_toi(&mut self, wanted: Option<Toi>, now: Time) -> Result<Toi, ObjectError> {
@@ -223,350 +362,346 @@ impl Sender {
     }
 
     fn add_as(&mut self, mut object: Object, toi: Toi, now: Time) -> Result<(), ObjectError> {
-        let profile = self.config.profile;
         let fec = object.fec.unwrap_or(self.config.fec);
-        profile.check_fec(fec.scheme.encoding_id())?;
         let encoding = object.content_encoding.unwrap_or(self.config.content_encoding);
-        profile.check(Feature::ContentEncoding(encoding))?;
-        let file = object.describe(toi, encoding);
-        profile.check_file(&file)?;
-        // Everything that may be wrong with the description is so before the object is read.
-        file.render(profile, &mut String::new())?;
-
+        let file = self.describer.outline(&mut object, toi, &fec, encoding)?;
         let applied = if object.is_encoded { ContentEncoding::Null } else { encoding };
         let preparation = Preparation::new(applied, object.md5, self.config.spool_directory.as_deref());
-        let described = match preparation {
-            Some(_) => None,
-            None => Some(self.describe(file.clone(), toi, &fec, object.source.len(), None)?),
+        let priority = object.priority;
+        let (preparation, described) = match preparation {
+            Some(preparation) => (Some((preparation, file)), None),
+            None => (None, Some(self.describer.describe(file, &fec, object.source.len(), None)?)),
         };
-        let (packetizer, xml) = described.unzip();
-        let unsent = object.source.len();
-        let key = self.objects.insert(|key| Entry {
-            key,
-            toi,
-            location: object.location.into(),
-            source: object.source,
-            fec,
-            priority: object.priority,
-            carousel: object.carousel,
-            start: object.start,
-            deadline: object.deadline,
-            phase: Phase::Preparing,
-            stamp: 0,
-            xml: xml.unwrap_or_default(),
-            packetizer,
-            transfer: None,
-            began: now,
-            ends: None,
-            nominal_start: now,
-            next_start: None,
-            transfers: 0,
-            triggered: false,
-            ends_after_transfer: false,
-            instance: None,
-            announcement: None,
-            part: None,
-            described_until: None,
-            unsent,
-            waker: None,
-            is_watched: false,
-        });
-        self.queued_bytes += unsent;
-        match preparation {
-            Some(preparation) => self.preparing.push_back(Preparing { key, preparation, file }),
-            None => self.schedule_at(key, object.start.unwrap_or(now), now),
+        let object = OutgoingObject::new(object, toi, fec, preparation);
+        let is_spread = object.is_spread();
+        let key = self.objects.insert(object);
+        self.schedule.add(key, priority, is_spread);
+        if let Some((packetizer, xml)) = described {
+            self.schedule_first(key, packetizer, &xml, now);
         }
         Ok(())
     }
 
-    /// How an object of this length is put into packets, and what FDT Instances say of it.
-    fn describe(
-        &self,
-        mut file: File,
-        toi: Toi,
-        fec: &FecConfig,
-        transfer_length: u64,
-        md5: Option<[u8; 16]>,
-    ) -> Result<(Packetizer, String), OtiError> {
-        let oti = fec.oti(transfer_length, self.config.profile)?;
-        file.oti = oti.attributes()?;
-        file.content_md5 = md5;
-        let is_encoded = file.content_encoding.is_some();
-        if is_encoded && self.config.profile.rules().transfer_length == TransferLength::WhenEncoded {
-            file.transfer_length = Some(transfer_length);
-        }
-        let envelope = Envelope {
-            tsi: self.config.tsi,
-            toi,
-            widths: self.widths,
-            extensions: &[],
-            fti: self.config.fti_on_objects,
-        };
-        let packetizer = Packetizer::new(oti, fec.protection, &envelope)?;
-        let mut xml = String::new();
-        file.render(self.config.profile, &mut xml).expect("numbers were added to what was rendered before");
-        Ok((packetizer, xml))
+    /// Has the first transfer of an object begin, now that all is known of it.
+    fn schedule_first(&mut self, key: ObjectKey, packetizer: Packetizer, xml: &str, now: Time) {
+        let Some(object) = self.objects.get_mut(key) else { return };
+        let announcement = Announcement::new(object.toi(), object.location(), xml, object.fec(), &packetizer);
+        self.publication.add(key, announcement);
+        object.set_packetizer(packetizer);
+        let at = object.plan().first_start(now);
+        self.schedule_at(key, at, now);
     }
 
-    /// Reads what has to be read before it can be described.
-    fn prepare(&mut self, now: Time) {
-        let mut work = Work::of_a_poll();
-        while !work.is_done()
-            && let Some(mut preparing) = self.preparing.pop_front()
-        {
-            let key = preparing.key;
-            let Some(entry) = self.objects.get_mut(key) else { continue };
-            match preparing.preparation.advance(&*entry.source, &mut work) {
-                Ok(Outcome::Busy) => self.preparing.push_front(preparing),
-                Ok(Outcome::Starved) => {
-                    let was_watched = entry.is_watched;
-                    if self.watch(key, now) && !was_watched {
-                        // Bytes may have come before the source was asked to tell of them.
-                        self.preparing.push_back(preparing);
-                    } else {
-                        self.starved_preparations.insert(key, preparing);
-                    }
-                }
-                Ok(Outcome::Done(prepared)) => {
-                    if let Err(reason) = self.prepared(key, preparing.file, prepared, now) {
-                        self.fail(key, reason);
-                    }
-                }
-                Err(reason) => self.fail(key, reason),
-            }
+    /// Has the next transfer of an object begin at `at`.
+    fn schedule_at(&mut self, key: ObjectKey, at: Time, now: Time) {
+        if at <= now {
+            self.fall_due(key, now);
+        } else {
+            self.schedule.enter(key, Phase::Scheduled(at));
         }
     }
 
-    /// Asks the source of an object to tell of new bytes; `false` if it does not do that, and a timer was set instead.
-    fn watch(&mut self, key: Key, now: Time) -> bool {
-        let Some(entry) = self.objects.get_mut(key) else { return false };
-        if !entry.is_watched {
-            let waker = entry.waker.get_or_insert_with(|| self.awakened.waker(key));
-            entry.is_watched = entry.source.wake_on_growth(waker);
-        }
-        let (is_watched, phase, priority) = (entry.is_watched, entry.phase, entry.priority);
-        if !is_watched && let Some(ticket) = self.objects.enter(key, phase) {
-            self.schedule.set_timer(now + ASK_AGAIN, priority, ticket);
-        }
-        is_watched
-    }
-
-    /// An object has been read, and is known.
-    fn prepared(&mut self, key: Key, file: File, prepared: Prepared, now: Time) -> Result<(), Failure> {
-        let Some(entry) = self.objects.get_mut(key) else { return Ok(()) };
-        if let Some(encoded) = prepared.encoded {
-            entry.source = encoded;
-        }
-        entry.source.rest();
-        let length = entry.source.len();
-        self.queued_bytes = self.queued_bytes - entry.unsent + length;
-        entry.unsent = length;
-        let (toi, fec, start) = (entry.toi, entry.fec, entry.start);
-        let (packetizer, xml) = self.describe(file, toi, &fec, length, prepared.md5)?;
-        if let Some(entry) = self.objects.get_mut(key) {
-            (entry.packetizer, entry.xml) = (Some(packetizer), xml);
-        }
-        self.schedule_at(key, start.unwrap_or(now), now);
-        Ok(())
-    }
-
-    /// Replaces the object of the same Content-Location, if there is one, by a new version under a new TOI: the old one
-    /// is no longer sent, and later FDT Instances name the new TOI only.
-    ///
-    /// # Errors
-    /// Those of [`add`](Self::add). The old version is gone then, too: it is not what the file is any more.
-    pub fn replace(&mut self, object: Object, now: Time) -> Result<Toi, ObjectError> {
-        if self.finishing {
-            return Err(ObjectError::Finished);
-        }
-        if let Some(key) = self.objects.by_location(&uri_reference(&object.location)) {
-            self.withdraw(key, false);
-        }
-        self.add(object, now)
-    }
-
-    /// Stops sending an object, and describes it no more. `false` if there is no such object.
-    pub fn remove(&mut self, toi: Toi, when: Removal, now: Time) -> bool {
-        let Some(key) = self.objects.by_toi(toi) else { return false };
-        let Some(entry) = self.objects.get_mut(key) else { return false };
-        match when {
-            Removal::AfterTransfer if entry.phase != Phase::Scheduled => entry.ends_after_transfer = true,
-            // An object that is to start later has not been sent at all.
-            Removal::AfterTransfer if entry.transfers == 0 && entry.start.is_some_and(|start| start > now) => {
-                entry.ends_after_transfer = true;
-            }
-            _ => {
-                let was_sent = entry.transfers > 0;
-                self.withdraw(key, was_sent);
-            }
-        }
-        true
-    }
-
-    /// Starts the next transfer of an object now, whatever its carousel says, or as soon as the one that runs has ended.
-    /// `false` if there is no such object.
-    pub fn trigger(&mut self, toi: Toi, now: Time) -> bool {
-        let Some(key) = self.objects.by_toi(toi) else { return false };
-        let Some(entry) = self.objects.get_mut(key) else { return false };
-        match entry.phase {
-            Phase::Scheduled => {
-                entry.next_start = None;
-                self.fall_due(key, now);
-            }
-            Phase::Preparing => entry.start = None,
-            Phase::Running | Phase::Paced | Phase::Starved => entry.triggered = true,
-            Phase::Unannounced | Phase::Announced | Phase::Waiting => {}
-        }
-        true
-    }
-
-    /// The TOI under which this Content-Location is sent at present.
-    pub fn toi_of(&self, content_location: &str) -> Option<Toi> {
-        self.objects
-            .by_location(&uri_reference(content_location))
-            .and_then(|key| self.objects.get(key))
-            .map(|entry| entry.toi)
-    }
-
-    /// No more objects will be added: running transfers end, then the last FDT (with `Complete`, where the profile
-    /// allows it) and the close-session packet follow, and [`Poll::Done`].
-    pub fn finish(&mut self, policy: FinishPolicy, now: Time) {
-        self.finishing = true;
-        for key in self.objects.keys() {
-            let Some(entry) = self.objects.get_mut(key) else { continue };
-            let is_running = entry.transfer.is_some();
-            let is_endless = entry.carousel.transfers.is_none();
-            match policy {
-                FinishPolicy::Stop => {
-                    let was_sent = entry.transfers > 0;
-                    self.withdraw(key, was_sent);
-                }
-                FinishPolicy::RunToEnd if !is_endless => {}
-                FinishPolicy::OnceMore if is_running => {
-                    entry.carousel.transfers = Some(entry.transfers + 2);
-                    entry.triggered = true;
-                }
-                FinishPolicy::OnceMore => {
-                    entry.ends_after_transfer = true;
-                    if let Some(toi) = self.objects.get(key).map(|entry| entry.toi) {
-                        self.trigger(toi, now);
-                    }
-                }
-                FinishPolicy::FinishTransfers | FinishPolicy::RunToEnd if is_running || entry.transfers == 0 => {
-                    entry.ends_after_transfer = true;
-                }
-                FinishPolicy::FinishTransfers | FinishPolicy::RunToEnd => {
-                    self.withdraw(key, true);
-                }
-            }
+    /// The next transfer of an object is due: it is announced, if that was not done, or takes its place in its queue.
+    fn fall_due(&mut self, key: ObjectKey, now: Time) {
+        let is_spread = self.objects.get(key).is_some_and(OutgoingObject::is_spread);
+        if !self.publication.describes(key) {
+            self.schedule.enter(key, Phase::Unannounced);
+        } else if is_spread {
+            // What is spread over time does not wait until others are through.
+            self.begin(key, now);
+        } else {
+            self.schedule.enter(key, Phase::Waiting);
         }
     }
 
-    /// Takes an object out of the session. `keep`: it belongs to the files that were delivered.
-    fn withdraw(&mut self, key: Key, keep: bool) {
-        if let Some(entry) = self.take_out(key, keep) {
+    /// Begins a transfer.
+    fn begin(&mut self, key: ObjectKey, now: Time) {
+        self.schedule.enter(key, Phase::Running);
+        if let Some(object) = self.objects.get_mut(key) {
+            let order = Order { interleave: self.config.interleave, spread_repair: self.config.spread_repair };
+            object.begin_transfer(order, now);
+        }
+        let published = self.publication.begin_transfer(&self.schedule, key, self.output.bytes(), now);
+        self.note(published);
+    }
+
+    /// Takes an object out of the session. `was_delivered`: it belongs to the files that were delivered.
+    fn withdraw(&mut self, key: ObjectKey, was_delivered: bool, now: Time) {
+        if let Some(object) = self.take_out(key, was_delivered, now) {
             self.events.push_back(Event::Withdrawn {
-                toi: entry.toi,
-                location: entry.location,
-                transfers: entry.transfers,
+                toi: object.toi(),
+                location: Arc::clone(object.location()),
+                transfers: object.plan().transfers(),
             });
         }
     }
 
     /// An object could not be sent.
-    fn fail(&mut self, key: Key, reason: Failure) {
-        if let Some(entry) = self.take_out(key, false) {
-            self.stats.failed += 1;
-            self.events.push_back(Event::Failed { toi: entry.toi, location: entry.location, reason });
+    fn fail(&mut self, key: ObjectKey, reason: Failure, now: Time) {
+        if let Some(object) = self.take_out(key, false, now) {
+            self.output.stats().failed += 1;
+            let location = Arc::clone(object.location());
+            self.events.push_back(Event::Failed { toi: object.toi(), location, reason });
         }
     }
 
-    fn take_out(&mut self, key: Key, keep: bool) -> Option<Box<Entry>> {
-        let entry = self.objects.get(key)?;
-        match entry.phase {
-            Phase::Waiting => self.schedule.forget_waiting(entry.priority),
-            Phase::Running => self.schedule.stop(entry.priority, key),
-            _ => {}
+    fn take_out(&mut self, key: ObjectKey, was_delivered: bool, now: Time) -> Option<Box<OutgoingObject>> {
+        let object = self.objects.remove(key)?;
+        self.schedule.remove(key);
+        let withdrawn = self.publication.withdraw(key, was_delivered, now);
+        self.note(withdrawn.published);
+        self.tois.release(object.toi(), withdrawn.described_until);
+        Some(object)
+    }
+
+    /// When there is something to do, if there is nothing to send now.
+    fn next_due(&mut self, now: Time) -> Option<Time> {
+        if self.schedule.to_prepare().is_some() {
+            return Some(now);
         }
-        self.starved_preparations.remove(&key);
-        let mut entry = self.objects.remove(key)?;
-        self.publication.withdraw(&mut entry, keep);
-        self.tois.release(entry.toi, entry.described_until);
-        self.queued_bytes -= entry.unsent;
-        Some(entry)
+        let timer = self.schedule.next_due();
+        timer.into_iter().chain(self.publication.next_due(&self.schedule, now)).min()
     }
 
-    /// What happened, in order, until `None`.
-    pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+    /// Goes on with objects whose sources have got bytes.
+    fn wake(&mut self) {
+        while let Some(key) = self.wakeups.pop() {
+            let Some(object) = self.objects.get_mut(key) else { continue };
+            object.wake();
+            if let Some(Phase::Starved(_)) = self.schedule.phase(key) {
+                self.resume(key);
+            }
+        }
     }
 
-    /// Changes the pacing; it takes effect with the next packet.
-    pub fn set_pacing(&mut self, pacing: Pacing, now: Time) {
-        self.config.pacing = pacing;
-        self.pacer.set(pacing, now);
+    /// Goes on with an object that was starved or paced.
+    fn resume(&mut self, key: ObjectKey) {
+        let is_unprepared = self.objects.get(key).is_some_and(OutgoingObject::is_unprepared);
+        self.schedule.enter(key, if is_unprepared { Phase::Preparing } else { Phase::Running });
     }
 
-    /// Changes the FEC of objects that are added from now on.
-    pub fn set_fec(&mut self, fec: FecConfig) -> Result<(), ConfigError> {
-        self.config.check_fec(&fec)?;
-        self.config.fec = fec;
+    /// An object has to wait for bytes of its source.
+    fn starve(&mut self, key: ObjectKey, now: Time) {
+        let Some(object) = self.objects.get_mut(key) else { return };
+        match object.watch(key, &self.wakeups) {
+            // Bytes may have come before the source was asked to tell of them: the next turn finds out.
+            Watch::Begun => self.resume(key),
+            Watch::Running => self.schedule.enter(key, Phase::Starved(None)),
+            Watch::Unsupported => self.schedule.enter(key, Phase::Starved(Some(now + ASK_AGAIN))),
+        }
+    }
+
+    fn fire_timers(&mut self, now: Time) {
+        for _ in 0..TIMERS {
+            match self.schedule.due(now) {
+                Some((key, Phase::Scheduled(_))) => self.fall_due(key, now),
+                Some((key, _)) => self.resume(key),
+                None => return,
+            }
+        }
+    }
+
+    /// Reads what has to be read before it can be described.
+    fn prepare(&mut self, now: Time) {
+        let mut work = block::work_of_a_poll();
+        while !work.is_exhausted()
+            && let Some(key) = self.schedule.to_prepare()
+            && let Some(object) = self.objects.get_mut(key)
+        {
+            match object.prepare(&mut work) {
+                Ok(Prepared::Busy) => return,
+                Ok(Prepared::Starved) => self.starve(key, now),
+                Ok(Prepared::Done(file, md5)) => {
+                    if let Err(reason) = self.prepared(key, file, md5, now) {
+                        self.fail(key, reason, now);
+                    }
+                }
+                Err(reason) => self.fail(key, reason, now),
+            }
+        }
+    }
+
+    /// An object has been read, and is known.
+    fn prepared(&mut self, key: ObjectKey, file: File, md5: Option<[u8; 16]>, now: Time) -> Result<(), Failure> {
+        self.objects.measure_again(key);
+        let Some(object) = self.objects.get(key) else { return Ok(()) };
+        let (packetizer, xml) = self.describer.describe(file, &object.fec(), object.transfer_length(), md5)?;
+        self.schedule_first(key, packetizer, &xml, now);
         Ok(())
     }
 
-    /// Changes the priority of an object. `false` if there is no such object.
-    pub fn set_priority(&mut self, toi: Toi, priority: u32, _now: Time) -> bool {
-        let Some(key) = self.objects.by_toi(toi) else { return false };
-        let Some(entry) = self.objects.get_mut(key) else { return false };
-        let old = std::mem::replace(&mut entry.priority, priority);
-        let (phase, counts) = (entry.phase, entry.deadline.is_none());
-        if old == priority {
-            return true;
+    /// Announces what is due, and the table.
+    fn publish(&mut self, now: Time) {
+        let objects = &self.objects;
+        let is_last = |key| objects.get(key).is_some_and(|object| object.plan().is_last());
+        let announced = self.publication.announce(&mut self.schedule, is_last, now);
+        self.note(announced);
+        let pacer = self.output.pacer();
+        let repeated = self.publication.turn(&self.schedule, |bytes| pacer.duration(bytes), now);
+        self.note(repeated);
+    }
+
+    /// Tells of an FDT Instance.
+    fn note(&mut self, published: Option<Published>) {
+        if let Some(Published { id, files }) = published {
+            self.output.stats().fdt_instances += 1;
+            self.events.push_back(Event::Fdt { instance_id: id, files });
         }
-        match phase {
-            Phase::Waiting => {
-                self.schedule.forget_waiting(old);
-                if let Some(ticket) = self.objects.enter(key, phase) {
-                    self.schedule.wait(priority, ticket);
+    }
+
+    fn fill(&mut self, now: Time, batch: &mut Batch) -> Pause {
+        let mut work = block::work_of_a_poll();
+        self.output.begin(batch);
+        loop {
+            let due = self.output.next(now);
+            if batch.is_empty() {
+                if due > now {
+                    return Pause::Until(due);
                 }
+                batch.due = due;
+            } else if batch.is_closed() || due > batch.due + BATCH_TIME {
+                return Pause::Full;
             }
-            Phase::Running => {
-                self.schedule.stop(old, key);
-                self.schedule.run(priority, key, counts);
+            let is_closing = self.is_finishing && self.objects.is_empty();
+            if is_closing && !self.closing.has_begun() {
+                let last = self.publication.publish_last(now);
+                self.closing.begin(last.as_ref().map(|table| table.id), now);
+                self.note(last);
             }
-            Phase::Unannounced => {
-                if let Some(ticket) = self.objects.enter(key, phase) {
-                    self.publication.add(priority, ticket);
+            self.publish(now);
+            if self.publication.is_sending() {
+                if !self.send_fdt(now, &mut work, batch) {
+                    return Pause::Busy;
                 }
+                continue;
             }
-            Phase::Preparing | Phase::Scheduled | Phase::Announced | Phase::Paced | Phase::Starved => {}
+            let config = &self.config;
+            match self.schedule.turn(|priority| config.multiplex_of(priority)) {
+                Some((_, Turn::Begin(key))) => self.begin(key, now),
+                Some((priority, Turn::Continue(key))) => {
+                    if !self.take_turn(priority, key, now, &mut work, batch) {
+                        return Pause::Busy;
+                    }
+                }
+                None if is_closing => match self.closing.step(now) {
+                    Step::RepeatTable(id) => self.publication.repeat(id),
+                    Step::SendFlag => self.send_flag(now, batch),
+                    Step::Wait(at) => return Pause::Until(at),
+                    Step::Done => return Pause::Done,
+                },
+                None => return Pause::Nothing,
+            }
+        }
+    }
+
+    /// Sends one packet of an FDT Instance. `false` if that needs another poll.
+    fn send_fdt(&mut self, now: Time, work: &mut Work, batch: &mut Batch) -> bool {
+        let flags = Flags { close_session: self.closing.closes_with_payload(), close_object: false };
+        let start = batch.data.len();
+        self.publication.skip_expired(&mut self.schedule, now);
+        let Some(sent) = self.publication.append(flags, self.output.bytes(), now, work, &mut batch.data) else {
+            return !self.publication.is_sending();
+        };
+        self.output.add(batch, start, sent.repair, now);
+        self.output.stats().fdt_packets += 1;
+        for key in sent.announced {
+            if self.schedule.phase(key) == Some(Phase::Announced) {
+                self.fall_due(key, now);
+            }
         }
         true
     }
 
-    /// Bytes of content that wait to be sent for the first time: what a caller bounds to push back on its own source.
-    pub fn queued_bytes(&self) -> u64 {
-        self.queued_bytes
+    /// Sends a packet that closes the session and carries nothing.
+    fn send_flag(&mut self, now: Time, batch: &mut Batch) {
+        let start = batch.data.len();
+        self.closing.append_packet(&mut batch.data);
+        self.output.add(batch, start, false, now);
     }
 
-    /// Counters since the start.
-    pub fn stats(&self) -> SenderStats {
-        SenderStats { objects: self.objects.len() as u64, ..self.stats }
+    /// Lets one transfer send a packet, or several if no other one of its priority takes turns with it. `false` if that
+    /// needs another poll.
+    fn take_turn(&mut self, priority: u32, key: ObjectKey, now: Time, work: &mut Work, batch: &mut Batch) -> bool {
+        match self.send_packets(priority, key, now, work, batch) {
+            Ok(TurnEnd::Passed) => self.schedule.pass_on(priority),
+            Ok(TurnEnd::Ended) => self.end(key, now),
+            Ok(TurnEnd::Paced(at)) => self.schedule.enter(key, Phase::Paced(at)),
+            Ok(TurnEnd::Starved) => self.starve(key, now),
+            Ok(TurnEnd::Busy) => return false,
+            Err(reason) => self.fail(key, reason, now),
+        }
+        true
     }
-}
 
-/// What becomes of carousels when the session is finished.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FinishPolicy {
-    /// Running and outstanding first transfers end; repetitions that have not begun are dropped.
-    #[default]
-    FinishTransfers,
-    /// Every object is sent once more from the start.
-    OnceMore,
-    /// Finite carousels run to their end; endless ones as [`FinishTransfers`](Self::FinishTransfers).
-    RunToEnd,
-    /// Nothing more is sent but the last FDT and the close of the session.
-    Stop,
+    fn send_packets(
+        &mut self,
+        priority: u32,
+        key: ObjectKey,
+        now: Time,
+        work: &mut Work,
+        batch: &mut Batch,
+    ) -> Result<TurnEnd, Failure> {
+        let is_alone = self.schedule.is_alone(priority);
+        let Some(object) = self.objects.get_mut(key) else { return Ok(TurnEnd::Ended) };
+        let first_due = batch.due;
+        let mut source_bytes = 0;
+        let end = loop {
+            let start = batch.data.len();
+            if start == 0 {
+                let (size, left) = object.packets_left();
+                self.output.reserve(batch, size, left);
+            }
+            let packet = match object.append(work, &mut batch.data)? {
+                Appended::Packet(packet) => packet,
+                Appended::Starved => break TurnEnd::Starved,
+                Appended::Busy => break TurnEnd::Busy,
+            };
+            self.output.add(batch, start, packet.repair, now);
+            if packet.sent == 1 {
+                let location = Arc::clone(object.location());
+                self.events.push_back(Event::TransferStarted { toi: object.toi(), location });
+            }
+            if packet.is_milestone {
+                let (location, sent) = (Arc::clone(object.location()), packet.sent);
+                let packets = sent + packet.left;
+                self.events.push_back(Event::Progress { toi: object.toi(), location, sent, packets });
+            }
+            if !packet.repair {
+                source_bytes += packet.payload as u64;
+            }
+            match packet.next {
+                _ if packet.left == 0 => break TurnEnd::Ended,
+                Some(next) if next > now + BATCH_TIME => break TurnEnd::Paced(next),
+                _ if !is_alone || batch.is_closed() || self.output.next(now) > first_due + BATCH_TIME => {
+                    break TurnEnd::Passed;
+                }
+                _ => {}
+            }
+        };
+        self.objects.count_sent(key, source_bytes);
+        Ok(end)
+    }
+
+    /// A transfer has ended.
+    fn end(&mut self, key: ObjectKey, now: Time) {
+        let Some(object) = self.objects.get_mut(key) else { return };
+        let next = object.end_transfer(now);
+        let transfer_length = object.transfer_length();
+        self.output.stats().transfers += 1;
+        self.events.push_back(Event::TransferEnded {
+            toi: object.toi(),
+            location: Arc::clone(object.location()),
+            transfers: object.plan().transfers(),
+            transfer_length,
+        });
+        self.objects.count_sent(key, transfer_length);
+        let published = self.publication.end_transfer(key, now);
+        self.note(published);
+        match next {
+            Some(at) => self.schedule_at(key, at, now),
+            None => self.withdraw(key, true, now),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::config::FecConfig;
+use super::fec_config::FecConfig;
 use super::source::Source;
 use crate::Time;
 use crate::content::ContentEncoding;

@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use super::config::{Pacing, PacketOverhead};
 use crate::Time;
 
 /// How far ahead of the clock a batch reaches: packets of this time are given out together.
@@ -12,6 +11,27 @@ pub(super) const BATCH_TIME: Duration = Duration::from_millis(1);
 /// How far the session may fall behind its rate and still catch up. A batch on top of it makes the longest burst.
 const MAX_BACKLOG: Duration = Duration::from_millis(1);
 const NANOSECONDS: u128 = 1_000_000_000;
+
+/// The rate of the session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pacing {
+    /// Bits per second on the wire, 0 for as fast as the packets are taken.
+    pub bitrate: u64,
+    /// What is counted for each packet besides its own bytes.
+    pub overhead: PacketOverhead,
+}
+
+/// Headers below ALC that count for the rate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PacketOverhead {
+    /// None: ALC packets only.
+    None,
+    /// UDP and IPv4, 28 bytes.
+    #[default]
+    UdpIpv4,
+    /// UDP and IPv6, 48 bytes.
+    UdpIpv6,
+}
 
 impl PacketOverhead {
     /// Bytes that each packet has on the wire besides its own.

@@ -5,67 +5,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use flute_fec::{
-    BlockEncoder, ByteOrder, ObjectCodec, ParameterError, Points, Protection, Scheme, SourceBlock, Wanted,
-};
+use flute_fec::{BlockEncoder, ObjectCodec, ParameterError, Protection, SourceBlock};
 
-use super::config::{FecConfig, FecScheme};
 use crate::alc::{Flags, Template};
 use crate::lct::{Extension, FieldWidths, Header, Toi, Tsi};
-use crate::oti::{FecEncodingId, Oti, OtiError, PayloadId};
-use crate::profile::Profile;
-
-impl FecScheme {
-    /// FEC Encoding ID.
-    pub fn encoding_id(self) -> FecEncodingId {
-        match self {
-            Self::NoCode => FecEncodingId::NO_CODE,
-            Self::Raptor => FecEncodingId::RAPTOR,
-            Self::ReedSolomon2m { .. } => FecEncodingId::REED_SOLOMON_2M,
-            Self::ReedSolomon8 => FecEncodingId::REED_SOLOMON_8,
-            Self::RaptorQ => FecEncodingId::RAPTORQ,
-            Self::ReedSolomon8SmallBlock => FecEncodingId::SMALL_BLOCK_SYSTEMATIC,
-        }
-    }
-
-    /// Bits of a finite field element, 8 where the scheme does not leave it open.
-    fn m(self) -> u8 {
-        match self {
-            Self::ReedSolomon2m { m, .. } => m,
-            _ => 8,
-        }
-    }
-
-    fn code(self) -> Scheme {
-        match self {
-            Self::NoCode => Scheme::NoCode,
-            Self::Raptor => Scheme::Raptor,
-            Self::RaptorQ => Scheme::RaptorQ,
-            Self::ReedSolomon2m { .. } | Self::ReedSolomon8 | Self::ReedSolomon8SmallBlock => {
-                Scheme::ReedSolomon { m: self.m(), points: Points::default(), byte_order: ByteOrder::default() }
-            }
-        }
-    }
-}
-
-impl FecConfig {
-    /// The FEC Object Transmission Information of an object of this length.
-    pub(super) fn oti(&self, transfer_length: u64, profile: Profile) -> Result<Oti, OtiError> {
-        let encoding_id = self.scheme.encoding_id();
-        let wanted = Wanted {
-            max_source_block_length: self.max_source_block_length,
-            protection: self.protection,
-            max_sub_block_size: profile.rules().max_sub_block_size,
-            max_source_blocks: encoding_id.max_source_blocks(self.scheme.m()).unwrap_or(u64::MAX),
-            ..Wanted::new(self.scheme.code(), transfer_length, self.symbol_size)
-        };
-        let symbols_per_packet = match self.scheme {
-            FecScheme::ReedSolomon2m { symbols_per_packet, .. } => symbols_per_packet.max(1),
-            _ => 1,
-        };
-        Ok(Oti { encoding_id, instance_id: 0, symbols_per_packet, parameters: wanted.parameters()? })
-    }
-}
+use crate::oti::{Oti, OtiError, PayloadId};
 
 /// What goes around the symbols of an object.
 pub(super) struct Envelope<'a> {

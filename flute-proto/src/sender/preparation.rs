@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use tempfile::{SpooledData, SpooledTempFile};
 
-use super::block::{Work, failure};
+use super::block::failure;
 use super::event::Failure;
 use super::source::{FileSource, Source};
 use crate::content::{ContentEncoding, DigestAlgorithm, Digester, Encoder};
+use crate::work::Work;
 
 /// Bytes read at a time: encoding them takes a fraction of a millisecond.
 const STEP: usize = 32 << 10;
@@ -33,18 +34,18 @@ struct Sink {
     digester: Option<Digester>,
 }
 
-/// What a preparation ends with.
-pub(super) struct Prepared {
-    /// The encoded content, to be sent instead of the source.
-    pub(super) encoded: Option<Box<dyn Source>>,
-    /// MD5 of the transport object.
-    pub(super) md5: Option<[u8; 16]>,
-}
-
 /// How far a preparation got.
 pub(super) enum Outcome {
-    Done(Prepared),
+    /// Everything has been read.
+    Done {
+        /// The encoded content, to be sent instead of the source.
+        encoded: Option<Box<dyn Source>>,
+        /// MD5 of the transport object.
+        md5: Option<[u8; 16]>,
+    },
+    /// The source does not have the bytes yet.
     Starved,
+    /// The poll has done enough work.
     Busy,
 }
 
@@ -71,7 +72,7 @@ impl Preparation {
     pub(super) fn advance(&mut self, source: &dyn Source, work: &mut Work) -> Result<Outcome, Failure> {
         let length = source.len();
         while self.offset < length {
-            if work.is_done() {
+            if work.is_exhausted() {
                 return Ok(Outcome::Busy);
             }
             let step = (source.available().min(length) - self.offset).min(STEP as u64) as usize;
@@ -88,12 +89,12 @@ impl Preparation {
             }
             self.offset += step as u64;
             // Digests are slower than making repair symbols, and encoding is much slower.
-            work.spend(if self.encoder.is_some() { 16 * step } else { 4 * step });
+            work.spend(step as u64 * if self.encoder.is_some() { 16 } else { 4 });
         }
-        self.finish().map(Outcome::Done).map_err(spooling)
+        self.finish().map_err(spooling)
     }
 
-    fn finish(&mut self) -> io::Result<Prepared> {
+    fn finish(&mut self) -> io::Result<Outcome> {
         let mut digester = self.digester.take();
         let encoded = match self.encoder.take() {
             None => None,
@@ -104,7 +105,7 @@ impl Preparation {
             }
         };
         let md5 = digester.and_then(|digester| digester.finish().try_into().ok());
-        Ok(Prepared { encoded, md5 })
+        Ok(Outcome::Done { encoded, md5 })
     }
 }
 

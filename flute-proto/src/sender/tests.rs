@@ -40,22 +40,22 @@ fn drain(sender: &mut Sender, now: Time) -> Poll {
 fn the_cost_of_an_object_does_not_grow_with_their_number() {
     let per_object = |objects| {
         let sender = resting(objects);
-        sender.schedule.operations as f64 / f64::from(objects)
+        sender.schedule.operations() as f64 / f64::from(objects)
     };
     let (few, many) = (per_object(100), per_object(50_000));
     assert!(many <= few + 1.0, "{few} and {many} operations of the heap and the queues per object");
 
     for objects in [100, 50_000] {
         let mut sender = resting(objects);
-        let before = sender.schedule.operations;
+        let before = sender.schedule.operations();
         let now = start() + Duration::from_millis(1);
         // Nothing is due: a poll looks at the top of the heap, and says when to come back.
         assert!(matches!(drain(&mut sender, now), Poll::Wait(at) if at > now));
-        assert_eq!(sender.schedule.operations, before);
+        assert_eq!(sender.schedule.operations(), before);
         // A new one is announced and sent, and the others are left alone.
         sender.add(Object::new("new", vec![1]), now).unwrap();
         drain(&mut sender, now);
-        assert!(sender.schedule.operations - before < 10);
+        assert!(sender.schedule.operations() - before < 10);
     }
 }
 

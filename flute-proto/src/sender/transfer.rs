@@ -2,12 +2,16 @@
 
 //! One pass over an object: which symbol of which source block comes next.
 
+use std::time::Duration;
+
 use flute_fec::SourceBlock;
 
-use super::block::{Block, Input, Progress, Work};
+use super::block::{Block, Input, Progress};
 use super::event::Failure;
 use super::packetizer::Packetizer;
+use crate::Time;
 use crate::alc::Flags;
+use crate::work::Work;
 
 /// Packets of a transfer that is long enough to tell of its progress.
 const LONG_TRANSFER: u64 = 1000;
@@ -35,6 +39,8 @@ pub(super) struct Transfer {
     bytes_sent: u64,
     /// Packets of a hundredth; all of them, in a short transfer.
     hundredth: u64,
+    /// When it began and when it is to be over, if it is spread over time.
+    span: Option<(Time, Time)>,
 }
 
 impl Transfer {
@@ -53,7 +59,22 @@ impl Transfer {
             packets_sent: 0,
             bytes_sent: 0,
             hundredth: if packets < LONG_TRANSFER { packets } else { packets.div_ceil(100) }.max(1),
+            span: None,
         }
+    }
+
+    /// Spreads the transfer over the time from `now` to `end`, if there is an end.
+    pub(super) fn spread(mut self, now: Time, end: Option<Time>) -> Self {
+        self.span = end.map(|end| (now, end));
+        self
+    }
+
+    /// When the next packet is due in a transfer that is spread over time: each byte has its share of it.
+    pub(super) fn next_due(&self, packetizer: &Packetizer) -> Option<Time> {
+        let (began, ends) = self.span?;
+        let time = ends.since(began).as_nanos();
+        let share = time * u128::from(self.bytes_sent) / u128::from(packetizer.bytes().max(1));
+        Some(began + Duration::from_nanos(share as u64))
     }
 
     /// Appends the next packet to `out`. B is set in the last packet of all if `close_object`.
@@ -120,10 +141,5 @@ impl Transfer {
     /// Packets still to be sent.
     pub(super) fn packets_left(&self) -> u64 {
         self.packets_left
-    }
-
-    /// Bytes sent so far, headers included.
-    pub(super) fn bytes_sent(&self) -> u64 {
-        self.bytes_sent
     }
 }

@@ -10,7 +10,7 @@ use flute_fec::Protection;
 use flute_proto::Time;
 use flute_proto::lct::{Toi, Tsi};
 use flute_proto::sender::{
-    Batch, Carousel, FdtPolicy, FecConfig, FecScheme, Interval, Object, Poll, Removal, SenderConfig,
+    Batch, Carousel, FdtPolicy, FecConfig, FecScheme, Interval, Object, Pacing, Poll, Removal, SenderConfig,
 };
 
 use crate::harness::{Sent, Session, content, no_code, objects, start, tables};
@@ -205,4 +205,54 @@ fn every_file_of_the_session_is_in_the_last_table() {
     let files: Vec<_> = table.files.iter().map(|file| (file.content_location.as_str(), file.content_length)).collect();
     // Of two versions of b only the later.
     assert_eq!(files, [("a", Some(3000)), ("c", Some(3000)), ("b", Some(4000))]);
+}
+
+#[test]
+fn an_instance_lists_what_is_in_transfer() {
+    let fec = FecConfig {
+        scheme: FecScheme::ReedSolomon8,
+        symbol_size: 500,
+        max_source_block_length: Some(50),
+        protection: Protection::Percent(40.0),
+    };
+    let fdt = FdtPolicy { interval: Duration::from_millis(20), ..FdtPolicy::default() };
+    let pacing = Pacing { bitrate: 10_000_000, ..Pacing::default() };
+    let mut session = Session::new(SenderConfig { fec, fdt, pacing, multiplex: 2, ..config() });
+    let mut sent = Vec::new();
+    for number in 0..40 {
+        let mut object = Object::new(number.to_string(), content(20_000));
+        object.carousel = if number % 3 == 0 { for_ever(1) } else { Carousel::default() };
+        session.sender.add(object, session.now).unwrap();
+        sent.extend(session.run_for(Duration::from_millis(13)));
+    }
+    sent.extend(session.run_for(Duration::from_secs(3)));
+
+    // Which packets of an object begin and end its transfers: the last one has the last repair symbol.
+    let mut transfers: HashMap<u128, Vec<(usize, usize)>> = HashMap::new();
+    for (index, packet) in sent.iter().enumerate().filter(|(_, packet)| !packet.is_fdt()) {
+        let transfers = transfers.entry(packet.toi().unwrap()).or_default();
+        match packet.symbol() {
+            (0, 0) => transfers.push((index, index)),
+            _ => transfers.last_mut().unwrap().1 = index,
+        }
+    }
+    let mut in_transfer = 0;
+    let mut first = 0;
+    for (index, packet) in sent.iter().enumerate() {
+        if index > 0 && packet.is_fdt() && !sent[index - 1].is_fdt() {
+            first = index;
+        }
+        let ends = packet.is_fdt() && sent.get(index + 1).is_none_or(|next| !next.is_fdt());
+        let instances = if ends { tables(&sent[first..=index]) } else { Vec::new() };
+        for (id, table, _) in instances {
+            for (toi, transfers) in &transfers {
+                if transfers.iter().any(|(begin, end)| *begin < first && index < *end) {
+                    let is_listed = table.files.iter().any(|file| file.toi.get() == *toi);
+                    assert!(is_listed, "instance {id} does not list TOI {toi}");
+                    in_transfer += 1;
+                }
+            }
+        }
+    }
+    assert!(in_transfer > 50, "{in_transfer}");
 }

@@ -2,15 +2,18 @@
 
 //! One FDT Instance as an object to send.
 
+use std::sync::Arc;
+
 use flute_fec::Protection;
 
-use super::config::{FecConfig, FecScheme};
-use super::object_table::Key;
-use super::packetizer::{Envelope, Packetizer};
+use super::announcement::ObjectProtection;
 use crate::Time;
 use crate::content::ContentEncoding;
 use crate::lct::{Extension, FdtExtension, FieldWidths, TimeExtension, Toi, Tsi};
 use crate::profile::Profile;
+use crate::sender::fec_config::{FecConfig, FecScheme};
+use crate::sender::packetizer::{Envelope, Packetizer};
+use crate::sender::schedule::ObjectKey;
 
 /// What the headers of all FDT Instances of a session have in common.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +23,24 @@ pub(super) struct Heading {
     pub(super) profile: Profile,
     pub(super) content_encoding: ContentEncoding,
     pub(super) sender_current_time: bool,
+}
+
+impl Heading {
+    /// EXT_FDT and EXT_FTI are in every packet, EXT_CENC if the document is encoded (RFC 6726 §3.4).
+    fn envelope(&self, instance_id: u32, now: Time) -> Wrapping {
+        let mut extensions =
+            vec![Extension::Fdt(FdtExtension { flute_version: self.profile.rules().flute_version, instance_id })];
+        if self.content_encoding != ContentEncoding::Null {
+            extensions.push(Extension::ContentEncoding(self.content_encoding.cenc()));
+        }
+        if self.sender_current_time {
+            extensions.push(Extension::Time(TimeExtension {
+                sender_current_time: Some(now.into()),
+                ..TimeExtension::default()
+            }));
+        }
+        Wrapping { tsi: self.tsi, widths: self.widths, extensions }
+    }
 }
 
 /// One FDT Instance.
@@ -37,9 +58,13 @@ pub(super) struct Instance {
     /// It waits to be sent.
     pub(super) is_queued: bool,
     /// Objects that it announces, which wait for it to be sent.
-    pub(super) announces: Vec<Key>,
+    pub(super) announces: Vec<ObjectKey>,
     /// Objects sent a single time that it announced and that were not sent yet.
     pub(super) outstanding: usize,
+    /// Objects that it lists, in the order of their keys.
+    pub(super) listed: Vec<ObjectKey>,
+    /// File elements of objects that are no longer `outstanding`.
+    pub(super) transferred: Vec<Arc<str>>,
     /// When it was last sent, and how many bytes the session had sent then.
     pub(super) sent: Option<(Time, u64)>,
 }
@@ -71,6 +96,8 @@ impl Instance {
             is_queued: false,
             announces: Vec::new(),
             outstanding: 0,
+            listed: Vec::new(),
+            transferred: Vec::new(),
             sent: None,
         }
     }
@@ -96,9 +123,10 @@ pub(super) fn unprotected(symbol_size: u16, length: u64) -> FecConfig {
     }
 }
 
-/// How a table of `length` bytes is protected at least as well as objects are with `fec` and so many repair symbols per
-/// source symbol (RFC 6726 §3.3), and how often it is sent at a time.
-pub(super) fn protection(fec: FecConfig, redundancy: f64, length: u64, repeat_only: bool) -> (FecConfig, u32) {
+/// How a table of `length` bytes is protected at least as well as objects are (RFC 6726 §3.3), and how often it is sent
+/// at a time. With `repeat_only` the code of the objects is not one for tables.
+pub(super) fn protection(objects: ObjectProtection, length: u64, repeat_only: bool) -> (FecConfig, u32) {
+    let ObjectProtection { fec, redundancy } = objects;
     let symbols = length.div_ceil(fec.symbol_size.max(1).into());
     if redundancy == 0.0 {
         (unprotected(fec.symbol_size, length), 1)
@@ -116,24 +144,6 @@ struct Wrapping {
     tsi: Tsi,
     widths: FieldWidths,
     extensions: Vec<Extension<'static>>,
-}
-
-impl Heading {
-    /// EXT_FDT and EXT_FTI are in every packet, EXT_CENC if the document is encoded (RFC 6726 §3.4).
-    fn envelope(&self, instance_id: u32, now: Time) -> Wrapping {
-        let mut extensions =
-            vec![Extension::Fdt(FdtExtension { flute_version: self.profile.rules().flute_version, instance_id })];
-        if self.content_encoding != ContentEncoding::Null {
-            extensions.push(Extension::ContentEncoding(self.content_encoding.cenc()));
-        }
-        if self.sender_current_time {
-            extensions.push(Extension::Time(TimeExtension {
-                sender_current_time: Some(now.into()),
-                ..TimeExtension::default()
-            }));
-        }
-        Wrapping { tsi: self.tsi, widths: self.widths, extensions }
-    }
 }
 
 impl Wrapping {

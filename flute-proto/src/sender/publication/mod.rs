@@ -7,20 +7,37 @@
 //! goes round at intervals, one part after the other. A part that has changed, or whose instance has lived half its life,
 //! is published anew; any other is the same instance again.
 //!
+//! An instance also lists the objects whose transfers have begun and not ended, with the part of the table that it is, or
+//! with what it announces. A receiver may have all of such an object while its last packets, repair packets above all, are
+//! still to come, and there are receivers that forget a complete object as soon as an instance does not list it: the next
+//! packet is then the first of a new object to them, which overwrites the file and never becomes complete.
+//!
 //! Repetitions in front of a transfer are bounded by what has been sent in between: a table that was just sent does not
 //! come again in front of each of a thousand small objects.
 
-use std::cmp::Reverse;
+mod announcement;
+mod delivered_files;
+mod fdt_instance;
+mod instance_id;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::block::{Input, Progress, Work};
-use super::config::{FecConfig, SenderConfig};
-use super::delivered_files::DeliveredFiles;
-use super::fdt_instance::{self, Heading, Instance};
-use super::instance_id::InstanceIds;
-use super::object_table::{Entry, Key, ObjectTable, Phase};
-use super::schedule::Ticket;
+use hashlink::LinkedHashSet;
+use slotmap::SecondaryMap;
+
+pub(super) use announcement::Announcement;
+
+use announcement::ObjectProtection;
+use delivered_files::DeliveredFiles;
+use fdt_instance::{Heading, Instance};
+use instance_id::InstanceIds;
+
+use super::block::{Input, Progress};
+use super::config::{FdtPolicy, SenderConfig, TableAttributes};
+use super::fec_config::FecConfig;
+use super::schedule::{ObjectKey, Phase, Schedule};
 use super::transfer::{Order, Transfer};
 use crate::Time;
 use crate::alc::Flags;
@@ -28,10 +45,14 @@ use crate::content;
 use crate::fdt::FdtInstance;
 use crate::lct::FieldWidths;
 use crate::oti::OtiAttributes;
-use crate::profile::{FdtIdWrap, Feature};
+use crate::profile::{FdtIdWrap, Feature, Profile};
+use crate::work::Work;
 
-/// Files that an instance describes at most.
+/// Files that a part of the table has, at most, or that an instance announces and lists besides.
 const MAX_FILES: usize = 64;
+/// Objects in transfer that an instance lists besides, at most: those that have begun first, which are the next to end. A
+/// session that spreads thousands of objects over time would otherwise list them all with each new one.
+const MAX_IN_TRANSFER: usize = MAX_FILES / 2;
 /// Parts of the table that are sent in an interval, unless there are so many that they would expire meanwhile.
 const PARTS_PER_INTERVAL: usize = 16;
 /// In front of a transfer, an instance is repeated if so many times its own length has been sent since.
@@ -39,17 +60,25 @@ const REPETITION_RATIO: u64 = 16;
 /// Objects of one priority that are announced and wait, before more of them are announced.
 const MAX_WAITING: usize = MAX_FILES;
 
+/// FDT Instances are short: one block after the other, repair symbols last.
+const ORDER: Order = Order { interleave: 1, spread_repair: false };
+
 /// FDT Instances of a session.
 #[derive(Debug)]
 pub(super) struct Publication {
-    config: SenderConfig,
+    profile: Profile,
+    policy: FdtPolicy,
+    table: TableAttributes,
+    /// FEC of objects that do not have their own.
+    fec: FecConfig,
     heading: Heading,
     ids: InstanceIds,
     instances: HashMap<u32, Instance>,
     outgoing: VecDeque<u32>,
     sending: Option<Sending>,
-    /// Objects that are due and not described yet, by priority.
-    unannounced: BTreeMap<Reverse<u32>, VecDeque<Ticket>>,
+    announcements: SecondaryMap<ObjectKey, Announcement>,
+    /// Objects whose transfers have begun and not ended, in the order in which they began.
+    in_transfer: LinkedHashSet<ObjectKey>,
     parts: BTreeMap<u32, Part>,
     next_part: u32,
     /// The last part that was sent in its turn.
@@ -69,7 +98,7 @@ struct Sending {
 /// A part of the table.
 #[derive(Debug, Default)]
 struct Part {
-    members: Vec<Key>,
+    members: Vec<ObjectKey>,
     /// The instance that describes exactly the members, unless it has changed.
     instance: Option<u32>,
 }
@@ -80,12 +109,19 @@ pub(super) struct Published {
     pub(super) files: usize,
 }
 
+/// What comes of withdrawing an object.
+pub(super) struct Withdrawn {
+    /// An instance that was made.
+    pub(super) published: Option<Published>,
+    /// When the last instance that describes the object expires.
+    pub(super) described_until: Option<Time>,
+}
+
 /// A packet of an instance that was sent.
 pub(super) struct SentFdt {
-    pub(super) length: usize,
     pub(super) repair: bool,
     /// Objects that were announced by it, if it was the last packet.
-    pub(super) announced: Vec<Key>,
+    pub(super) announced: Vec<ObjectKey>,
 }
 
 impl Publication {
@@ -99,13 +135,17 @@ impl Publication {
             sender_current_time: config.sender_current_time,
         };
         Self {
-            config: config.clone(),
+            profile: config.profile,
+            policy: config.fdt,
+            table: config.table.clone(),
+            fec: config.fec,
             heading,
             ids: InstanceIds::new(rules.fdt_id_wrap == FdtIdWrap::SmallestExpired),
             instances: HashMap::new(),
             outgoing: VecDeque::new(),
             sending: None,
-            unannounced: BTreeMap::new(),
+            announcements: SecondaryMap::new(),
+            in_transfer: LinkedHashSet::new(),
             parts: BTreeMap::new(),
             next_part: 0,
             cursor: 0,
@@ -114,9 +154,14 @@ impl Publication {
         }
     }
 
-    /// Adds an object that is due, to be announced.
-    pub(super) fn add(&mut self, priority: u32, ticket: Ticket) {
-        self.unannounced.entry(Reverse(priority)).or_default().push_back(ticket);
+    /// Adds an object that has been prepared.
+    pub(super) fn add(&mut self, key: ObjectKey, announcement: Announcement) {
+        self.announcements.insert(key, announcement);
+    }
+
+    /// Whether an FDT Instance describes the object.
+    pub(super) fn describes(&self, key: ObjectKey) -> bool {
+        self.announcements.get(key).is_some_and(|announcement| announcement.instance.is_some())
     }
 
     /// Whether there is something to send.
@@ -125,54 +170,40 @@ impl Publication {
     }
 
     /// When something is to be published: a turn of the table, or an announcement that has to wait for a free ID.
-    pub(super) fn next_due(&mut self, now: Time) -> Option<Time> {
-        let announcement = (!self.unannounced.is_empty()).then(|| self.ids.next_at(now));
+    pub(super) fn next_due(&mut self, schedule: &Schedule, now: Time) -> Option<Time> {
+        let announcement = schedule.has_unannounced().then(|| self.ids.next_at(now));
         announcement.into_iter().chain(self.next_turn).min()
     }
 
-    /// Announces objects that are due, the highest priority first, but not more of a priority than `waiting` says are
-    /// soon to be sent.
+    /// Announces objects that are due, the highest priority first, but not more of a priority than are soon to be sent.
+    /// `is_last` says of an object whether its next transfer is its last one.
     pub(super) fn announce(
         &mut self,
-        objects: &mut ObjectTable,
-        waiting: impl Fn(u32) -> usize,
+        schedule: &mut Schedule,
+        is_last: impl Fn(ObjectKey) -> bool,
         now: Time,
     ) -> Option<Published> {
-        if self.unannounced.is_empty() || self.is_sending() || self.ids.next_at(now) > now {
+        if !schedule.has_unannounced() || self.is_sending() || self.ids.next_at(now) > now {
             return None;
         }
-        let mut members = Vec::new();
-        for (&Reverse(priority), tickets) in &mut self.unannounced {
-            let has_room = waiting(priority) < MAX_WAITING;
-            while has_room
-                && members.len() < MAX_FILES
-                && let Some(ticket) = tickets.pop_front()
-            {
-                if objects.is_current(ticket) {
-                    members.push(ticket.key);
-                }
-            }
-            if members.len() == MAX_FILES || !tickets.is_empty() {
-                break;
-            }
-        }
-        self.unannounced.retain(|_, tickets| !tickets.is_empty());
+        let in_transfer = self.in_transfer.len().min(MAX_IN_TRANSFER);
+        let members = schedule.announce(MAX_FILES - in_transfer, MAX_WAITING);
         if members.is_empty() {
             return None;
         }
 
         // What is announced to an empty table is all of it.
-        let full = self.parts.is_empty() && self.unannounced.is_empty();
-        let published = self.publish(objects, &members, full, now);
+        let full = self.parts.is_empty() && !schedule.has_unannounced();
+        let published = self.publish(&members, full, now);
         let mut outstanding = 0;
         for &key in &members {
-            objects.enter(key, Phase::Announced);
-            let Some(entry) = objects.get_mut(key) else { continue };
-            if entry.is_last_transfer() {
-                entry.announcement = Some(published.id);
+            if is_last(key)
+                && let Some(announcement) = self.announcements.get_mut(key)
+            {
+                announcement.announced_by = Some(published.id);
                 outstanding += 1;
             }
-            self.join(key, entry);
+            self.join(key);
         }
         self.settle(&members, published.id);
         if let Some(instance) = self.instances.get_mut(&published.id) {
@@ -185,7 +216,7 @@ impl Publication {
     }
 
     /// Puts an object into the last part of the table, or into a new one if that is full.
-    fn join(&mut self, key: Key, entry: &mut Entry) {
+    fn join(&mut self, key: ObjectKey) {
         let number = match self.parts.last_key_value() {
             Some((&number, part)) if part.members.len() < MAX_FILES => number,
             _ => {
@@ -195,14 +226,17 @@ impl Publication {
         };
         let part = self.parts.entry(number).or_default();
         part.members.push(key);
-        entry.part = Some(number);
-        if let Some(instance) = part.instance.take() {
-            self.release(instance);
+        let changed = part.instance.take();
+        if let Some(announcement) = self.announcements.get_mut(key) {
+            announcement.part = Some(number);
+        }
+        if let Some(changed) = changed {
+            self.release(changed);
         }
     }
 
     /// If an instance describes exactly what a part has, it is that part's.
-    fn settle(&mut self, members: &[Key], id: u32) {
+    fn settle(&mut self, members: &[ObjectKey], id: u32) {
         if let Some(part) = self.parts.values_mut().next_back()
             && part.members == members
         {
@@ -216,7 +250,7 @@ impl Publication {
     /// Sends the next part of the table, if it is time.
     pub(super) fn turn(
         &mut self,
-        objects: &mut ObjectTable,
+        schedule: &Schedule,
         duration: impl Fn(u64) -> Duration,
         now: Time,
     ) -> Option<Published> {
@@ -228,12 +262,13 @@ impl Publication {
         };
         self.cursor = number;
         let current = part.instance.and_then(|id| Some((id, self.instances.get(&id)?)));
-        let half = self.config.fdt.lifetime / 2;
-        let (id, published) = match current.filter(|(_, instance)| instance.expires.since(now) >= half) {
+        let half = self.policy.lifetime / 2;
+        let usable = |instance: &Instance| instance.expires.since(now) >= half && self.lists_transfers(instance);
+        let (id, published) = match current.filter(|(_, instance)| usable(instance)) {
             Some((id, _)) => (Some(id), None),
             None if self.ids.next_at(now) > now => (None, None),
             None => {
-                let published = self.publish_part(objects, number, now);
+                let published = self.publish_part(schedule, number, now);
                 (Some(published.id), Some(published))
             }
         };
@@ -248,10 +283,10 @@ impl Publication {
     }
 
     /// Publishes a part anew.
-    fn publish_part(&mut self, objects: &mut ObjectTable, number: u32, now: Time) -> Published {
+    fn publish_part(&mut self, schedule: &Schedule, number: u32, now: Time) -> Published {
         let members = self.parts.get(&number).map_or_else(Vec::new, |part| part.members.clone());
-        let full = self.parts.len() == 1 && self.unannounced.is_empty();
-        let published = self.publish(objects, &members, full, now);
+        let full = self.parts.len() == 1 && !schedule.has_unannounced();
+        let published = self.publish(&members, full, now);
         let old = self.parts.get_mut(&number).and_then(|part| part.instance.replace(published.id));
         if let Some(old) = old {
             self.release(old);
@@ -264,7 +299,7 @@ impl Publication {
 
     /// Number of parts that are sent in an interval: so many that none of them expires before it is its turn again.
     fn parts_per_interval(&self) -> u32 {
-        let intervals = (self.config.fdt.lifetime.as_nanos() / 4 / self.interval().as_nanos().max(1)).max(1);
+        let intervals = (self.policy.lifetime.as_nanos() / 4 / self.interval().as_nanos().max(1)).max(1);
         let needed = self.parts.len().div_ceil(intervals.try_into().unwrap_or(usize::MAX));
         let parts = needed.max(PARTS_PER_INTERVAL).min(self.parts.len());
         u32::try_from(parts).unwrap_or(u32::MAX).max(1)
@@ -272,30 +307,20 @@ impl Publication {
 
     /// Time in which a short table is sent: as configured, but short enough that instances are renewed in time.
     fn interval(&self) -> Duration {
-        self.config.fdt.interval.min(self.config.fdt.lifetime / 4)
+        self.policy.interval.min(self.policy.lifetime / 4)
     }
 
     /// Makes an instance of these objects.
-    fn publish(&mut self, objects: &mut ObjectTable, members: &[Key], full: bool, now: Time) -> Published {
+    fn publish(&mut self, members: &[ObjectKey], full: bool, now: Time) -> Published {
         let fdt = FdtInstance {
-            full_fdt: full && self.config.fdt.full_fdt,
-            oti: self.common_oti(objects, members),
-            ..self.config.table.instance()
+            full_fdt: full && self.policy.full_fdt,
+            oti: self.common_oti(members),
+            ..self.table.instance()
         };
-        let entries: Vec<&Entry> = members.iter().filter_map(|&key| objects.get(key)).collect();
-        let strongest = entries
-            .iter()
-            .filter_map(|entry| Some((entry.fec, entry.packetizer.as_ref()?.redundancy())))
-            .max_by(|a, b| a.1.total_cmp(&b.1));
-        let id = self.make(fdt, entries.iter().map(|entry| entry.xml.as_str()), strongest, now);
-
-        let expires = self.instances.get(&id).map(|instance| instance.expires);
-        let mut files = 0;
+        let (id, files) = self.list(fdt, members, &[], now);
         for &key in members {
-            let Some(entry) = objects.get_mut(key) else { continue };
-            files += 1;
-            entry.described_until = entry.described_until.max(expires);
-            let old = entry.instance.replace(id);
+            let Some(announcement) = self.announcements.get_mut(key) else { continue };
+            let old = announcement.instance.replace(id);
             if let Some(instance) = self.instances.get_mut(&id) {
                 instance.users += 1;
             }
@@ -306,30 +331,56 @@ impl Publication {
         Published { id, files }
     }
 
+    /// Makes an instance of these objects, of those in transfer and of the File elements `others`. Returns its ID and the
+    /// number of files.
+    fn list(&mut self, fdt: FdtInstance, members: &[ObjectKey], others: &[Arc<str>], now: Time) -> (u32, usize) {
+        let mut listed = members.to_vec();
+        listed.sort_unstable();
+        let in_transfer = self.in_transfer.iter().take(MAX_IN_TRANSFER);
+        let in_transfer: Vec<_> = in_transfer.filter(|key| listed.binary_search(key).is_err()).copied().collect();
+        let described = || members.iter().chain(&in_transfer).filter_map(|&key| self.announcements.get(key));
+        let mut files: Vec<Arc<str>> = described().map(|announcement| Arc::clone(&announcement.xml)).collect();
+        files.extend_from_slice(others);
+        let strongest = ObjectProtection::strongest(described().map(|announcement| announcement.protection));
+        let id = self.make(fdt, &files, strongest, now);
+        listed.extend(in_transfer);
+        listed.sort_unstable();
+        let expires = self.instances.get(&id).map(|instance| instance.expires);
+        for &key in &listed {
+            if let Some(announcement) = self.announcements.get_mut(key) {
+                announcement.described_until = announcement.described_until.max(expires);
+            }
+        }
+        if let Some(instance) = self.instances.get_mut(&id) {
+            instance.listed = listed;
+        }
+        (id, files.len())
+    }
+
+    /// Whether an instance lists all objects in transfer that it has to.
+    fn lists_transfers(&self, instance: &Instance) -> bool {
+        self.in_transfer.iter().take(MAX_IN_TRANSFER).all(|key| instance.listed.binary_search(key).is_ok())
+    }
+
     /// Makes an instance of these File elements, protected like the `strongest` of its objects.
-    fn make<'a>(
-        &mut self,
-        fdt: FdtInstance,
-        files: impl Iterator<Item = &'a str>,
-        strongest: Option<(FecConfig, f64)>,
-        now: Time,
-    ) -> u32 {
+    fn make(&mut self, fdt: FdtInstance, files: &[Arc<str>], strongest: Option<ObjectProtection>, now: Time) -> u32 {
         // In whole seconds, rounded up.
-        let expires = now + self.config.fdt.lifetime + Duration::from_nanos(999_999_999);
+        let expires = now + self.policy.lifetime + Duration::from_nanos(999_999_999);
         let expires = Time::from_unix(Duration::from_secs(expires.as_unix().as_secs()));
-        let profile = self.config.profile;
+        let profile = self.profile;
         let document = FdtInstance { expires: expires.ntp_seconds(), ..fdt }
-            .assemble(profile, files)
+            .assemble(profile, files.iter().map(|file| &**file))
             .expect("everything in it was written before, when it was configured or added");
         let document = content::encode(self.heading.content_encoding, document.as_bytes())
             .expect("encoding into memory does not fail");
         let length = document.len() as u64;
-        let (fec, redundancy) = strongest.unwrap_or((self.config.fec, 0.0));
-        let protection = match self.config.fdt.fec {
+        let protection = match self.policy.fec {
             Some(fec) => (fec, 1),
             None => {
-                let fec = FecConfig { symbol_size: self.config.fec.symbol_size, ..fec };
-                fdt_instance::protection(fec, redundancy, length, profile.check_fec(fec.scheme.encoding_id()).is_err())
+                let strongest = strongest.unwrap_or(ObjectProtection { fec: self.fec, redundancy: 0.0 });
+                let fec = FecConfig { symbol_size: self.fec.symbol_size, ..strongest.fec };
+                let repeat_only = profile.check_fec(fec.scheme.encoding_id()).is_err();
+                fdt_instance::protection(ObjectProtection { fec, ..strongest }, length, repeat_only)
             }
         };
         let id = self.ids.allocate(expires);
@@ -338,17 +389,11 @@ impl Publication {
     }
 
     /// What all of these objects have in common, where the profile wants that in front.
-    fn common_oti(&self, objects: &ObjectTable, members: &[Key]) -> OtiAttributes {
-        let attributes = |key: &Key| objects.get(*key)?.packetizer.as_ref()?.oti().attributes().ok();
-        let Some((first, others)) = members.split_first() else { return Default::default() };
-        match attributes(first) {
-            Some(oti)
-                if self.config.profile.rules().oti_on_instance
-                    && others.iter().all(|key| attributes(key).as_ref() == Some(&oti)) =>
-            {
-                oti
-            }
-            _ => Default::default(),
+    fn common_oti(&self, members: &[ObjectKey]) -> OtiAttributes {
+        let mut attributes = members.iter().filter_map(|&key| self.announcements.get(key)).map(|file| &file.oti);
+        match attributes.next() {
+            Some(first) if self.profile.rules().oti_on_instance && attributes.all(|oti| oti == first) => first.clone(),
+            _ => OtiAttributes::default(),
         }
     }
 
@@ -380,70 +425,96 @@ impl Publication {
         }
     }
 
-    /// Has an object described again in front of a transfer, unless that was done a moment ago.
-    pub(super) fn refresh(
+    /// The transfer of an object begins: it is described again in front of it, unless that was done a moment ago.
+    pub(super) fn begin_transfer(
         &mut self,
-        objects: &mut ObjectTable,
-        key: Key,
+        schedule: &Schedule,
+        key: ObjectKey,
         session_bytes: u64,
         now: Time,
     ) -> Option<Published> {
-        let entry = objects.get(key)?;
-        let id = entry.instance?;
+        self.in_transfer.insert(key);
+        let announcement = self.announcements.get(key)?;
+        let id = announcement.instance?;
         let instance = self.instances.get(&id)?;
-        if instance.expires.since(now) < self.config.fdt.lifetime / 4
-            && self.ids.next_at(now) <= now
-            && let Some(part) = entry.part
-        {
-            let published = self.publish_part(objects, part, now);
-            self.enqueue(published.id);
-            return Some(published);
-        }
         let is_recent = instance.sent.is_some_and(|(at, bytes)| {
             now.since(at) < self.interval() && session_bytes - bytes < REPETITION_RATIO * instance.packetizer.bytes()
         });
+        let expires_soon = instance.expires.since(now) < self.policy.lifetime / 4;
+        let is_missing_others = !is_recent && !self.lists_transfers(instance);
+        if (expires_soon || is_missing_others)
+            && self.ids.next_at(now) <= now
+            && let Some(part) = announcement.part
+        {
+            let published = self.publish_part(schedule, part, now);
+            self.enqueue(published.id);
+            return Some(published);
+        }
         if !is_recent {
             self.enqueue(id);
         }
         None
     }
 
-    /// Takes note that an object that is sent a single time was sent, or will not be. When that is so of all that an
-    /// instance announced, it is repeated: whoever missed it may have their packets, and can use them then.
-    pub(super) fn transferred(&mut self, entry: &mut Entry) {
-        let Some(id) = entry.announcement.take() else { return };
-        if let Some(instance) = self.instances.get_mut(&id)
-            && instance.outstanding > 0
-        {
-            instance.outstanding -= 1;
-            if instance.outstanding == 0 {
-                self.enqueue(id);
-            }
-        }
+    /// The transfer of an object has ended.
+    pub(super) fn end_transfer(&mut self, key: ObjectKey, now: Time) -> Option<Published> {
+        self.in_transfer.remove(&key);
+        self.settle_announcement(key, true, now)
     }
 
-    /// Describes an object no more. `keep`: it was delivered, and belongs to the files of the session.
-    pub(super) fn withdraw(&mut self, entry: &mut Entry, keep: bool) {
-        self.transferred(entry);
-        if let Some(number) = entry.part.take()
+    /// An object that is sent a single time was sent, or will not be. When that is so of all that an instance announced,
+    /// it is repeated: a receiver that missed it may have their packets, and can use them then.
+    fn settle_announcement(&mut self, key: ObjectKey, was_sent: bool, now: Time) -> Option<Published> {
+        let announcement = self.announcements.get_mut(key)?;
+        let id = announcement.announced_by.take()?;
+        let xml = Arc::clone(&announcement.xml);
+        let instance = self.instances.get_mut(&id)?;
+        if was_sent {
+            instance.transferred.push(xml);
+        }
+        instance.outstanding -= 1;
+        if instance.outstanding > 0 {
+            return None;
+        }
+        let files = std::mem::take(&mut instance.transferred);
+        let Some(instance) = self.instances.get(&id) else { return None };
+        if self.lists_transfers(instance) || self.ids.next_at(now) > now {
+            self.enqueue(id);
+            return None;
+        }
+        let (again, files) = self.list(self.table.instance(), &[], &files, now);
+        self.enqueue(again);
+        self.forget(id);
+        Some(Published { id: again, files })
+    }
+
+    /// Describes an object no more. `was_delivered`: it belongs to the files of the session.
+    pub(super) fn withdraw(&mut self, key: ObjectKey, was_delivered: bool, now: Time) -> Withdrawn {
+        self.in_transfer.remove(&key);
+        let published = self.settle_announcement(key, false, now);
+        let Some(announcement) = self.announcements.remove(key) else {
+            return Withdrawn { published, described_until: None };
+        };
+        if let Some(number) = announcement.part
             && let Some(part) = self.parts.get_mut(&number)
         {
-            part.members.retain(|&key| key != entry.key);
-            let instance = part.instance.take();
+            part.members.retain(|&member| member != key);
+            let changed = part.instance.take();
             if part.members.is_empty() {
                 self.parts.remove(&number);
             }
-            if let Some(instance) = instance {
-                self.release(instance);
+            if let Some(changed) = changed {
+                self.release(changed);
             }
         }
-        if let Some(instance) = entry.instance.take() {
+        if let Some(instance) = announcement.instance {
             self.release(instance);
         }
-        if keep {
-            let redundancy = entry.packetizer.as_ref().map_or(0.0, |packetizer| packetizer.redundancy());
-            self.delivered.push(entry, redundancy);
+        let described_until = announcement.described_until;
+        if was_delivered {
+            self.delivered.push(announcement);
         }
+        Withdrawn { published, described_until }
     }
 
     /// Publishes the last table of a session all of whose objects are withdrawn: every file that was delivered in it. `None`
@@ -452,15 +523,11 @@ impl Publication {
         if self.ids.next_at(now) > now {
             return None;
         }
-        let delivered = std::mem::take(&mut self.delivered);
-        let files = delivered.files()?;
-        let fdt = FdtInstance {
-            complete: self.config.profile.check(Feature::Complete).is_ok(),
-            ..self.config.table.instance()
-        };
+        let (files, strongest) = self.delivered.take()?;
+        let fdt = FdtInstance { complete: self.profile.check(Feature::Complete).is_ok(), ..self.table.instance() };
         // It says all that the instances say that still wait to be repeated.
         self.outgoing.clear();
-        let id = self.make(fdt, files.iter().map(|file| file.xml.as_str()), delivered.strongest(), now);
+        let id = self.make(fdt, &files, strongest, now);
         if let Some(instance) = self.instances.get_mut(&id) {
             instance.users += 1;
         }
@@ -473,7 +540,7 @@ impl Publication {
     }
 
     /// Drops instances that have expired before they could be sent. What they announce is announced anew.
-    pub(super) fn skip_expired(&mut self, objects: &mut ObjectTable, now: Time) {
+    pub(super) fn skip_expired(&mut self, schedule: &mut Schedule, now: Time) {
         while self.sending.is_none()
             && let Some(&id) = self.outgoing.front()
             && let Some(instance) = self.instances.get_mut(&id)
@@ -482,12 +549,8 @@ impl Publication {
             self.outgoing.pop_front();
             instance.is_queued = false;
             for key in std::mem::take(&mut instance.announces) {
-                let Some(priority) = objects.get(key).filter(|entry| entry.phase == Phase::Announced) else {
-                    continue;
-                };
-                let priority = priority.priority;
-                if let Some(ticket) = objects.enter(key, Phase::Unannounced) {
-                    self.add(priority, ticket);
+                if schedule.phase(key) == Some(Phase::Announced) {
+                    schedule.enter(key, Phase::Unannounced);
                 }
             }
             self.forget(id);
@@ -512,7 +575,6 @@ impl Publication {
         }
         let sending = self.sending.as_mut()?;
         let instance = self.instances.get_mut(&sending.id)?;
-        let start = out.len();
         let input = Input::new(&instance.document);
         let progress = sending.transfer.append(&instance.packetizer, &input, flags, work, out);
         let Ok(Progress::Packet { repair }) = progress else { return None };
@@ -530,9 +592,6 @@ impl Publication {
                 self.forget(id);
             }
         }
-        Some(SentFdt { length: out.len() - start, repair, announced })
+        Some(SentFdt { repair, announced })
     }
 }
-
-/// FDT Instances are short: one block after the other, repair symbols last.
-const ORDER: Order = Order { interleave: 1, spread_repair: false };
