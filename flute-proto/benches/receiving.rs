@@ -191,13 +191,12 @@ fn codes() {
         ("RaptorQ 1000+100", FecScheme::RaptorQ, 1000, 100),
         ("Raptor 1000+100", FecScheme::Raptor, 1000, 100),
     ] {
-        let fec = FecConfig {
-            scheme,
-            symbol_size: SYMBOL,
-            max_source_block_length: Some(source),
-            protection: Protection::Symbols(repair),
-        };
-        let config = SenderConfig { fec, interleave: 4, ..SenderConfig::default() };
+        let fec = FecConfig::default()
+            .scheme(scheme)
+            .symbol_size(SYMBOL)
+            .max_source_block_length(Some(source))
+            .protection(Protection::Symbols(repair));
+        let config = SenderConfig::default().fec(fec).interleave(4);
         let content: Vec<u8> = (0..LENGTH).map(|index| (index * 31 + index / 7) as u8).collect();
         for (object, percent_lost) in [(LENGTH, 0), (LENGTH, 5), (SEGMENT, 0), (SEGMENT, 5)] {
             let objects = content.chunks(object).enumerate();

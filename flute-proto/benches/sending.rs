@@ -94,13 +94,12 @@ struct Figures {
 
 fn ours(case: &Case, content: &'static [u8]) -> Figures {
     let now = Time::from_unix(Duration::from_secs(1_800_000_000));
-    let fec = FecConfig {
-        scheme: case.scheme,
-        symbol_size: SYMBOL,
-        max_source_block_length: Some(case.block.0.into()),
-        protection: Protection::Symbols(case.block.1.into()),
-    };
-    let config = SenderConfig { fec, interleave: 4, ..SenderConfig::default() };
+    let fec = FecConfig::default()
+        .scheme(case.scheme)
+        .symbol_size(SYMBOL)
+        .max_source_block_length(Some(case.block.0.into()))
+        .protection(Protection::Symbols(case.block.1.into()));
+    let config = SenderConfig::default().fec(fec).interleave(4);
     let mut sender = Sender::new(config, now).expect("configuration");
     for (number, content) in content.chunks(case.object).enumerate() {
         sender.add(Object::new(format!("file:///{number}"), Shared(content)), now).expect("object");

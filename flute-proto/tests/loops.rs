@@ -98,7 +98,11 @@ fn receive<'a>(packets: impl IntoIterator<Item = &'a (Time, Vec<u8>)>) -> Outcom
 }
 
 fn fec(scheme: FecScheme, repair: u32) -> FecConfig {
-    FecConfig { scheme, symbol_size: 1000, max_source_block_length: Some(50), protection: Protection::Symbols(repair) }
+    FecConfig::default()
+        .scheme(scheme)
+        .symbol_size(1000)
+        .max_source_block_length(Some(50))
+        .protection(Protection::Symbols(repair))
 }
 
 const SCHEMES: [FecScheme; 7] = [
@@ -118,13 +122,11 @@ fn every_scheme_under_loss() {
         .into();
     for scheme in SCHEMES {
         for (interleave, spread_repair, fti_on_objects) in [(1, false, false), (4, true, true)] {
-            let config = SenderConfig {
-                fec: fec(scheme, if scheme == FecScheme::NoCode { 0 } else { 30 }),
-                interleave,
-                spread_repair,
-                fti_on_objects,
-                ..SenderConfig::default()
-            };
+            let config = SenderConfig::default()
+                .fec(fec(scheme, if scheme == FecScheme::NoCode { 0 } else { 30 }))
+                .interleave(interleave)
+                .spread_repair(spread_repair)
+                .fti_on_objects(fti_on_objects);
             let objects = contents.iter().map(|(name, bytes)| {
                 let mut object = Object::new(name.clone(), bytes.clone());
                 object.md5 = true;
@@ -150,7 +152,7 @@ fn every_scheme_under_loss() {
 fn every_encoding() {
     let text: Vec<u8> = (0..20_000).flat_map(|line| format!("{line}\n").into_bytes()).collect();
     for encoding in [ContentEncoding::Null, ContentEncoding::Zlib, ContentEncoding::Gzip] {
-        let mut config = SenderConfig { content_encoding: encoding, ..SenderConfig::default() };
+        let mut config = SenderConfig::default().content_encoding(encoding);
         config.fdt.content_encoding = encoding;
         config.sender_current_time = true;
         let mut object = Object::new("http://example.com/text", text.clone());
@@ -164,7 +166,7 @@ fn every_encoding() {
 #[test]
 fn every_profile() {
     for profile in [Profile::Rfc6726, Profile::Rfc3926, Profile::Mbms, Profile::Mbms2022, Profile::DvbMabr] {
-        let config = SenderConfig { profile, ..SenderConfig::default() };
+        let config = SenderConfig::default().profile(profile);
         let bytes = content(100_000, 1);
         let mut object = Object::new("http://example.com/a.m4s", bytes.clone());
         object.content_type = Some("video/mp4".to_owned());
@@ -178,7 +180,7 @@ fn every_profile() {
 fn late_join() {
     let bytes = content(500_000, 1);
     for scheme in [FecScheme::NoCode, FecScheme::ReedSolomon8] {
-        let config = SenderConfig { fec: fec(scheme, 0), ..SenderConfig::default() };
+        let config = SenderConfig::default().fec(fec(scheme, 0));
         let mut object = Object::new("http://example.com/carousel", bytes.clone());
         object.carousel = Carousel { transfers: None, interval: Interval::Delay(Duration::ZERO) };
         let sent = packets(config, vec![object], false, 2200);

@@ -21,7 +21,7 @@ fn content(length: usize) -> Vec<u8> {
 }
 
 fn config() -> SenderConfig {
-    SenderConfig { tsi: Tsi::new(9).unwrap(), first_toi: Toi::new(1), ..SenderConfig::default() }
+    SenderConfig::default().tsi(Tsi::new(9).unwrap()).first_toi(Toi::new(1))
 }
 
 /// Sends objects of these lengths, drops the packets that `is_lost` names by their number, and expects all objects whole.
@@ -78,17 +78,22 @@ fn two_percent(number: u64) -> bool {
 #[test]
 fn no_code() {
     for (interleave, multiplex) in [(1, 1), (4, 2)] {
-        send(SenderConfig { interleave, multiplex, ..config() }, &[1, 1400, 1401, 500_000, 77_777], |_| {}, |_| false);
+        send(
+            config().interleave(interleave).multiplex(multiplex),
+            &[1, 1400, 1401, 500_000, 77_777],
+            |_| {},
+            |_| false,
+        );
     }
 }
 
 #[test]
 fn content_encodings() {
     for encoding in [ContentEncoding::Gzip, ContentEncoding::Zlib] {
-        let fdt = FdtPolicy { content_encoding: encoding, ..FdtPolicy::default() };
+        let fdt = FdtPolicy::default().content_encoding(encoding);
         // For this receiver, `deflate` of a file is raw DEFLATE, and not ZLIB as RFC 2616 §3.5 says; and Content-MD5 is that
         // of the file, not of the transport object (TS 26.346 7.2.9).
-        let config = SenderConfig { content_encoding: ContentEncoding::Gzip, fdt, ..config() };
+        let config = config().content_encoding(ContentEncoding::Gzip).fdt(fdt);
         send(config, &[10, 300_000], |object| object.md5 = false, |_| false);
     }
 }
@@ -96,13 +101,13 @@ fn content_encodings() {
 #[test]
 fn profiles_and_headers() {
     for profile in [Profile::Rfc3926, Profile::Mbms, Profile::Mbms2022] {
-        send(SenderConfig { profile, ..config() }, &[10, 100_000], |_| {}, |_| false);
+        send(config().profile(profile), &[10, 100_000], |_| {}, |_| false);
     }
     for (tsi, toi) in [(16, 16), (32, 32), (48, 48), (32, 64), (16, 112)] {
         let widths = HeaderWidths { tsi, toi };
-        send(SenderConfig { widths, ..config() }, &[10, 100_000], |_| {}, |_| false);
+        send(config().widths(widths), &[10, 100_000], |_| {}, |_| false);
     }
-    let config = SenderConfig { sender_current_time: true, fti_on_objects: true, ..config() };
+    let config = config().sender_current_time(true).fti_on_objects(true);
     send(config, &[10, 100_000], |_| {}, |_| false);
 }
 
@@ -116,10 +121,14 @@ fn every_scheme_under_loss() {
         (FecScheme::ReedSolomon8SmallBlock, 1400, Some(100)),
     ];
     for (scheme, symbol_size, max_source_block_length) in schemes {
-        let fec = FecConfig { scheme, symbol_size, max_source_block_length, protection: Protection::Percent(15.0) };
+        let fec = FecConfig::default()
+            .scheme(scheme)
+            .symbol_size(symbol_size)
+            .max_source_block_length(max_source_block_length)
+            .protection(Protection::Percent(15.0));
         for spread_repair in [false, true] {
             eprintln!("{scheme:?}, repair symbols spread: {spread_repair}");
-            let config = SenderConfig { fec, spread_repair, interleave: 3, ..config() };
+            let config = config().fec(fec).spread_repair(spread_repair).interleave(3);
             send(config, &[1_000_000, 300_000], |_| {}, two_percent);
         }
     }

@@ -86,12 +86,7 @@ fn schemes() -> impl Strategy<Value = FecScheme> {
 prop_compose! {
     fn codes()(scheme in schemes(), size in 1u16..40, block in 4u32..60, percent in 0f64..60.0) -> FecConfig {
         let block = if matches!(scheme, FecScheme::ReedSolomon2m { m: 4, .. }) { block.min(9) } else { block };
-        FecConfig {
-            scheme,
-            symbol_size: 8 * size,
-            max_source_block_length: Some(block),
-            protection: Protection::Percent(percent),
-        }
+        FecConfig::default().scheme(scheme).symbol_size(8 * size).max_source_block_length(Some(block)).protection(Protection::Percent(percent))
     }
 }
 
@@ -110,30 +105,10 @@ prop_compose! {
         let allowed = |feature| profile.check(feature).is_ok();
         let fec = match profile.check_fec(fec.scheme.encoding_id()) {
             Ok(()) => fec,
-            Err(_) => FecConfig { scheme: FecScheme::NoCode, ..fec },
+            Err(_) => fec.scheme(FecScheme::NoCode),
         };
         let widths = if profile.rules().tsi_width.is_some() { (16, 16) } else { widths };
-        SenderConfig {
-            tsi: Tsi::new(77).unwrap(),
-            profile,
-            fec,
-            content_encoding: if allowed(Feature::ContentEncoding(encoding)) { encoding } else { ContentEncoding::Null },
-            fdt: FdtPolicy {
-                content_encoding:
-                    if allowed(Feature::FdtContentEncoding) { fdt_encoding } else { ContentEncoding::Null },
-                ..FdtPolicy::default()
-            },
-            interleave,
-            multiplex,
-            spread_repair,
-            sender_current_time: sender_current_time && allowed(Feature::SenderCurrentTime),
-            fti_on_objects: fti_on_objects && allowed(Feature::FtiOnObjects),
-            close_with_payload,
-            widths: HeaderWidths { tsi: widths.0, toi: widths.1 },
-            pacing: Pacing { bitrate, overhead: PacketOverhead::UdpIpv4 },
-            seed,
-            ..SenderConfig::default()
-        }
+        SenderConfig::default().tsi(Tsi::new(77).unwrap()).profile(profile).fec(fec).content_encoding(if allowed(Feature::ContentEncoding(encoding)) { encoding } else { ContentEncoding::Null }).fdt(FdtPolicy::default().content_encoding(if allowed(Feature::FdtContentEncoding) { fdt_encoding } else { ContentEncoding::Null })).interleave(interleave).multiplex(multiplex).spread_repair(spread_repair).sender_current_time(sender_current_time && allowed(Feature::SenderCurrentTime)).fti_on_objects(fti_on_objects && allowed(Feature::FtiOnObjects)).close_with_payload(close_with_payload).widths(HeaderWidths { tsi: widths.0, toi: widths.1 }).pacing(Pacing::default().bitrate(bitrate).overhead(PacketOverhead::UdpIpv4)).seed(seed)
     }
 }
 
@@ -198,9 +173,9 @@ proptest! {
         first in 0u32..3,
     ) {
         // With an MDS code, any symbols may be lost, as many per block as there are repair symbols.
-        let fec = FecConfig { scheme: FecScheme::ReedSolomon8, protection: Protection::Symbols(3), ..config.fec };
+        let fec = config.fec.scheme(FecScheme::ReedSolomon8).protection(Protection::Symbols(3));
         prop_assume!(config.profile.check_fec(fec.scheme.encoding_id()).is_ok());
-        let config = SenderConfig { fec, ..config };
+        let config = config.fec(fec);
         let mut packets = send(session(config, &lengths));
         packets.retain(|bytes| {
             let packet = Packet::decode(bytes, Revision::Rfc5651).unwrap();
@@ -219,13 +194,12 @@ proptest! {
 #[test]
 fn sub_blocks_of_mbms() {
     // TS 26.346 7.2.12: sub-blocks of less than 256 KB. 715 symbols are two blocks of half a megabyte.
-    let fec = FecConfig {
-        scheme: FecScheme::Raptor,
-        symbol_size: 1400,
-        max_source_block_length: Some(600),
-        protection: Protection::Percent(5.0),
-    };
-    let config = SenderConfig { fec, profile: Profile::Mbms, ..SenderConfig::default() };
+    let fec = FecConfig::default()
+        .scheme(FecScheme::Raptor)
+        .symbol_size(1400)
+        .max_source_block_length(Some(600))
+        .protection(Protection::Percent(5.0));
+    let config = SenderConfig::default().fec(fec).profile(Profile::Mbms);
     let length = 1_000_000;
     let mut packets = send(session(config, &[length, length]));
     let table = packets.iter().find(|bytes| String::from_utf8_lossy(bytes).contains("FEC-OTI-Scheme-Specific-Info"));

@@ -15,8 +15,8 @@ use flute_proto::sender::{
 /// Allocations in a second of a session that sends ten thousand packets and more, beyond those of FDT Instances.
 fn allocations(fec: FecConfig, object: Object) -> (u64, u64) {
     let mut now = Time::from_unix(Duration::from_secs(1_800_000_000));
-    let pacing = Pacing { bitrate: 150_000_000, overhead: PacketOverhead::UdpIpv4 };
-    let config = SenderConfig { fec, pacing, interleave: 2, ..SenderConfig::default() };
+    let pacing = Pacing::default().bitrate(150_000_000).overhead(PacketOverhead::UdpIpv4);
+    let config = SenderConfig::default().fec(fec).pacing(pacing).interleave(2);
     let mut sender = Sender::new(config, now).unwrap();
     sender.add(object, now).unwrap();
     let mut batch = Batch::new(64);
@@ -60,7 +60,11 @@ fn none_per_packet() {
         (FecScheme::RaptorQ, 1000),
     ] {
         let protection = Protection::Percent(5.0);
-        let fec = FecConfig { scheme, protection, symbol_size: 1400, max_source_block_length: Some(block) };
+        let fec = FecConfig::default()
+            .scheme(scheme)
+            .protection(protection)
+            .symbol_size(1400)
+            .max_source_block_length(Some(block));
         for object in
             [Object::new("memory", bytes.clone()), Object::new("file", FileSource::open(file.path()).unwrap())]
         {
@@ -85,8 +89,12 @@ fn a_long_file_takes_little_memory() {
     for (scheme, block) in [(FecScheme::NoCode, 64), (FecScheme::NoCode, 60_000), (FecScheme::ReedSolomon8, 60)] {
         let now = Time::from_unix(Duration::from_secs(1_800_000_000));
         let protection = Protection::Percent(5.0);
-        let fec = FecConfig { scheme, protection, symbol_size: 1400, max_source_block_length: Some(block) };
-        let config = SenderConfig { fec, interleave: 4, ..SenderConfig::default() };
+        let fec = FecConfig::default()
+            .scheme(scheme)
+            .protection(protection)
+            .symbol_size(1400)
+            .max_source_block_length(Some(block));
+        let config = SenderConfig::default().fec(fec).interleave(4);
         let mut transfers = 0;
         let counted = allocation_counter::measure(|| {
             let mut sender = Sender::new(config, now).unwrap();

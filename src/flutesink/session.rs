@@ -489,7 +489,7 @@ impl SenderSession {
 impl State {
     /// Tells the sender at which rate to send.
     fn pace(&mut self, now: Time) {
-        self.sender.set_pacing(Pacing { bitrate: self.bitrate(), overhead: self.overhead }, now);
+        self.sender.set_pacing(Pacing::default().bitrate(self.bitrate()).overhead(self.overhead), now);
     }
 
     /// Bits per second on the wire.

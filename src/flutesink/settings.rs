@@ -241,47 +241,48 @@ pub(super) enum SettingsError {
 impl Settings {
     /// The settings of the core; `is_ipv6` is what is known of the network.
     pub(super) fn sender_config(&self, is_ipv6: bool) -> Result<SenderConfig, SettingsError> {
-        Ok(SenderConfig {
-            tsi: Tsi::new(self.tsi).unwrap_or(Tsi::MAX),
-            profile: self.profile.into(),
-            fec: self.fec_config()?,
-            content_encoding: self.content_encoding.of_objects().unwrap_or(ContentEncoding::Null),
-            fdt: FdtPolicy {
-                interval: Duration::from_nanos(self.fdt_interval),
-                lifetime: Duration::from_nanos(self.fdt_lifetime),
-                content_encoding: self.fdt_content_encoding.of_fdt(),
-                fec: self.own_fec(OwnFec {
-                    fec: self.fdt_fec,
-                    repair_percent: self.fdt_repair_percent,
-                    ..OwnFec::default()
-                })?,
-                full_fdt: self.full_fdt,
-            },
-            pacing: self.pacing(is_ipv6),
-            first_toi: (self.toi_start != 0).then(|| Toi::new(self.toi_start.into())).flatten(),
-            widths: self.widths()?,
-            interleave: self.interleave,
-            multiplex: self.multiplex,
-            multiplex_by_priority: pairs("multiplex-by-priority", &self.multiplex_by_priority, "10:4,0:1")?,
-            spread_repair: self.spread_repair,
-            sender_current_time: self.sender_current_time,
-            fti_on_objects: self.fti_on_objects,
-            close_session: self.close_session,
-            close_with_payload: self.close_with_payload,
-            table: TableAttributes {
-                groups: self.group.iter().cloned().collect(),
-                base_url_1: words(&self.base_url_1),
-                base_url_2: words(&self.base_url_2),
-                session_identity_expiry: pairs(
-                    "session-identity-expiry",
-                    &self.session_identity_expiry,
-                    "1:3900000000,2:3900003600",
-                )?,
-            },
-            spool_directory: self.spool_directory.as_ref().map(PathBuf::from),
+        Ok(SenderConfig::default()
+            .tsi(Tsi::new(self.tsi).unwrap_or(Tsi::MAX))
+            .profile(self.profile.into())
+            .fec(self.fec_config()?)
+            .content_encoding(self.content_encoding.of_objects().unwrap_or(ContentEncoding::Null))
+            .fdt(
+                FdtPolicy::default()
+                    .interval(Duration::from_nanos(self.fdt_interval))
+                    .lifetime(Duration::from_nanos(self.fdt_lifetime))
+                    .content_encoding(self.fdt_content_encoding.of_fdt())
+                    .fec(self.own_fec(OwnFec {
+                        fec: self.fdt_fec,
+                        repair_percent: self.fdt_repair_percent,
+                        ..OwnFec::default()
+                    })?)
+                    .full_fdt(self.full_fdt),
+            )
+            .pacing(self.pacing(is_ipv6))
+            .first_toi((self.toi_start != 0).then(|| Toi::new(self.toi_start.into())).flatten())
+            .widths(self.widths()?)
+            .interleave(self.interleave)
+            .multiplex(self.multiplex)
+            .multiplex_by_priority(pairs("multiplex-by-priority", &self.multiplex_by_priority, "10:4,0:1")?)
+            .spread_repair(self.spread_repair)
+            .sender_current_time(self.sender_current_time)
+            .fti_on_objects(self.fti_on_objects)
+            .close_session(self.close_session)
+            .close_with_payload(self.close_with_payload)
+            .table(
+                TableAttributes::default()
+                    .groups(self.group.iter().cloned().collect())
+                    .base_url_1(words(&self.base_url_1))
+                    .base_url_2(words(&self.base_url_2))
+                    .session_identity_expiry(pairs(
+                        "session-identity-expiry",
+                        &self.session_identity_expiry,
+                        "1:3900000000,2:3900003600",
+                    )?),
+            )
+            .spool_directory(self.spool_directory.as_ref().map(PathBuf::from))
             // The standard library's only source of randomness.
-            seed: RandomState::new().build_hasher().finish(),
-        })
+            .seed(RandomState::new().build_hasher().finish()))
     }
 
     /// What cannot change while a session runs; the rest is as it is by default.
@@ -311,7 +312,8 @@ impl Settings {
 
     /// The rate.
     pub(super) fn pacing(&self, is_ipv6: bool) -> Pacing {
-        Pacing { bitrate: self.bitrate.unwrap_or(DEFAULT_BITRATE), overhead: self.packet_overhead.overhead(is_ipv6) }
+        let bitrate = self.bitrate.unwrap_or(DEFAULT_BITRATE);
+        Pacing::default().bitrate(bitrate).overhead(self.packet_overhead.overhead(is_ipv6))
     }
 
     /// The FEC of objects that do not have their own.
@@ -349,12 +351,11 @@ impl Settings {
         if scheme == FecScheme::NoCode && protection.repair_symbols(1000) > 0 {
             return Err(SettingsError::RepairWithoutCode);
         }
-        Ok(FecConfig {
-            scheme,
-            symbol_size: self.symbol_size_in_packets(scheme, symbol_size)?,
-            max_source_block_length: (source_block_length > 0).then_some(source_block_length),
-            protection,
-        })
+        Ok(FecConfig::default()
+            .scheme(scheme)
+            .symbol_size(self.symbol_size_in_packets(scheme, symbol_size)?)
+            .max_source_block_length((source_block_length > 0).then_some(source_block_length))
+            .protection(protection))
     }
 
     fn scheme(&self, fec: FluteFec) -> Option<FecScheme> {

@@ -26,7 +26,7 @@ struct Source {
 
 impl Source {
     fn new(port: u16, tsi: u64) -> Self {
-        let config = SenderConfig { tsi: Tsi::new(tsi).unwrap(), ..SenderConfig::default() };
+        let config = SenderConfig::default().tsi(Tsi::new(tsi).unwrap());
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         Self { sender: Sender::new(config, now()).unwrap(), socket, port, sent: Vec::new() }
     }

@@ -31,7 +31,7 @@ fn test_demux_every_frame_with_repair_symbols() {
         return;
     }
     for scheme in [FecScheme::ReedSolomon8, FecScheme::RaptorQ, FecScheme::Raptor] {
-        let fec = FecConfig { scheme, protection: Protection::Percent(30.0), ..Default::default() };
+        let fec = FecConfig::default().scheme(scheme).protection(Protection::Percent(30.0));
         for (demuxer, files) in
             [("qtdemux", files("video", "video/mp4", &VIDEO)), ("tsdemux", ts_files(&TRANSPORT_STREAM))]
         {

@@ -44,7 +44,7 @@ fn drain(sender: &mut Sender, now: Time) -> Vec<Vec<u8>> {
 /// The packets of each file, with the FDT Instances that come with it, and those of the end.
 pub(crate) fn packets(files: &[File], fec: FecConfig) -> Vec<Vec<Vec<u8>>> {
     let now = Time::from_unix(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO));
-    let config = SenderConfig { fec: FecConfig { symbol_size: 500, ..fec }, ..Default::default() };
+    let config = SenderConfig::default().fec(fec.symbol_size(500));
     let mut sender = Sender::new(config, now).unwrap();
     let mut packets = Vec::new();
     for (location, content_type, content) in files {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::fec_config::FecConfig;
 use super::pacing::Pacing;
+use super::setters::setters;
 use crate::content::ContentEncoding;
 use crate::fdt::{FdtInstance, WriteError};
 use crate::lct::{EncodeError, FieldWidths, HeaderWidths, Toi, Tsi};
@@ -46,6 +47,7 @@ use crate::profile::{Feature, Forbidden, Profile};
 /// # Ok::<(), flute_proto::sender::ConfigError>(())
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SenderConfig {
     /// Transport Session Identifier.
     pub tsi: Tsi,
@@ -114,8 +116,33 @@ impl Default for SenderConfig {
     }
 }
 
+setters! {
+    SenderConfig {
+        tsi: Tsi,
+        profile: Profile,
+        fec: FecConfig,
+        content_encoding: ContentEncoding,
+        fdt: FdtPolicy,
+        pacing: Pacing,
+        first_toi: Option<Toi>,
+        widths: HeaderWidths,
+        interleave: u32,
+        multiplex: u32,
+        multiplex_by_priority: BTreeMap<u32, u32>,
+        spread_repair: bool,
+        sender_current_time: bool,
+        fti_on_objects: bool,
+        close_session: bool,
+        close_with_payload: bool,
+        table: TableAttributes,
+        spool_directory: Option<PathBuf>,
+        seed: u64,
+    }
+}
+
 /// How FDT Instances are published.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct FdtPolicy {
     /// Time between two full tables, while there is an object to describe. A table of more than a thousand files takes
     /// several of them to go round, and on a slow session it takes a quarter of the rate at most.
@@ -143,8 +170,19 @@ impl Default for FdtPolicy {
     }
 }
 
+setters! {
+    FdtPolicy {
+        interval: Duration,
+        lifetime: Duration,
+        content_encoding: ContentEncoding,
+        fec: Option<FecConfig>,
+        full_fdt: bool,
+    }
+}
+
 /// What the FDT-Instance element says, in every instance of the session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TableAttributes {
     /// `Group` (3GPP), of all files.
     pub groups: Vec<String>,
@@ -154,6 +192,15 @@ pub struct TableAttributes {
     pub base_url_2: Vec<String>,
     /// `MBMS-Session-Identity-Expiry` (3GPP 2005): an identity and its NTP seconds.
     pub session_identity_expiry: Vec<(u8, u32)>,
+}
+
+setters! {
+    TableAttributes {
+        groups: Vec<String>,
+        base_url_1: Vec<String>,
+        base_url_2: Vec<String>,
+        session_identity_expiry: Vec<(u8, u32)>,
+    }
 }
 
 impl TableAttributes {

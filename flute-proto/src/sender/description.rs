@@ -59,7 +59,7 @@ impl ObjectDescriber {
         }
         let envelope =
             Envelope { tsi: self.tsi, toi: file.toi, widths: self.widths, extensions: &[], fti: self.fti_on_objects };
-        let packetizer = Packetizer::new(oti, fec.protection, &envelope)?;
+        let packetizer = Packetizer::new(oti, *fec, &envelope)?;
         let mut xml = String::new();
         file.render(self.profile, &mut xml).expect("numbers were added to what was rendered before");
         Ok((packetizer, xml))

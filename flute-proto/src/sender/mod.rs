@@ -79,6 +79,7 @@ mod packetizer;
 mod preparation;
 mod publication;
 mod schedule;
+mod setters;
 mod source;
 mod toi;
 mod transfer;

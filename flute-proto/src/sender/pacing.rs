@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::setters::setters;
 use crate::Time;
 
 /// How far ahead of the clock a batch reaches: packets of this time are given out together.
@@ -14,11 +15,19 @@ const NANOSECONDS: u128 = 1_000_000_000;
 
 /// The rate of the session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Pacing {
     /// Bits per second on the wire, 0 for as fast as the packets are taken.
     pub bitrate: u64,
     /// What is counted for each packet besides its own bytes.
     pub overhead: PacketOverhead,
+}
+
+setters! {
+    Pacing {
+        bitrate: u64,
+        overhead: PacketOverhead,
+    }
 }
 
 /// Headers below ALC that count for the rate.

@@ -5,8 +5,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use flute_fec::{BlockEncoder, ObjectCodec, ParameterError, Protection, SourceBlock};
+use flute_fec::{BlockEncoder, ObjectCodec, ParameterError, SourceBlock};
 
+use super::fec_config::FecConfig;
 use crate::alc::{Flags, Template};
 use crate::lct::{Extension, FieldWidths, Header, Toi, Tsi};
 use crate::oti::{Oti, OtiError, PayloadId};
@@ -26,7 +27,7 @@ pub(super) struct Envelope<'a> {
 pub(super) struct Packetizer {
     oti: Oti,
     codec: ObjectCodec,
-    protection: Protection,
+    fec: FecConfig,
     template: Template,
     max_esi: u32,
     has_source_block_length: bool,
@@ -44,13 +45,13 @@ struct Shape {
 }
 
 impl Packetizer {
-    pub(super) fn new(oti: Oti, protection: Protection, envelope: &Envelope<'_>) -> Result<Self, OtiError> {
+    pub(super) fn new(oti: Oti, fec: FecConfig, envelope: &Envelope<'_>) -> Result<Self, OtiError> {
         let format = oti.payload_id_format()?;
         let codec = oti.codec()?;
         let template = template(&oti, envelope)?;
         let mut packetizer = Self {
             codec,
-            protection,
+            fec,
             template,
             max_esi: format.max_esi(),
             has_source_block_length: format.has_source_block_length(),
@@ -91,7 +92,7 @@ impl Packetizer {
     }
 
     fn add_shape(&mut self, block: &SourceBlock) -> Result<(), ParameterError> {
-        let wanted = self.protection.repair_symbols(block.symbols).min(self.max_esi - (block.symbols - 1));
+        let wanted = self.fec.repair_symbols(block.symbols).min(self.max_esi - (block.symbols - 1));
         let encoder = self.codec.encoder(block, wanted)?;
         let repair_symbols = wanted.min(encoder.max_repair_symbols());
         self.shapes.push(Shape { source_symbols: block.symbols, repair_symbols, encoder });
@@ -130,9 +131,15 @@ impl Packetizer {
         self.shape(block).map_or((0, None), |shape| (shape.repair_symbols, Some(&shape.encoder)))
     }
 
-    /// Repair symbols per source symbol.
+    /// Repair symbols per source symbol, apart from the floor that short objects have.
     pub(super) fn redundancy(&self) -> f64 {
-        self.shapes.first().map_or(0.0, |shape| f64::from(shape.repair_symbols) / f64::from(shape.source_symbols))
+        match self.shapes.first() {
+            Some(shape) if shape.repair_symbols > 0 => {
+                let made = f64::from(shape.repair_symbols) / f64::from(shape.source_symbols);
+                self.fec.redundancy(shape.source_symbols).min(made)
+            }
+            _ => 0.0,
+        }
     }
 
     /// Packets of one transfer.

@@ -21,13 +21,11 @@ use super::transmission::*;
 
 /// Symbols of 100 bytes, FDT Instances of several packets, one packet every 2 ms or so.
 fn config() -> SenderConfig {
-    SenderConfig {
-        tsi: Tsi::new(7).unwrap(),
-        fec: FecConfig { symbol_size: 100, ..FecConfig::default() },
-        fdt: FdtPolicy { interval: Duration::from_millis(50), ..FdtPolicy::default() },
-        pacing: Pacing { bitrate: 1_000_000, ..Pacing::default() },
-        ..SenderConfig::default()
-    }
+    SenderConfig::default()
+        .tsi(Tsi::new(7).unwrap())
+        .fec(FecConfig::default().symbol_size(100))
+        .fdt(FdtPolicy::default().interval(Duration::from_millis(50)))
+        .pacing(Pacing::default().bitrate(1_000_000))
 }
 
 /// An object whose bytes do not repeat.
@@ -55,16 +53,16 @@ fn configs() -> Vec<SenderConfig> {
         FecScheme::RaptorQ,
         FecScheme::ReedSolomon8SmallBlock,
     ];
-    let with_scheme = schemes.map(|scheme| SenderConfig {
-        fec: FecConfig {
-            scheme,
-            protection: if scheme == FecScheme::NoCode { Protection::Symbols(0) } else { Protection::Percent(20.0) },
-            ..config().fec
-        },
-        fti_on_objects: true,
-        ..config()
+    let with_scheme = schemes.map(|scheme| {
+        config()
+            .fec(config().fec.scheme(scheme).protection(if scheme == FecScheme::NoCode {
+                Protection::Symbols(0)
+            } else {
+                Protection::Percent(20.0)
+            }))
+            .fti_on_objects(true)
     });
-    let version_1 = SenderConfig { profile: Profile::Rfc3926, ..config() };
+    let version_1 = config().profile(Profile::Rfc3926);
     with_scheme.into_iter().chain([version_1]).collect()
 }
 
@@ -232,7 +230,7 @@ fn symbols_have_the_length_that_is_announced() {
 #[test]
 fn ext_cenc_is_in_packets_of_encoded_instances() {
     for encoding in [ContentEncoding::Null, ContentEncoding::Zlib, ContentEncoding::Deflate, ContentEncoding::Gzip] {
-        let config = SenderConfig { fdt: FdtPolicy { content_encoding: encoding, ..config().fdt }, ..config() };
+        let config = config().fdt(config().fdt.content_encoding(encoding));
         let sent = transmit(config, objects());
         assert!(!instances(&sent).is_empty());
         for packet in &sent {
@@ -286,7 +284,7 @@ fn close_flags_stay_set() {
 #[test]
 fn a_wide_tsi_is_closed_with_a_payload() {
     // The half-word of a TSI of 48 bits brings one of the TOI along, which a packet without a payload must not have.
-    let sent = transmit(SenderConfig { tsi: Tsi::MAX, ..config() }, objects());
+    let sent = transmit(config().tsi(Tsi::MAX), objects());
     assert!(sent.iter().all(|packet| packet.packet().payload.is_some()));
     assert!(sent.last().unwrap().packet().header.close_session);
 }
@@ -303,8 +301,8 @@ fn the_end_is_announced() {
 
 #[test]
 fn long_fdt_instances_are_protected() {
-    let fec = FecConfig { scheme: FecScheme::ReedSolomon8, protection: Protection::Percent(50.0), ..config().fec };
-    let sent = transmit(SenderConfig { fec, ..config() }, objects());
+    let fec = config().fec.scheme(FecScheme::ReedSolomon8).protection(Protection::Percent(50.0));
+    let sent = transmit(config().fec(fec), objects());
     let fdt = sent.iter().filter(|packet| packet.toi() == Some(0));
     let mut repair = 0;
     for packet in fdt {
@@ -319,7 +317,7 @@ fn long_fdt_instances_are_protected() {
 
 #[test]
 fn sender_current_time() {
-    let sent = transmit(SenderConfig { sender_current_time: true, ..config() }, objects());
+    let sent = transmit(config().sender_current_time(true), objects());
     let mut times = 0;
     for packet in &sent {
         let Some(time) = packet.packet().time else { continue };
@@ -335,10 +333,10 @@ fn sender_current_time() {
 
 #[test]
 fn instances_are_renewed_before_they_expire() {
-    let fdt = FdtPolicy { interval: Duration::from_secs(1), lifetime: Duration::from_secs(3), ..FdtPolicy::default() };
+    let fdt = FdtPolicy::default().interval(Duration::from_secs(1)).lifetime(Duration::from_secs(3));
     let mut repeated = object("http://example.com/a.bin", 200);
     repeated.carousel = Carousel { transfers: Some(20), interval: Interval::Start(Duration::from_millis(700)) };
-    let sent = transmit(SenderConfig { fdt, ..config() }, [repeated]);
+    let sent = transmit(config().fdt(fdt), [repeated]);
     let instances = instances(&sent);
     for packet in sent.iter().filter(|packet| packet.toi().is_some_and(|toi| toi > 0)) {
         let live = instances.iter().filter(|sent| sent.due <= packet.due);

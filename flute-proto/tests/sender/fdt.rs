@@ -16,13 +16,11 @@ use flute_proto::sender::{
 use crate::harness::{Sent, Session, content, no_code, objects, start, tables};
 
 fn config() -> SenderConfig {
-    SenderConfig {
-        tsi: Tsi::new(7).unwrap(),
-        first_toi: Toi::new(1),
-        fec: no_code(1000, 64),
-        fdt: FdtPolicy { interval: Duration::from_secs(2), lifetime: Duration::from_secs(40), ..FdtPolicy::default() },
-        ..SenderConfig::default()
-    }
+    SenderConfig::default()
+        .tsi(Tsi::new(7).unwrap())
+        .first_toi(Toi::new(1))
+        .fec(no_code(1000, 64))
+        .fdt(FdtPolicy::default().interval(Duration::from_secs(2)).lifetime(Duration::from_secs(40)))
 }
 
 fn for_ever(seconds: u64) -> Carousel {
@@ -76,7 +74,7 @@ fn an_announcement_has_what_is_new() {
 
 #[test]
 fn a_hundred_thousand_objects_cost_what_one_does() {
-    let mut session = Session::new(SenderConfig { fec: no_code(1400, 64), ..config() });
+    let mut session = Session::new(config().fec(no_code(1400, 64)));
     let mut polls = 0;
     let bytes: Arc<[u8]> = content(4096).into();
     for number in 0..100_000 {
@@ -138,8 +136,8 @@ fn a_long_table_goes_round_in_parts() {
 
 #[test]
 fn a_transfer_is_described_in_front_unless_that_was_just_done() {
-    let fdt = FdtPolicy { interval: Duration::from_secs(9), ..FdtPolicy::default() };
-    let mut session = Session::new(SenderConfig { fdt, ..config() });
+    let fdt = FdtPolicy::default().interval(Duration::from_secs(9));
+    let mut session = Session::new(config().fdt(fdt));
     let mut object = Object::new("a", content(100_000));
     object.carousel = for_ever(4);
     session.sender.add(object, session.now).unwrap();
@@ -151,14 +149,13 @@ fn a_transfer_is_described_in_front_unless_that_was_just_done() {
 
 #[test]
 fn a_table_is_protected_like_the_objects() {
-    let fec = FecConfig {
-        scheme: FecScheme::ReedSolomon8,
-        symbol_size: 500,
-        max_source_block_length: Some(50),
-        protection: Protection::Percent(20.0),
-    };
+    let fec = FecConfig::default()
+        .scheme(FecScheme::ReedSolomon8)
+        .symbol_size(500)
+        .max_source_block_length(Some(50))
+        .protection(Protection::Percent(20.0));
     let published = |names: usize| {
-        let mut session = Session::new(SenderConfig { fec, ..config() });
+        let mut session = Session::new(config().fec(fec));
         for name in 0..names {
             session.sender.add(Object::new(name.to_string(), content(5000)), session.now).unwrap();
         }
@@ -209,15 +206,14 @@ fn every_file_of_the_session_is_in_the_last_table() {
 
 #[test]
 fn an_instance_lists_what_is_in_transfer() {
-    let fec = FecConfig {
-        scheme: FecScheme::ReedSolomon8,
-        symbol_size: 500,
-        max_source_block_length: Some(50),
-        protection: Protection::Percent(40.0),
-    };
-    let fdt = FdtPolicy { interval: Duration::from_millis(20), ..FdtPolicy::default() };
-    let pacing = Pacing { bitrate: 10_000_000, ..Pacing::default() };
-    let mut session = Session::new(SenderConfig { fec, fdt, pacing, multiplex: 2, ..config() });
+    let fec = FecConfig::default()
+        .scheme(FecScheme::ReedSolomon8)
+        .symbol_size(500)
+        .max_source_block_length(Some(50))
+        .protection(Protection::Percent(40.0));
+    let fdt = FdtPolicy::default().interval(Duration::from_millis(20));
+    let pacing = Pacing::default().bitrate(10_000_000);
+    let mut session = Session::new(config().fec(fec).fdt(fdt).pacing(pacing).multiplex(2));
     let mut sent = Vec::new();
     for number in 0..40 {
         let mut object = Object::new(number.to_string(), content(20_000));

@@ -58,7 +58,7 @@ pub(crate) fn start() -> Time {
 
 /// Compact No-Code with symbols and blocks of these sizes.
 pub(crate) fn no_code(symbol_size: u16, block: u32) -> FecConfig {
-    FecConfig { scheme: FecScheme::NoCode, symbol_size, max_source_block_length: Some(block), ..FecConfig::default() }
+    FecConfig::default().scheme(FecScheme::NoCode).symbol_size(symbol_size).max_source_block_length(Some(block))
 }
 
 /// Bytes that differ from place to place, and do not get shorter when they are compressed.

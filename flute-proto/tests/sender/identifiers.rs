@@ -22,9 +22,9 @@ fn object(name: &str) -> Object {
 
 #[test]
 fn tois_of_16_bits_run_out_with_an_error() {
-    let fdt = FdtPolicy { lifetime: Duration::from_secs(10), ..FdtPolicy::default() };
+    let fdt = FdtPolicy::default().lifetime(Duration::from_secs(10));
     let widths = HeaderWidths { tsi: 16, toi: 16 };
-    let mut session = Session::new(SenderConfig { fdt, widths, seed: 3, ..SenderConfig::default() });
+    let mut session = Session::new(SenderConfig::default().fdt(fdt).widths(widths).seed(3));
     let tois: HashSet<_> =
         (0..0xffff).map(|number| session.sender.add(object(&number.to_string()), session.now).unwrap()).collect();
     assert_eq!(tois.len(), 0xffff);
@@ -43,7 +43,7 @@ fn tois_of_16_bits_run_out_with_an_error() {
 
 #[test]
 fn tois_that_are_asked_for() {
-    let mut session = Session::new(SenderConfig { first_toi: Toi::new(10), ..SenderConfig::default() });
+    let mut session = Session::new(SenderConfig::default().first_toi(Toi::new(10)));
     let mut asked = object("a");
     asked.toi = Toi::new(11);
     assert_eq!(session.sender.add(asked, session.now).unwrap(), Toi::new(11).unwrap());
@@ -60,7 +60,7 @@ fn tois_that_are_asked_for() {
 #[test]
 fn the_first_toi_is_random() {
     let first = |seed, profile| {
-        let mut session = Session::new(SenderConfig { seed, profile, ..SenderConfig::default() });
+        let mut session = Session::new(SenderConfig::default().seed(seed).profile(profile));
         session.sender.add(object("a"), session.now).unwrap().get()
     };
     for profile in Profile::ALL {
@@ -80,29 +80,29 @@ fn header_widths() {
         assert!(sent.iter().all(|sent| sent.packet().header.widths == widths));
         (widths.tsi, widths.toi)
     };
-    let tsi = |tsi| SenderConfig { tsi: Tsi::new(tsi).unwrap(), ..SenderConfig::default() };
+    let tsi = |tsi| SenderConfig::default().tsi(Tsi::new(tsi).unwrap());
     assert_eq!(widths(tsi(1)), (32, 32));
     assert_eq!(widths(tsi(1 << 40)), (48, 48));
-    assert_eq!(widths(SenderConfig { first_toi: Toi::new(1 << 100), ..tsi(1) }), (16, 112));
-    assert_eq!(widths(SenderConfig { profile: Profile::Mbms, ..tsi(1) }), (16, 16));
-    let asked = |tsi_bits, toi| SenderConfig { widths: HeaderWidths { tsi: tsi_bits, toi }, ..tsi(1) };
+    assert_eq!(widths(tsi(1).first_toi(Toi::new(1 << 100))), (16, 112));
+    assert_eq!(widths(tsi(1).profile(Profile::Mbms)), (16, 16));
+    let asked = |tsi_bits, toi| tsi(1).widths(HeaderWidths { tsi: tsi_bits, toi });
     assert_eq!(widths(asked(16, 16)), (16, 16));
     assert_eq!(widths(asked(0, 96)), (32, 96));
     assert!(matches!(Sender::new(asked(16, 32), start()), Err(ConfigError::Widths(_))));
-    let wide = SenderConfig { first_toi: Toi::new(70_000), ..asked(16, 16) };
+    let wide = asked(16, 16).first_toi(Toi::new(70_000));
     assert!(matches!(Sender::new(wide, start()), Err(ConfigError::Widths(_))));
 }
 
 #[test]
 fn what_a_profile_forbids_names_its_clause() {
     let refused = |config: SenderConfig| Sender::new(config, start()).unwrap_err().to_string();
-    let mbms = || SenderConfig { profile: Profile::Mbms, ..SenderConfig::default() };
-    let error = refused(SenderConfig { sender_current_time: true, ..mbms() });
+    let mbms = || SenderConfig::default().profile(Profile::Mbms);
+    let error = refused(mbms().sender_current_time(true));
     assert_eq!(error, "the Sender Current Time is not allowed by TS 26.346 L.4.7");
-    let error = refused(SenderConfig { content_encoding: ContentEncoding::Gzip, ..mbms() });
+    let error = refused(mbms().content_encoding(ContentEncoding::Gzip));
     assert_eq!(error, "the content encoding `gzip` is not allowed by TS 26.346 L.4.2");
-    let fec = FecConfig { scheme: FecScheme::RaptorQ, ..FecConfig::default() };
-    assert_eq!(refused(SenderConfig { fec, ..mbms() }), "this FEC scheme is not allowed by TS 26.346 7.2");
+    let fec = FecConfig::default().scheme(FecScheme::RaptorQ);
+    assert_eq!(refused(mbms().fec(fec)), "this FEC scheme is not allowed by TS 26.346 7.2");
 
     let mut session = Session::new(mbms());
     let untyped = Object::new("a", content(10));
@@ -117,13 +117,13 @@ fn what_a_profile_forbids_names_its_clause() {
 #[test]
 fn settings_that_cannot_be() {
     let refused = |config: SenderConfig| Sender::new(config, start()).unwrap_err();
-    let fdt = FdtPolicy { lifetime: Duration::from_millis(999), ..FdtPolicy::default() };
-    assert!(matches!(refused(SenderConfig { fdt, ..Default::default() }), ConfigError::FdtLifetime(_)));
-    let fdt = FdtPolicy { interval: Duration::ZERO, ..FdtPolicy::default() };
-    assert!(matches!(refused(SenderConfig { fdt, ..Default::default() }), ConfigError::FdtInterval(_)));
+    let fdt = FdtPolicy::default().lifetime(Duration::from_millis(999));
+    assert!(matches!(refused(SenderConfig::default().fdt(fdt)), ConfigError::FdtLifetime(_)));
+    let fdt = FdtPolicy::default().interval(Duration::ZERO);
+    assert!(matches!(refused(SenderConfig::default().fdt(fdt)), ConfigError::FdtInterval(_)));
     let first_toi = Some(Toi::FDT);
-    assert!(matches!(refused(SenderConfig { first_toi, ..Default::default() }), ConfigError::FirstToi));
-    assert!(matches!(refused(SenderConfig { fec: no_code(0, 64), ..Default::default() }), ConfigError::Fec(_)));
+    assert!(matches!(refused(SenderConfig::default().first_toi(first_toi)), ConfigError::FirstToi));
+    assert!(matches!(refused(SenderConfig::default().fec(no_code(0, 64))), ConfigError::Fec(_)));
 }
 
 #[test]
@@ -142,9 +142,9 @@ fn a_session_is_closed_with_and_without_payload() {
 
     // Where that is asked for, where there is no header without a TOI, and where a profile has none, the last table says it.
     for config in [
-        SenderConfig { close_with_payload: true, ..Default::default() },
-        SenderConfig { tsi: Tsi::new(1 << 40).unwrap(), ..Default::default() },
-        SenderConfig { profile: Profile::Mbms, ..Default::default() },
+        SenderConfig::default().close_with_payload(true),
+        SenderConfig::default().tsi(Tsi::new(1 << 40).unwrap()),
+        SenderConfig::default().profile(Profile::Mbms),
     ] {
         let complete = config.profile == Profile::Rfc6726;
         let sent = close(config);
@@ -156,14 +156,14 @@ fn a_session_is_closed_with_and_without_payload() {
         assert_eq!(sent.len() - first, closing.len());
     }
 
-    let sent = close(SenderConfig { close_session: false, ..Default::default() });
+    let sent = close(SenderConfig::default().close_session(false));
     assert!(sent.iter().all(|sent| !sent.packet().header.close_session));
 }
 
 #[test]
 fn extensions_of_packets() {
-    let fdt = FdtPolicy { content_encoding: ContentEncoding::Zlib, ..FdtPolicy::default() };
-    let config = SenderConfig { fdt, sender_current_time: true, fti_on_objects: true, ..SenderConfig::default() };
+    let fdt = FdtPolicy::default().content_encoding(ContentEncoding::Zlib);
+    let config = SenderConfig::default().fdt(fdt).sender_current_time(true).fti_on_objects(true);
     let mut session = Session::new(config);
     session.now = session.now + Duration::from_millis(2500);
     session.sender.add(object("a"), session.now).unwrap();

@@ -10,19 +10,17 @@ use flute_fec::Protection;
 use flute_proto::content::{ContentEncoding, DecodeLimits, decode, md5};
 use flute_proto::lct::Toi;
 use flute_proto::sender::{
-    Carousel, Event, Failure, FdtPolicy, FecConfig, FecScheme, FileSource, FinishPolicy, GrowingSource, Interval,
-    Object, ObjectError, Poll, Removal, SenderConfig,
+    Carousel, Event, Failure, FdtPolicy, FecScheme, FileSource, FinishPolicy, GrowingSource, Interval, Object,
+    ObjectError, Poll, Removal, SenderConfig,
 };
 
 use crate::harness::{Sent, Session, content, no_code, objects, start, tables};
 
 fn config() -> SenderConfig {
-    SenderConfig {
-        first_toi: Toi::new(1),
-        fec: no_code(1000, 64),
-        fdt: FdtPolicy { interval: Duration::from_secs(1000), ..FdtPolicy::default() },
-        ..SenderConfig::default()
-    }
+    SenderConfig::default()
+        .first_toi(Toi::new(1))
+        .fec(no_code(1000, 64))
+        .fdt(FdtPolicy::default().interval(Duration::from_secs(1000)))
 }
 
 fn carousel(transfers: Option<u64>, seconds: u64) -> Carousel {
@@ -39,7 +37,7 @@ fn encoded_content_and_its_digest() {
     // Long enough for a temporary file, and for many polls.
     let plain: Vec<u8> = content(3_000_000).into_iter().map(|byte| byte % 64).collect();
     for encoding in [ContentEncoding::Gzip, ContentEncoding::Zlib] {
-        let mut session = Session::new(SenderConfig { content_encoding: encoding, ..config() });
+        let mut session = Session::new(config().content_encoding(encoding));
         let mut object = Object::new("a", plain.clone());
         object.md5 = true;
         let toi = session.sender.add(object, session.now).unwrap();
@@ -80,9 +78,9 @@ fn files_are_sent_like_memory() {
     for (scheme, spread_repair) in
         [(FecScheme::NoCode, false), (FecScheme::ReedSolomon8, false), (FecScheme::RaptorQ, true)]
     {
-        let fec = FecConfig { scheme, protection: Protection::Symbols(7), ..no_code(1000, 200) };
+        let fec = no_code(1000, 200).scheme(scheme).protection(Protection::Symbols(7));
         let sent = [true, false].map(|from_file| {
-            let config = SenderConfig { fec, spread_repair, interleave: 3, ..config() };
+            let config = config().fec(fec).spread_repair(spread_repair).interleave(3);
             let mut session = Session::new(config);
             let object = match from_file {
                 true => Object::new("a", FileSource::open(file.path()).unwrap()),
@@ -98,8 +96,8 @@ fn files_are_sent_like_memory() {
 
 #[test]
 fn growing_objects_wait_for_their_bytes() {
-    let fec = FecConfig { scheme: FecScheme::ReedSolomon8, protection: Protection::Symbols(1), ..no_code(1000, 4) };
-    let mut session = Session::new(SenderConfig { fec, interleave: 2, ..config() });
+    let fec = no_code(1000, 4).scheme(FecScheme::ReedSolomon8).protection(Protection::Symbols(1));
+    let mut session = Session::new(config().fec(fec).interleave(2));
     let plain = content(7500);
     let (source, mut writer) = GrowingSource::new(7500);
     session.sender.add(Object::new("growing", source), session.now).unwrap();
@@ -297,7 +295,7 @@ fn priorities_change() {
 fn fec_of_what_is_added_later() {
     let mut session = Session::new(config());
     session.sender.add(Object::new("a", content(1000)), session.now).unwrap();
-    session.sender.set_fec(FecConfig { scheme: FecScheme::RaptorQ, ..no_code(1000, 100) }).unwrap();
+    session.sender.set_fec(no_code(1000, 100).scheme(FecScheme::RaptorQ)).unwrap();
     session.sender.add(Object::new("b", content(1000)), session.now).unwrap();
     let ids: Vec<_> = objects(&session.drain().0).iter().map(|sent| sent.packet().encoding_id().0).collect();
     assert_eq!((ids[0], ids[1]), (0, 6));

@@ -13,14 +13,12 @@ use flute_proto::sender::{
 use crate::harness::{Sent, Session, content, no_code, objects, tables};
 
 fn config() -> SenderConfig {
-    SenderConfig {
-        tsi: Tsi::new(7).unwrap(),
-        first_toi: Toi::new(1),
-        fec: no_code(10, 4),
-        fdt: FdtPolicy { fec: Some(no_code(1400, 64)), ..FdtPolicy::default() },
-        close_session: false,
-        ..SenderConfig::default()
-    }
+    SenderConfig::default()
+        .tsi(Tsi::new(7).unwrap())
+        .first_toi(Toi::new(1))
+        .fec(no_code(10, 4))
+        .fdt(FdtPolicy::default().fec(Some(no_code(1400, 64))))
+        .close_session(false)
 }
 
 /// Adds objects of so many symbols of 10 bytes.
@@ -40,7 +38,7 @@ fn symbols(sent: &[Sent]) -> Vec<(u32, u32)> {
 
 #[test]
 fn a_session_from_start_to_end() {
-    let mut session = Session::new(SenderConfig { close_session: true, ..config() });
+    let mut session = Session::new(config().close_session(true));
     let bytes = content(65);
     session.sender.add(Object::new("a", bytes.clone()), session.now).unwrap();
     session.sender.finish(FinishPolicy::default(), session.now);
@@ -71,13 +69,13 @@ fn a_session_from_start_to_end() {
 #[test]
 fn interleaved_blocks() {
     // RFC 5052 §9.1: 11 symbols in blocks of at most 4 are blocks of 4, 4 and 3.
-    let mut session = Session::new(SenderConfig { interleave: 3, ..config() });
+    let mut session = Session::new(config().interleave(3));
     add(&mut session, "a", 11, |_| {});
     let expected = [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (2, 1), (0, 2), (1, 2), (2, 2), (0, 3), (1, 3)];
     assert_eq!(symbols(&session.drain().0), expected);
 
     // The place of block 0 is taken by block 2, as soon as it is through.
-    let mut session = Session::new(SenderConfig { interleave: 2, ..config() });
+    let mut session = Session::new(config().interleave(2));
     add(&mut session, "a", 11, |_| {});
     let expected = [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 0), (2, 1), (2, 2)];
     assert_eq!(symbols(&session.drain().0), expected);
@@ -85,13 +83,12 @@ fn interleaved_blocks() {
 
 #[test]
 fn repair_symbols_last_or_spread() {
-    let fec = FecConfig {
-        scheme: FecScheme::ReedSolomon8,
-        symbol_size: 10,
-        max_source_block_length: Some(4),
-        protection: Protection::Symbols(2),
-    };
-    let mut session = Session::new(SenderConfig { fec, ..config() });
+    let fec = FecConfig::default()
+        .scheme(FecScheme::ReedSolomon8)
+        .symbol_size(10)
+        .max_source_block_length(Some(4))
+        .protection(Protection::Symbols(2));
+    let mut session = Session::new(config().fec(fec));
     add(&mut session, "a", 4, |_| {});
     let sent = session.drain().0;
     assert_eq!(symbols(&sent), [(0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (0, 5)]);
@@ -99,7 +96,7 @@ fn repair_symbols_last_or_spread() {
     assert_eq!(last, [false, false, false, false, false, true]);
     assert_eq!(session.sender.stats().repair_packets, 2);
 
-    let mut session = Session::new(SenderConfig { fec, spread_repair: true, interleave: 2, ..config() });
+    let mut session = Session::new(config().fec(fec).spread_repair(true).interleave(2));
     add(&mut session, "a", 7, |_| {});
     let sent = session.drain().0;
     // Block 0: 4 + 2 symbols, block 1: 3 + 2. One repair symbol after each two of the first, 0, 1, r, 2, r of the second.
@@ -215,13 +212,12 @@ fn long_transfers_tell_of_their_progress() {
 #[test]
 fn several_symbols_per_packet() {
     // RFC 5510 §4.2.3: G = 3. Seven source symbols are 3, 3 and 1, the last of 5 bytes; five repair symbols are 3 and 2.
-    let fec = FecConfig {
-        scheme: FecScheme::ReedSolomon2m { m: 8, symbols_per_packet: 3 },
-        symbol_size: 10,
-        max_source_block_length: Some(7),
-        protection: Protection::Symbols(5),
-    };
-    let mut session = Session::new(SenderConfig { fec, ..config() });
+    let fec = FecConfig::default()
+        .scheme(FecScheme::ReedSolomon2m { m: 8, symbols_per_packet: 3 })
+        .symbol_size(10)
+        .max_source_block_length(Some(7))
+        .protection(Protection::Symbols(5));
+    let mut session = Session::new(config().fec(fec));
     session.sender.add(Object::new("a", content(65)), session.now).unwrap();
     let sent = session.drain().0;
     assert_eq!(symbols(&sent), [(0, 0), (0, 3), (0, 6), (0, 7), (0, 10)]);

@@ -14,12 +14,10 @@ use flute_proto::sender::{
 use crate::harness::{Sent, Session, content, no_code, objects, start};
 
 fn paced(bitrate: u64, overhead: PacketOverhead) -> SenderConfig {
-    SenderConfig {
-        first_toi: Toi::new(1),
-        fec: no_code(1400, 64),
-        pacing: Pacing { bitrate, overhead },
-        ..SenderConfig::default()
-    }
+    SenderConfig::default()
+        .first_toi(Toi::new(1))
+        .fec(no_code(1400, 64))
+        .pacing(Pacing::default().bitrate(bitrate).overhead(overhead))
 }
 
 fn for_ever() -> Carousel {
@@ -75,7 +73,7 @@ fn a_new_rate_takes_effect_at_once() {
     add_endless(&mut session, 1_000_000);
     session.run_for(Duration::from_secs(1));
     let changed = session.now;
-    session.sender.set_pacing(Pacing { bitrate: 20_000_000, overhead: PacketOverhead::None }, changed);
+    session.sender.set_pacing(Pacing::default().bitrate(20_000_000).overhead(PacketOverhead::None), changed);
     let sent = session.run_for(Duration::from_secs(1));
     let bits = bits(&sent, changed, changed + Duration::from_secs(1), 0);
     assert!(bits.abs_diff(20_000_000) <= 200_000, "{bits} bits in the second after the change");
@@ -84,13 +82,12 @@ fn a_new_rate_takes_effect_at_once() {
 #[test]
 fn a_deadline_counts_repair_symbols() {
     // 100 source symbols and 50 repair symbols, spread over three seconds: one packet every 20 ms.
-    let fec = FecConfig {
-        scheme: FecScheme::ReedSolomon8,
-        symbol_size: 1000,
-        max_source_block_length: Some(50),
-        protection: Protection::Percent(50.0),
-    };
-    let mut session = Session::new(SenderConfig { fec, ..paced(0, PacketOverhead::None) });
+    let fec = FecConfig::default()
+        .scheme(FecScheme::ReedSolomon8)
+        .symbol_size(1000)
+        .max_source_block_length(Some(50))
+        .protection(Protection::Percent(50.0));
+    let mut session = Session::new(paced(0, PacketOverhead::None).fec(fec));
     let mut object = Object::new("a", content(100_000));
     object.deadline = Some(Deadline::Within(Duration::from_secs(3)));
     session.sender.add(object, session.now).unwrap();

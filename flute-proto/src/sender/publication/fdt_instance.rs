@@ -80,8 +80,7 @@ impl Instance {
     ) -> Self {
         let length = document.len() as u64;
         let envelope = heading.envelope(id, now);
-        let packetizer =
-            |fec: &FecConfig| Packetizer::new(fec.oti(length, heading.profile)?, fec.protection, &envelope.borrow());
+        let packetizer = |fec: &FecConfig| Packetizer::new(fec.oti(length, heading.profile)?, *fec, &envelope.borrow());
         // A long table under a scheme for short objects goes unprotected rather than not at all.
         let packetizer = packetizer(&fec)
             .or_else(|_| packetizer(&unprotected(fec.symbol_size, length)))
@@ -120,6 +119,7 @@ pub(super) fn unprotected(symbol_size: u16, length: u64) -> FecConfig {
         symbol_size,
         max_source_block_length: Some(symbols),
         protection: Protection::Symbols(0),
+        ..FecConfig::default()
     }
 }
 
