@@ -10,8 +10,8 @@ const NTP_TO_UNIX: u64 = 2_208_988_800;
 
 /// A point in time, in nanoseconds since 1970-01-01 00:00 UTC; enough until the year 2554.
 ///
-/// Whoever calls the cores makes these, from the system's clock or out of thin air in a simulation, and never lets
-/// them go backwards. Differences drive the timers; the absolute value is needed for `Expires` and `EXT_TIME`.
+/// The application makes these, from the system's clock or as the time of a simulation, and never lets them go
+/// backwards. Differences drive the timers; the absolute value is needed for `Expires` and `EXT_TIME`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 

@@ -13,7 +13,9 @@ use flute_proto::Time;
 use flute_proto::content::ContentEncoding;
 use flute_proto::lct::{HeaderWidths, Toi, Tsi};
 use flute_proto::profile::Profile;
-use flute_proto::sender::{Batch, FdtPolicy, FecConfig, FecScheme, FinishPolicy, Object, Poll, Sender, SenderConfig};
+use flute_proto::sender::{
+    Batch, FdtPolicy, FecConfig, FecScheme, FinishPolicy, Object, Pacing, Poll, Sender, SenderConfig,
+};
 
 /// Bytes that differ from place to place.
 fn content(length: usize) -> Vec<u8> {
@@ -140,4 +142,86 @@ fn deadlines_are_kept() {
         object.deadline = Some(flute_proto::sender::Deadline::Within(Duration::from_secs(2)));
     };
     send(config(), &[500_000, 300_000], set, |_| false);
+}
+
+/// A receiver whose objects can be looked at.
+struct PeerReceiver {
+    receiver: MultiReceiver,
+    writer: Rc<ObjectWriterBufferBuilder>,
+    now: Time,
+}
+
+impl PeerReceiver {
+    fn new() -> Self {
+        let writer = Rc::new(ObjectWriterBufferBuilder::new(true));
+        let now = Time::from_unix(SystemTime::UNIX_EPOCH.elapsed().unwrap());
+        Self { receiver: MultiReceiver::new(writer.clone(), None, false), writer, now }
+    }
+
+    /// Hands over what a sender sends until it waits for longer than `pause`, or has ended.
+    fn take(&mut self, sender: &mut Sender, pause: Duration) {
+        let endpoint = UDPEndpoint::new(None, "239.1.1.1".to_owned(), 3400);
+        let mut batch = Batch::new(1);
+        loop {
+            match sender.poll(self.now, &mut batch) {
+                Poll::Packets => {
+                    for packet in batch.packets() {
+                        let _ = self.receiver.push(&endpoint, packet, SystemTime::UNIX_EPOCH + self.now.as_unix());
+                    }
+                }
+                Poll::Wait(at) if at.since(self.now) <= pause => self.now = self.now.max(at),
+                _ => return,
+            }
+        }
+    }
+
+    /// Whether each object with this name that was begun is whole, and there is one.
+    fn has(&self, name: &str, content: &[u8]) -> bool {
+        let objects = self.writer.objects.borrow();
+        let mut objects = objects.iter().map(|object| object.borrow());
+        let mut named = objects.by_ref().filter(|object| object.meta.content_location.ends_with(name)).peekable();
+        named.peek().is_some() && named.all(|object| object.complete && !object.error && object.data == content)
+    }
+}
+
+/// Files that come up one after the other while earlier ones are sent, with repair symbols: a receiver that has all of a
+/// file forgets it when an FDT Instance does not list it, and its next repair symbol would begin it anew.
+#[test]
+fn a_folder_of_files_with_repair_symbols() {
+    let pacing = Pacing::default().bitrate(8_000_000);
+    for (scheme, spread_repair) in
+        [(FecScheme::ReedSolomon8, false), (FecScheme::ReedSolomon8, true), (FecScheme::RaptorQ, false)]
+    {
+        let fec = FecConfig::default().scheme(scheme).protection(Protection::Percent(50.0));
+        let config = config().fec(fec).pacing(pacing).spread_repair(spread_repair).multiplex(2);
+        let mut peer = PeerReceiver::new();
+        let mut sender = Sender::new(config, peer.now).unwrap();
+        let names: Vec<String> = (0..40).map(|number| format!("http://example.com/file-{number}")).collect();
+        for (number, name) in names.iter().enumerate() {
+            let mut object = Object::new(name.clone(), content(30_000 + number));
+            object.content_type = Some("application/octet-stream".to_owned());
+            sender.add(object, peer.now).unwrap();
+            // 30 kB and half as much again take 45 ms: the next file comes while this one is sent.
+            let next = peer.now + Duration::from_millis(37);
+            while peer.now < next {
+                peer.take(&mut sender, Duration::ZERO);
+                peer.now = peer.now + Duration::from_millis(1);
+            }
+        }
+        sender.finish(FinishPolicy::default(), peer.now);
+        peer.take(&mut sender, Duration::from_secs(10));
+        for (number, name) in names.iter().enumerate() {
+            assert!(peer.has(name, &content(30_000 + number)), "{name} with {scheme:?}");
+        }
+    }
+}
+
+/// Objects that are too short for four symbols of the usual size.
+#[test]
+fn short_objects_with_raptor() {
+    let fec = FecConfig::default().scheme(FecScheme::Raptor).protection(Protection::Percent(50.0));
+    for profile in [Profile::Rfc6726, Profile::Mbms] {
+        let lengths = [1, 2, 3, 4, 5, 8, 15, 16, 17, 100, 1399, 1400, 1401, 2800, 4200, 5600];
+        send(config().profile(profile).fec(fec), &lengths, |_| {}, |_| false);
+    }
 }

@@ -108,7 +108,7 @@ fn damage_is_an_error() {
     adler[8] ^= 1;
     assert!(matches!(decoded(ContentEncoding::Zlib, &adler), Err(DecodeError::Damaged)));
     assert!(matches!(decoded(ContentEncoding::Gzip, b"no gzip at all"), Err(DecodeError::Damaged)));
-    // A preset dictionary (FDICT), which nobody can know.
+    // A preset dictionary (FDICT), which a receiver cannot know.
     assert!(decoded(ContentEncoding::Zlib, &[0x78, 0xBB, 0, 0, 0, 0]).is_err());
 }
 

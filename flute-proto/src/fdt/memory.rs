@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What a `File` takes of the memory: the room of every allocation, and what an allocation costs besides.
+//! What a `File` takes of the memory: the size of every allocation, and what an allocation costs besides.
 
 use std::mem::size_of;
 
@@ -28,8 +28,8 @@ impl<T: Heap> Heap for Option<T> {
 
 impl<T: Heap> Heap for Vec<T> {
     fn heap_bytes(&self) -> usize {
-        let room = if self.capacity() == 0 { 0 } else { ALLOCATION + self.capacity() * size_of::<T>() };
-        room + self.iter().map(T::heap_bytes).sum::<usize>()
+        let own = if self.capacity() == 0 { 0 } else { ALLOCATION + self.capacity() * size_of::<T>() };
+        own + self.iter().map(T::heap_bytes).sum::<usize>()
     }
 }
 

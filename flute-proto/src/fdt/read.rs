@@ -10,7 +10,7 @@
 //! Where a value is wrong, as little as possible is lost:
 //! - what a file cannot be received without (`TOI`, `Content-Location`, lengths, FEC-OTI attributes) costs the `File`;
 //! - anything else of a `File` counts as absent, `Content-MD5` among it, which is a service and not a condition;
-//! - so does anything of the `FDT-Instance` but `Expires`, without which nobody knows how long the instance holds. All
+//! - so does anything of the `FDT-Instance` but `Expires`, without which it is not known how long the instance holds. All
 //!   schemas require it and all known senders write it.
 
 //!

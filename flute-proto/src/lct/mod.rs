@@ -127,14 +127,24 @@ pub enum LctError {
     SctLowAlone,
 }
 
+/// "a TSI of 16 bits", or "a TSI" where any width will do.
+fn width(field: &str, bits: u8) -> String {
+    match bits {
+        0 => format!("a {field}"),
+        bits => format!("a {field} of {bits} bits"),
+    }
+}
+
 /// Why a header cannot be encoded. Each is a mistake of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
     /// No layout of the header has fields of these widths, or none so narrow holds the identifiers.
     #[error(
-        "no LCT header has a TSI of {tsi} bits and a TOI of {toi} bits that hold these identifiers: the TSI has 16, 32 \
-         or 48 bits, the TOI 16 to 112, both an odd or both an even number of half-words"
+        "no LCT header has {} and {} that hold these identifiers: the TSI has 16, 32 or 48 bits, the TOI 16 to 112, both \
+         an odd or both an even number of half-words",
+        width("TSI", *tsi),
+        width("TOI", *toi)
     )]
     Widths {
         /// Bits of the TSI, 0 for any number.

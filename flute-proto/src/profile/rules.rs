@@ -69,6 +69,13 @@ const EXTENSIONS: &str = "TS 26.346 7.2.8";
 const FDT_SCHEMA: &str = "TS 26.346 7.2.10";
 const ANNEX_F: &str = "TS 103 769 Annex F";
 
+/// The FDT may name `gzip`, but `Transfer-Length` (L.4.2) and EXT_FTI in packets of objects (7.2.8) are forbidden.
+const NO_LENGTH: &str =
+    "TS 26.346 L.4.2 and 7.2.8, which leave no place for the length of an encoded object: send it without encoding";
+const MBMS_SCHEMES: &str = "TS 26.346 7.2, which has Compact No-Code (0) and Raptor (1)";
+const DVB_SCHEMES: &str = "TS 103 769 Annex F, which has Compact No-Code (0), Raptor (1), Reed-Solomon (2 and 5) and \
+                           RaptorQ (6)";
+
 /// HTTP knows raw DEFLATE under no name (RFC 2616 §3.5), so only FDT Instances can have it, by EXT_CENC.
 const RAW_DEFLATE: (Feature, &str) = (Feature::ContentEncoding(ContentEncoding::Deflate), "RFC 2616 §3.5");
 
@@ -107,12 +114,12 @@ pub(super) static MBMS: Rules = Rules {
     transfer_length: TransferLength::Never,
     // Less than 256 KB (TS 26.346 7.2.12).
     max_sub_block_size: Some((256 << 10) - 1),
-    fec_schemes: Some((&[FecEncodingId::NO_CODE, FecEncodingId::RAPTOR], "TS 26.346 7.2")),
+    fec_schemes: Some((&[FecEncodingId::NO_CODE, FecEncodingId::RAPTOR], MBMS_SCHEMES)),
     prohibitions: &[
         (Feature::FdtContentEncoding, EXTENSIONS),
         (Feature::ContentEncoding(ContentEncoding::Zlib), L_4_2),
         RAW_DEFLATE,
-        (Feature::ContentEncoding(ContentEncoding::Gzip), L_4_2),
+        (Feature::ContentEncoding(ContentEncoding::Gzip), NO_LENGTH),
         (Feature::FtiOnObjects, EXTENSIONS),
         (Feature::SenderCurrentTime, L_4_7),
         (Feature::Complete, L_4_2),
@@ -171,13 +178,13 @@ pub(super) static DVB_MABR: Rules = Rules {
             FecEncodingId::REED_SOLOMON_8,
             FecEncodingId::RAPTORQ,
         ],
-        ANNEX_F,
+        DVB_SCHEMES,
     )),
     prohibitions: &[
         (Feature::FdtContentEncoding, EXTENSIONS),
         (Feature::ContentEncoding(ContentEncoding::Zlib), L_4_2),
         RAW_DEFLATE,
-        (Feature::ContentEncoding(ContentEncoding::Gzip), L_4_2),
+        (Feature::ContentEncoding(ContentEncoding::Gzip), NO_LENGTH),
         (Feature::FtiOnObjects, EXTENSIONS),
         (Feature::SenderCurrentTime, L_4_7),
         (Feature::Complete, L_4_2),

@@ -10,7 +10,7 @@ use flute_fec::SourceBlock;
 
 use super::event::Failure;
 use super::packetizer::Packetizer;
-use super::source::Source;
+use super::source::{FileChanged, Source};
 use crate::alc::Flags;
 use crate::work::Work;
 
@@ -334,7 +334,7 @@ impl Block {
 
     /// Has the bytes from `start` to `end` in the window; `false` if the source does not have them yet.
     ///
-    /// A block with repair symbols or sub-blocks is read from its beginning and kept; of any other the window has only
+    /// A block with repair symbols or sub-blocks is read from its beginning, and stays in memory; of any other the window has only
     /// the part that is being sent.
     fn read_to(&mut self, source: &dyn Source, start: usize, end: usize, work: &mut Work) -> Result<bool, Failure> {
         let window = &mut self.window;
@@ -365,7 +365,9 @@ impl Block {
 
 /// Why reading at `offset` failed.
 pub(super) fn failure(error: io::Error, offset: u64, announced: u64) -> Failure {
-    if error.kind() == io::ErrorKind::UnexpectedEof {
+    if error.get_ref().is_some_and(|error| error.is::<FileChanged>()) {
+        Failure::SourceChanged { sent_again_as: None }
+    } else if error.kind() == io::ErrorKind::UnexpectedEof {
         Failure::Truncated { announced }
     } else {
         Failure::Read { offset, error: Arc::new(error) }

@@ -15,7 +15,8 @@ use crate::lct::{EncodeError, FieldWidths, HeaderWidths, Toi, Tsi};
 use crate::oti::OtiError;
 use crate::profile::{Feature, Forbidden, Profile};
 
-/// Settings of a [`Sender`](super::Sender), checked as a whole when it is made.
+/// Settings of a [`Sender`](super::Sender), checked as a whole when it is made. Begin with [`default`](Self::default) and
+/// set what differs: each field has a method of its name that does so.
 ///
 /// Reed-Solomon codes with a tenth of repair symbols, spread over four source blocks at a time, files compressed, and 20
 /// Mbit/s on the wire; of priority 1 one object after the other, of all others three side by side:
@@ -27,21 +28,19 @@ use crate::profile::{Feature, Forbidden, Profile};
 /// use flute_proto::lct::Tsi;
 /// use flute_proto::sender::{FecConfig, FecScheme, Pacing, PacketOverhead, Sender, SenderConfig};
 ///
-/// let config = SenderConfig {
-///     tsi: Tsi::new(1).unwrap(),
-///     fec: FecConfig {
-///         scheme: FecScheme::ReedSolomon8,
-///         symbol_size: 1400,
-///         max_source_block_length: Some(100),
-///         protection: Protection::Percent(10.0),
-///     },
-///     interleave: 4,
-///     content_encoding: ContentEncoding::Gzip,
-///     pacing: Pacing { bitrate: 20_000_000, overhead: PacketOverhead::UdpIpv4 },
-///     multiplex: 3,
-///     multiplex_by_priority: [(1, 1)].into(),
-///     ..SenderConfig::default()
-/// };
+/// let fec = FecConfig::default()
+///     .scheme(FecScheme::ReedSolomon8)
+///     .symbol_size(1400)
+///     .max_source_block_length(Some(100))
+///     .protection(Protection::Percent(10.0));
+/// let config = SenderConfig::default()
+///     .tsi(Tsi::new(1).unwrap())
+///     .fec(fec)
+///     .interleave(4)
+///     .content_encoding(ContentEncoding::Gzip)
+///     .pacing(Pacing::default().bitrate(20_000_000).overhead(PacketOverhead::UdpIpv4))
+///     .multiplex(3)
+///     .multiplex_by_priority([(1, 1)].into());
 /// # let now = Time::default();
 /// let sender = Sender::new(config, now)?;
 /// # Ok::<(), flute_proto::sender::ConfigError>(())
@@ -84,7 +83,7 @@ pub struct SenderConfig {
     pub close_with_payload: bool,
     /// What FDT Instances say besides their files.
     pub table: TableAttributes,
-    /// Where encoded objects that are too long for the memory are kept; `None`: where the system keeps temporary files.
+    /// The folder of temporary files for encoded objects that are too long for the memory; `None`: where the system keeps temporary files.
     pub spool_directory: Option<PathBuf>,
     /// Seed of what is random: the first TOI.
     pub seed: u64,
@@ -240,7 +239,7 @@ pub enum ConfigError {
     /// FDT Instances would expire before anyone can use them: `Expires` is in seconds.
     #[error("FDT Instances that live for {0:?}: a second is the least")]
     FdtLifetime(Duration),
-    /// FDT Instances would leave no room for objects.
+    /// FDT Instances would leave no time for objects.
     #[error("an FDT Instance every {0:?}: a millisecond is the least")]
     FdtInterval(Duration),
     /// Something that XML cannot carry, or that the schema of the profile has no words for.

@@ -5,6 +5,7 @@
 use super::config::SenderConfig;
 use super::fec_config::FecConfig;
 use super::object::{Object, ObjectError};
+use super::outline::Outline;
 use super::packetizer::{Envelope, Packetizer};
 use crate::content::ContentEncoding;
 use crate::fdt::File;
@@ -26,20 +27,23 @@ impl ObjectDescriber {
         Self { profile: config.profile, tsi: config.tsi, widths, fti_on_objects: config.fti_on_objects }
     }
 
-    /// What is known of an object before it is read. Everything that may be wrong with its description is found here.
+    /// What is known of an object before it is read, with the FEC and content encoding of the session where it has none of
+    /// its own. Everything that may be wrong with its description is found here.
     pub(super) fn outline(
         &self,
         object: &mut Object,
         toi: Toi,
-        fec: &FecConfig,
+        fec: FecConfig,
         encoding: ContentEncoding,
-    ) -> Result<File, ObjectError> {
+    ) -> Result<Outline, ObjectError> {
+        let fec = object.fec.unwrap_or(fec);
+        let encoding = object.content_encoding.unwrap_or(encoding);
         self.profile.check_fec(fec.scheme.encoding_id())?;
         self.profile.check(Feature::ContentEncoding(encoding))?;
-        let file = object.describe(toi, encoding);
-        self.profile.check_file(&file)?;
-        file.render(self.profile, &mut String::new())?;
-        Ok(file)
+        let outline = Outline::take(object, toi, fec, encoding);
+        self.profile.check_file(&outline.file)?;
+        outline.file.render(self.profile, &mut String::new())?;
+        Ok(outline)
     }
 
     /// How an object of this transfer length is put into packets, and what FDT Instances say of it.

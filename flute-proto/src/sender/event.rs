@@ -79,14 +79,21 @@ pub enum Failure {
         /// What the source said.
         error: Arc<std::io::Error>,
     },
+    /// Its source was changed while it was sent or read: receivers may have parts of two versions.
+    #[error("the source was changed while it was sent{}", if sent_again_as.is_some() { ": it is sent again as it is now" } else { "" })]
+    SourceChanged {
+        /// The TOI of the new version that is sent instead, where [`Object::on_change`](super::Object::on_change) asks for
+        /// it.
+        sent_again_as: Option<Toi>,
+    },
     /// Its source ended before the length that was announced.
     #[error("the source ended before its announced length of {announced} bytes")]
     Truncated {
         /// Bytes announced.
         announced: u64,
     },
-    /// Its encoded content could not be kept.
-    #[error("keeping the encoded content in a temporary file: {0}")]
+    /// Its encoded content could not be written to a temporary file.
+    #[error("writing the encoded content to a temporary file: {0}")]
     Spool(Arc<std::io::Error>),
     /// Content encoded, it cannot be coded like this.
     #[error(transparent)]

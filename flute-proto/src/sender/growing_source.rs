@@ -56,8 +56,8 @@ impl Write for GrowingWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let (taken, waker) = {
             let mut shared = lock(&self.shared);
-            let room = usize::try_from(self.length - shared.bytes.len() as u64).unwrap_or(usize::MAX);
-            let taken = bytes.len().min(room);
+            let missing = usize::try_from(self.length - shared.bytes.len() as u64).unwrap_or(usize::MAX);
+            let taken = bytes.len().min(missing);
             shared.bytes.extend_from_slice(&bytes[..taken]);
             (taken, if taken > 0 { shared.waker.take() } else { None })
         };

@@ -58,14 +58,13 @@
 //! # What it costs
 //!
 //! An object waits in a heap or in a queue, and no poll looks at all of them. Bytes of a source in memory are copied once,
-//! into the packet; of any other source a window is held per active source block, or the block itself if it has repair
+//! into the packet; of any other source a window is in memory per active source block, or the block itself if it has repair
 //! symbols. Those are made in strips of columns while the source symbols of the block go out.
 
 mod batch;
 mod block;
 mod closing;
 mod config;
-mod content_location;
 mod description;
 mod event;
 mod fec_config;
@@ -73,6 +72,7 @@ mod growing_source;
 mod object;
 mod object_table;
 mod outgoing_object;
+mod outline;
 mod output;
 mod pacing;
 mod packetizer;
@@ -84,6 +84,7 @@ mod source;
 mod toi;
 mod transfer;
 mod transfer_plan;
+mod uri_reference;
 mod wakeup;
 
 pub use batch::{Batch, Poll};
@@ -92,7 +93,7 @@ pub use config::{ConfigError, FdtPolicy, SenderConfig, TableAttributes};
 pub use event::{Event, Failure, SenderStats};
 pub use fec_config::{FecConfig, FecScheme};
 pub use growing_source::{GrowingSource, GrowingWriter};
-pub use object::{Carousel, Deadline, Interval, Object, ObjectError, Removal};
+pub use object::{Carousel, Deadline, Interval, Object, ObjectError, OnChange, Removal};
 pub use pacing::{Pacing, PacketOverhead};
 pub use source::{FileSource, Source};
 
@@ -102,15 +103,14 @@ use std::time::Duration;
 
 use crate::Time;
 use crate::alc::Flags;
-use crate::content::ContentEncoding;
 use crate::fdt::File;
 use crate::lct::{FieldWidths, Toi};
 use crate::work::Work;
 use closing::{Closing, Step};
-use content_location::uri_reference;
 use description::ObjectDescriber;
 use object_table::ObjectTable;
 use outgoing_object::{Appended, OutgoingObject, Prepared};
+use outline::Outline;
 use output::Output;
 use pacing::BATCH_TIME;
 use packetizer::Packetizer;
@@ -119,6 +119,7 @@ use publication::{Announcement, Publication, Published};
 use schedule::{ObjectKey, Phase, Schedule, Turn};
 use toi::ToiAllocator;
 use transfer::Order;
+use uri_reference::uri_reference;
 use wakeup::{Wakeups, Watch};
 
 /// How often a source is asked for new bytes that does not tell of them by itself.
@@ -211,7 +212,10 @@ impl Sender {
             object.source.rest();
         }
         let toi = self.allocate_toi(object.toi, now)?;
-        self.add_as(object, toi, now).inspect_err(|_| self.tois.release(toi, None))?;
+        self.describer
+            .outline(&mut object, toi, self.config.fec, self.config.content_encoding)
+            .and_then(|outline| self.insert(outline, object.source, now))
+            .inspect_err(|_| self.tois.release(toi, None))?;
         Ok(toi)
     }
 
@@ -362,20 +366,14 @@ impl Sender {
         }
     }
 
-    fn add_as(&mut self, mut object: Object, toi: Toi, now: Time) -> Result<(), ObjectError> {
-        let fec = object.fec.unwrap_or(self.config.fec);
-        let encoding = object.content_encoding.unwrap_or(self.config.content_encoding);
-        let file = self.describer.outline(&mut object, toi, &fec, encoding)?;
-        let applied = if object.is_encoded { ContentEncoding::Null } else { encoding };
-        let preparation = Preparation::new(applied, object.md5, self.config.spool_directory.as_deref());
-        let priority = object.priority;
-        let (preparation, described) = match preparation {
-            Some(preparation) => (Some((preparation, file)), None),
-            None => (None, Some(self.describer.describe(file, &fec, object.source.len(), None)?)),
+    fn insert(&mut self, outline: Outline, source: Box<dyn Source>, now: Time) -> Result<(), ObjectError> {
+        let preparation = Preparation::new(outline.encoding, outline.md5, self.config.spool_directory.as_deref());
+        let described = match preparation {
+            Some(_) => None,
+            None => Some(self.describer.describe(outline.file.clone(), &outline.fec, source.len(), None)?),
         };
-        let object = OutgoingObject::new(object, toi, fec, preparation);
-        let is_spread = object.is_spread();
-        let key = self.objects.insert(object);
+        let (priority, is_spread) = (outline.priority, outline.deadline.is_some());
+        let key = self.objects.insert(OutgoingObject::new(outline, source, preparation));
         self.schedule.add(key, priority, is_spread);
         if let Some((packetizer, xml)) = described {
             self.schedule_first(key, packetizer, &xml, now);
@@ -437,12 +435,34 @@ impl Sender {
         }
     }
 
-    /// An object could not be sent.
-    fn fail(&mut self, key: ObjectKey, reason: Failure, now: Time) {
-        if let Some(object) = self.take_out(key, false, now) {
-            self.output.stats().failed += 1;
-            let location = Arc::clone(object.location());
-            self.events.push_back(Event::Failed { toi: object.toi(), location, reason });
+    /// An object could not be sent. One that was changed is sent again, if that is wanted.
+    fn fail(&mut self, key: ObjectKey, mut reason: Failure, now: Time) {
+        let Some(mut object) = self.take_out(key, false, now) else { return };
+        self.output.stats().failed += 1;
+        // A source that ends too early was changed, too.
+        if matches!(reason, Failure::SourceChanged { .. } | Failure::Truncated { .. })
+            && let Some((outline, source)) = object.next_version()
+            && let Some(toi) = self.insert_version(outline, source, now)
+        {
+            reason = Failure::SourceChanged { sent_again_as: Some(toi) };
+        }
+        let location = Arc::clone(object.location());
+        self.events.push_back(Event::Failed { toi: object.toi(), location, reason });
+    }
+
+    /// Adds another version of an object under a new TOI, if that is possible.
+    fn insert_version(&mut self, outline: Outline, source: Box<dyn Source>, now: Time) -> Option<Toi> {
+        let toi = self.tois.allocate(now)?;
+        let mut outline = outline.next_version(toi, source.len());
+        if self.is_finishing {
+            outline.carousel = Carousel::default();
+        }
+        match self.insert(outline, source, now) {
+            Ok(()) => Some(toi),
+            Err(_) => {
+                self.tois.release(toi, None);
+                None
+            }
         }
     }
 
@@ -686,6 +706,10 @@ impl Sender {
     /// A transfer has ended.
     fn end(&mut self, key: ObjectKey, now: Time) {
         let Some(object) = self.objects.get_mut(key) else { return };
+        if let Err(reason) = object.check_source() {
+            self.fail(key, reason, now);
+            return;
+        }
         let next = object.end_transfer(now);
         let transfer_length = object.transfer_length();
         self.output.stats().transfers += 1;

@@ -88,6 +88,8 @@ pub struct Object {
     pub start: Option<Time>,
     /// The time that one transfer takes, or by which it ends.
     pub deadline: Option<Deadline>,
+    /// What becomes of the object when its source is changed while it is sent.
+    pub on_change: OnChange,
 }
 
 impl Object {
@@ -120,6 +122,7 @@ impl Object {
             carousel: Carousel::default(),
             start: None,
             deadline: None,
+            on_change: OnChange::default(),
         }
     }
 
@@ -182,6 +185,18 @@ pub enum Deadline {
     Within(Duration),
     /// Each transfer is spread over the time left until then.
     At(Time),
+}
+
+/// What becomes of an object whose source [has changed](Source::has_changed) at the end of a transfer. It is withdrawn in
+/// any case, and [`Event::Failed`](super::Event::Failed) tells of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnChange {
+    /// Nothing else: the application may add it again.
+    #[default]
+    Withdraw,
+    /// It is sent again under a new TOI, as its source is now, if that can be [opened again](Source::reopen). A source that
+    /// changes during five transfers on end is given up.
+    SendAgain,
 }
 
 /// When an object is removed.

@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use super::block::{Input, Progress};
+use super::block::{Input, Progress, failure};
 use super::event::Failure;
 use super::fec_config::FecConfig;
-use super::object::{Deadline, Object};
+use super::object::{Deadline, OnChange};
+use super::outline::Outline;
 use super::packetizer::Packetizer;
 use super::preparation::{Outcome, Preparation};
 use super::schedule::ObjectKey;
@@ -20,6 +21,9 @@ use crate::alc::Flags;
 use crate::fdt::File;
 use crate::lct::Toi;
 use crate::work::Work;
+
+/// Versions of an object that are changed while they are sent before the object is given up.
+const MAX_CHANGED_VERSIONS: u32 = 4;
 
 /// An object that is sent.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub(super) struct OutgoingObject {
     packetizer: Option<Packetizer>,
     plan: TransferPlan,
     deadline: Option<Deadline>,
+    /// What is sent again when the source is changed.
+    again: Option<Box<Outline>>,
     /// The transfer that runs.
     transfer: Option<Transfer>,
     wakeup: Wakeup,
@@ -85,17 +91,21 @@ pub(super) struct SentPacket {
 }
 
 impl OutgoingObject {
-    /// The object `object`, of which `file` is known before it is read.
-    pub(super) fn new(object: Object, toi: Toi, fec: FecConfig, preparation: Option<(Preparation, File)>) -> Self {
+    /// The object of this outline and these bytes, with the preparation that it needs.
+    pub(super) fn new(outline: Outline, source: Box<dyn Source>, preparation: Option<Preparation>) -> Self {
+        let again = outline.on_change == OnChange::SendAgain && outline.changed_versions < MAX_CHANGED_VERSIONS;
+        let again = again.then(|| Box::new(outline.clone()));
+        let Outline { file, fec, carousel, start, deadline, .. } = outline;
         Self {
-            toi,
-            location: object.location.into(),
+            toi: file.toi,
+            location: file.content_location.as_str().into(),
             fec,
-            source: object.source,
-            preparation: preparation.map(|(preparation, file)| Box::new(Unprepared { preparation, file })),
+            source,
+            preparation: preparation.map(|preparation| Box::new(Unprepared { preparation, file })),
             packetizer: None,
-            plan: TransferPlan::new(object.carousel, object.start),
-            deadline: object.deadline,
+            plan: TransferPlan::new(carousel, start),
+            deadline,
+            again,
             transfer: None,
             wakeup: Wakeup::default(),
         }
@@ -220,6 +230,22 @@ impl OutgoingObject {
             is_milestone: transfer.is_milestone(),
             next: transfer.next_due(packetizer),
         }))
+    }
+
+    /// Checks, at the end of a transfer, that the source has been the same all the time.
+    pub(super) fn check_source(&self) -> Result<(), Failure> {
+        match self.source.has_changed() {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(Failure::SourceChanged { sent_again_as: None }),
+            Err(error) => Err(failure(error, self.source.len(), self.source.len())),
+        }
+    }
+
+    /// The outline and the bytes of the version that is to be sent instead, where that is wanted and possible.
+    pub(super) fn next_version(&mut self) -> Option<(Outline, Box<dyn Source>)> {
+        let outline = self.again.take()?;
+        let source = self.source.reopen()?.ok()?;
+        Some((*outline, source))
     }
 
     /// The transfer has ended; returns when the next one is due, `None` after the last.

@@ -75,7 +75,7 @@ impl Pacer {
 
     /// When the next packet may be sent; `now` for a session without a rate.
     ///
-    /// What a sender that was held up has missed beyond a millisecond is lost: it does not come as a burst.
+    /// A sender that falls behind its rate by more than a millisecond does not catch up on the rest with a burst.
     pub(super) fn next(&mut self, now: Time) -> Time {
         if self.pacing.bitrate == 0 {
             return now;

@@ -91,7 +91,11 @@ impl Preparation {
             // Digests are slower than making repair symbols, and encoding is much slower.
             work.spend(step as u64 * if self.encoder.is_some() { 16 } else { 4 });
         }
-        self.finish().map_err(spooling)
+        match source.has_changed() {
+            Ok(false) => self.finish().map_err(spooling),
+            Ok(true) => Err(Failure::SourceChanged { sent_again_as: None }),
+            Err(error) => Err(failure(error, self.offset, length)),
+        }
     }
 
     fn finish(&mut self) -> io::Result<Outcome> {

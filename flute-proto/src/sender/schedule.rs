@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Where each object waits, and whose turn it is: a set of times at which something is due, and queues of what is due now.
+//! Where each object waits, and which one sends next: a set of times at which something is due, and queues of what is due now.
 //!
 //! [`Schedule::enter`] is the one place where the phase of an object changes. It takes the object out of the container
 //! where it waited and puts it into the one where it waits next, so that no container has an entry that no longer counts,
@@ -194,7 +194,7 @@ impl Schedule {
         announced
     }
 
-    /// Whose turn it is: that of the highest priority that has anything to send; there a transfer that is to begin, as
+    /// The next transfer to send: one of the highest priority that has anything to send; there one that is to begin, as
     /// long as fewer than `multiplex` of the priority are running.
     pub(super) fn turn(&self, multiplex: impl Fn(u32) -> u32) -> Option<(u32, Turn)> {
         let (&Reverse(priority), queue) = self.queues.first_key_value()?;

@@ -39,6 +39,18 @@ pub trait Source: Debug + Send {
         false
     }
 
+    /// Whether the bytes may be others than those that [`read_at`](Self::read_at) gave at first: asked when the source has
+    /// been read to its end. An object of which this is so is no longer sent, because receivers would have parts of two
+    /// versions.
+    fn has_changed(&self) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    /// The source anew, as it is now, where there is such a thing.
+    fn reopen(&self) -> Option<io::Result<Box<dyn Source>>> {
+        None
+    }
+
     /// Nothing will be read for a while: time to let go of what is scarce, such as an open file.
     fn rest(&self) {}
 }
@@ -81,11 +93,16 @@ pub(super) fn read_slice(bytes: &[u8], offset: u64, buffer: &mut [u8]) -> io::Re
 /// A file, read at offsets.
 #[derive(Debug)]
 pub struct FileSource {
-    length: u64,
-    /// Where it is found again, and as what.
-    path: Option<(PathBuf, Version)>,
+    version: Version,
+    /// Where it is found again.
+    path: Option<PathBuf>,
     file: Mutex<Option<Arc<File>>>,
 }
+
+/// Another version of a file is under its path than when it was announced.
+#[derive(Debug, thiserror::Error)]
+#[error("the file has changed since it was announced")]
+pub(super) struct FileChanged;
 
 /// Which content a path has: another file there, another length or another time of change makes it another one.
 #[derive(Debug, PartialEq, Eq)]
@@ -112,9 +129,12 @@ impl Version {
 
 impl FileSource {
     /// A file that is open already, and stays so. Its length is that of this moment.
+    ///
+    /// # Errors
+    /// Where its length cannot be asked for.
     pub fn new(file: File) -> io::Result<Self> {
-        let length = file.metadata()?.len();
-        Ok(Self { length, path: None, file: Mutex::new(Some(Arc::new(file))) })
+        let version = Version::of(&file.metadata()?);
+        Ok(Self { version, path: None, file: Mutex::new(Some(Arc::new(file))) })
     }
 
     /// The file at `path`, open only while it is being read: so there can be more of them than a process may have open.
@@ -129,18 +149,17 @@ impl FileSource {
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        let path = Some((path.to_owned(), Version::of(&metadata)));
-        Ok(Self { length: metadata.len(), path, file: Mutex::new(None) })
+        Ok(Self { version: Version::of(&metadata), path: Some(path.to_owned()), file: Mutex::new(None) })
     }
 
     fn file(&self) -> io::Result<Arc<File>> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         match (&*file, &self.path) {
             (Some(file), _) => Ok(Arc::clone(file)),
-            (None, Some((path, version))) => {
+            (None, Some(path)) => {
                 let opened = File::open(path)?;
-                if Version::of(&opened.metadata()?) != *version {
-                    return Err(io::Error::other("the file has changed since it was announced"));
+                if Version::of(&opened.metadata()?) != self.version {
+                    return Err(io::Error::other(FileChanged));
                 }
                 Ok(Arc::clone(file.insert(Arc::new(opened))))
             }
@@ -151,11 +170,31 @@ impl FileSource {
 
 impl Source for FileSource {
     fn len(&self) -> u64 {
-        self.length
+        self.version.length
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         read_file(&*self.file()?, offset, buffer)
+    }
+
+    /// Whether identity, length or time of modification are others than at first: of the file that is open, since another
+    /// one under the same path does not change what was read. A file that is not open is that of the path, if it is there.
+    fn has_changed(&self) -> io::Result<bool> {
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let metadata = match (file, &self.path) {
+            (Some(file), _) => file.metadata(),
+            (None, Some(path)) => std::fs::metadata(path),
+            (None, None) => return Ok(false),
+        };
+        match metadata {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            metadata => Ok(Version::of(&metadata?) != self.version),
+        }
+    }
+
+    fn reopen(&self) -> Option<io::Result<Box<dyn Source>>> {
+        let path = self.path.as_ref()?;
+        Some(Self::open(path).map(|source| Box::new(source) as Box<dyn Source>))
     }
 
     fn rest(&self) {

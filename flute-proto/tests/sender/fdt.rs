@@ -123,8 +123,8 @@ fn a_long_table_goes_round_in_parts() {
         let expires = Time::from_ntp_seconds(table.expires, at);
         for file in table.files {
             let (last, until) = described.insert(file.toi, (at, expires)).unwrap_or((at, expires));
-            let patience = if last == start() { 8 } else { 6 };
-            assert!(at.since(last) <= Duration::from_secs(patience), "TOI {} was not described for so long", file.toi);
+            let longest = if last == start() { 8 } else { 6 };
+            assert!(at.since(last) <= Duration::from_secs(longest), "TOI {} was not described for so long", file.toi);
             assert!(until > at);
         }
     }

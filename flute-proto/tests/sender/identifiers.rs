@@ -91,6 +91,9 @@ fn header_widths() {
     assert!(matches!(Sender::new(asked(16, 32), start()), Err(ConfigError::Widths(_))));
     let wide = asked(16, 16).first_toi(Toi::new(70_000));
     assert!(matches!(Sender::new(wide, start()), Err(ConfigError::Widths(_))));
+    // What is wanted is named, and what is not is left out.
+    let error = Sender::new(tsi(70_000).widths(HeaderWidths { tsi: 16, toi: 0 }), start()).unwrap_err().to_string();
+    assert!(error.starts_with("no LCT header has a TSI of 16 bits and a TOI that hold these identifiers"), "{error}");
 }
 
 #[test]
@@ -100,9 +103,11 @@ fn what_a_profile_forbids_names_its_clause() {
     let error = refused(mbms().sender_current_time(true));
     assert_eq!(error, "the Sender Current Time is not allowed by TS 26.346 L.4.7");
     let error = refused(mbms().content_encoding(ContentEncoding::Gzip));
-    assert_eq!(error, "the content encoding `gzip` is not allowed by TS 26.346 L.4.2");
+    let reason = "which leave no place for the length of an encoded object: send it without encoding";
+    assert_eq!(error, format!("the content encoding `gzip` is not allowed by TS 26.346 L.4.2 and 7.2.8, {reason}"));
     let fec = FecConfig::default().scheme(FecScheme::RaptorQ);
-    assert_eq!(refused(mbms().fec(fec)), "this FEC scheme is not allowed by TS 26.346 7.2");
+    let allowed = "which has Compact No-Code (0) and Raptor (1)";
+    assert_eq!(refused(mbms().fec(fec)), format!("this FEC scheme is not allowed by TS 26.346 7.2, {allowed}"));
 
     let mut session = Session::new(mbms());
     let untyped = Object::new("a", content(10));

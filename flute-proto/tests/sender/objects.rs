@@ -11,7 +11,7 @@ use flute_proto::content::{ContentEncoding, DecodeLimits, decode, md5};
 use flute_proto::lct::Toi;
 use flute_proto::sender::{
     Carousel, Event, Failure, FdtPolicy, FecScheme, FileSource, FinishPolicy, GrowingSource, Interval, Object,
-    ObjectError, Poll, Removal, SenderConfig,
+    ObjectError, OnChange, Pacing, Poll, Removal, SenderConfig,
 };
 
 use crate::harness::{Sent, Session, content, no_code, objects, start, tables};
@@ -319,4 +319,78 @@ fn an_object_that_is_too_long() {
     let error = session.sender.add(Object::new("a", Long), session.now).unwrap_err();
     assert!(matches!(error, ObjectError::Fec(_) | ObjectError::Oti(_)), "{error}");
     assert_eq!(session.drain().1, Poll::Idle);
+}
+
+/// A file is overwritten in place when a part of it has been sent.
+fn overwritten(on_change: OnChange, with: &[u8]) -> (Vec<Event>, Vec<Sent>) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&content(300_000)).unwrap();
+    // It was written a while ago, so that the time of its modification changes with the next write.
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(100);
+    file.as_file().set_modified(long_ago).unwrap();
+    let mut session = Session::new(config().pacing(Pacing::default().bitrate(10_000_000)));
+    let mut object = Object::new("a", FileSource::open(file.path()).unwrap());
+    object.on_change = on_change;
+    session.sender.add(object, session.now).unwrap();
+    session.sender.finish(FinishPolicy::default(), session.now);
+    let mut sent = session.run_for(Duration::from_millis(50));
+    std::fs::write(file.path(), with).unwrap();
+    sent.extend(session.run_to_end());
+    (session.events, sent)
+}
+
+#[test]
+fn a_file_that_is_overwritten_is_reported() {
+    for with in [vec![7; 300_000], content(350_000)] {
+        let (events, sent) = overwritten(OnChange::Withdraw, &with);
+        let reasons: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Failed { reason, .. } => Some(reason.to_string()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(reasons, ["the source was changed while it was sent"]);
+        assert!(!events.iter().any(|event| matches!(event, Event::TransferEnded { .. })));
+        // The last table does not have it.
+        assert_eq!(tables(&sent).iter().filter(|table| table.1.complete).count(), 0);
+    }
+}
+
+#[test]
+fn a_file_that_is_overwritten_is_sent_again() {
+    for with in [vec![7; 300_000], content(350_000), vec![8; 10]] {
+        let (events, sent) = overwritten(OnChange::SendAgain, &with);
+        let again = events.iter().find_map(|event| match event {
+            Event::Failed { reason: Failure::SourceChanged { sent_again_as }, .. } => *sent_again_as,
+            _ => None,
+        });
+        let again = again.expect("a new version");
+        assert!(bytes(&sent, again.get()) == with);
+        let (_, table, _) = tables(&sent).pop().unwrap();
+        assert!(table.complete);
+        let files: Vec<_> = table.files.iter().map(|file| (file.toi, file.content_length)).collect();
+        assert_eq!(files, [(again, Some(with.len() as u64))]);
+    }
+}
+
+#[test]
+fn short_blocks_have_a_floor_of_repair_symbols() {
+    let packets = |length, percent, floor, scheme| {
+        let protection = Protection::Percent(percent);
+        let fec = no_code(1000, 20).scheme(scheme).protection(protection).min_repair_symbols(floor);
+        let mut session = Session::new(config().fec(fec));
+        session.sender.add(Object::new("a", content(length)), session.now).unwrap();
+        objects(&session.drain().0).len()
+    };
+    for scheme in [FecScheme::ReedSolomon8, FecScheme::RaptorQ, FecScheme::ReedSolomon8SmallBlock] {
+        // Of one symbol and of three, a floor of two; of 20 symbols 30 % are six anyway.
+        assert_eq!(packets(1000, 30.0, 2, scheme), 1 + 2);
+        assert_eq!(packets(3000, 30.0, 2, scheme), 3 + 2);
+        assert_eq!(packets(3000, 30.0, 0, scheme), 3 + 1);
+        assert_eq!(packets(20_000, 30.0, 2, scheme), 20 + 6);
+        // The floor is one for long blocks, too, and there is none without protection.
+        assert_eq!(packets(40_000, 1.0, 5, scheme), 2 * (20 + 5));
+        assert_eq!(packets(3000, 0.0, 2, scheme), 3);
+    }
 }

@@ -119,7 +119,7 @@ impl<'i> Elements<'i> {
         (local.into_inner(), self.root_namespace.clone())
     }
 
-    /// The local name, if the element is of the FDT and not somebody's private one.
+    /// The local name, if the element is of the FDT and not a private one of a vendor.
     pub(super) fn name<'e>(&self, start: &'e BytesStart<'_>) -> Option<&'e str> {
         let (namespace, local) = self.reader.resolver().resolve_element(start.name());
         self.is_ours(&namespace).then(|| local.into_inner())

@@ -263,7 +263,7 @@ impl Content {
                     }
                     Err(rejected) => {
                         self.parsed.rejected.push(rejected);
-                        // Room that it has grown by, and the text of a value that is shown.
+                        // The memory that it has grown by, and the text of a value that is shown.
                         2 * size_of::<Rejected>() + 4 * super::MAX_SHOWN
                     }
                 }

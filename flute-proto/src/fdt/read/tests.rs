@@ -88,7 +88,7 @@ fn any_namespace_and_any_prefix() {
         "urn:IETF:metadata:2005:FLUTE:FDT",
         "http://www.example.com/flute",
         "urn:3GPP:metadata:2022:FLUTE:FDT",
-        "urn:somebody:else",
+        "urn:another:vendor",
     ] {
         let file = r#"File Content-Location="a" TOI="1""#;
         for document in [
