@@ -6,10 +6,11 @@
 set -euo pipefail
 
 packages=(
-    build-essential pkg-config python3
+    build-essential git pkg-config python3
     libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstreamer-plugins-bad1.0-dev
     gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
-    gstreamer1.0-plugins-ugly gstreamer1.0-libav
+    gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-x gstreamer1.0-plugins-base-apps
+    python3-gi gir1.2-gstreamer-1.0
     "$@"
 )
 
