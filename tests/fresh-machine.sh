@@ -66,7 +66,7 @@ if [ ! -e "$root/etc/debian_version" ]; then
     rm "$log"
 fi
 rm -rf "$root"/etc/apt/sources.list*
-for path in /etc/apt/{sources.list,sources.list.d,apt.conf.d} /usr/share/keyrings /etc/ssl/certs /usr/local/share/ca-certificates \
+for path in /etc/apt/{sources.list,sources.list.d,apt.conf.d} /usr/share/keyrings /etc/ssl/certs/ca-certificates.crt \
     /etc/resolv.conf /etc/hosts; do
     [ ! -d "$path" ] || { mkdir -p "$root$path" && cp -aL "$path/." "$root$path/"; }
     [ ! -f "$path" ] || cp -L "$path" "$root$path"
