@@ -54,7 +54,8 @@ mod plugin {
         "MPL",
         env!("CARGO_PKG_NAME"),
         env!("CARGO_PKG_NAME"),
-        env!("CARGO_PKG_REPOSITORY"),
+        // Where it comes from: it has no address yet.
+        env!("CARGO_PKG_NAME"),
         env!("BUILD_REL_DATE")
     );
 }
