@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
-# The main job, end to end: makes a DASH presentation, multicasts it on the loopback interface with flutesink, receives
+# The main job, end to end: makes a DASH presentation, multicasts it with flutesink, receives
 # it with flutesrc into another folder, compares the two, and plays what was received.
 #
 #   pipelines/demo.sh [FLUTESINK PROPERTY=VALUE ...]      for example: pipelines/demo.sh fec=rs8 repair-percent=20
 #
-# DEMO_SECONDS sets the length of the presentation (20), DEMO_BITRATE the rate on the wire in bit/s (40000000).
+# DEMO_SECONDS sets the length of the presentation (20), DEMO_BITRATE the rate on the wire in bit/s (40000000), FLUTE_IFACE
+# the interface (lo, on which nothing leaves this machine).
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 address=239.255.67.26
 port=${DEMO_PORT:-34567}
 bitrate=${DEMO_BITRATE:-40000000}
+iface=${FLUTE_IFACE:-lo}
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/flute-demo.XXXXXX")
 receiver=
@@ -40,14 +42,14 @@ gst-inspect-1.0 flute >/dev/null || fail "GStreamer does not find the plugin"
 
 step "Encoding ${DEMO_SECONDS:-20} s of H.264 and AAC as DASH"
 sent=$work/sent received=$work/received
-python3 "$root/pipelines/make-dash.py" "$sent" "${DEMO_SECONDS:-20}"
+/usr/bin/python3 "$root/pipelines/make-dash.py" "$sent" "${DEMO_SECONDS:-20}"
 objects=$(find "$sent" -type f | wc -l)
 bytes=$(find "$sent" -type f -printf '%s\n' | awk '{ sum += $1 } END { print sum + 0 }')
 echo "$objects files, $bytes bytes"
 
-step "Multicasting to $address:$port on the loopback interface"
+step "Multicasting to $address:$port on the interface $iface"
 mkdir "$received"
-gst-launch-1.0 flutesrc address=$address port="$port" multicast-iface=lo eos-on-close=true \
+gst-launch-1.0 flutesrc address=$address port="$port" multicast-iface="$iface" eos-on-close=true \
     ! flutedirsink location="$received" >"$work/receiver.log" 2>&1 &
 receiver=$!
 for _ in $(seq 100); do
@@ -57,7 +59,7 @@ for _ in $(seq 100); do
 done
 
 started=$(date +%s%N)
-gst-launch-1.0 flutedirsrc location="$sent" ! flutesink address=$address port="$port" multicast-iface=lo \
+gst-launch-1.0 flutedirsrc location="$sent" ! flutesink address=$address port="$port" multicast-iface="$iface" \
     bitrate="$bitrate" "$@" >"$work/sender.log" 2>&1 &
 sender=$!
 arrived() { find "$received" -type f ! -name '.*' -printf '%s\n' | awk '{ sum += $1 } END { print NR, sum + 0 }'; }

@@ -1,8 +1,10 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: MPL-2.0
 """Live DASH: dashsink writes its segments and its MPD into streams of flutesink, no file.
 
     feed-dash.py [ADDRESS [PORT [SECONDS]]]      SECONDS: 0, the default, until ^C
+
+FLUTE_IFACE names the interface that multicast leaves by: lo by default.
 """
 
 import os
@@ -10,10 +12,7 @@ import signal
 import sys
 import tempfile
 
-import gi
-
-gi.require_version("Gst", "1.0")
-from gi.repository import GLib, Gst  # noqa: E402
+from bindings import GLib, Gst, interface, launch
 
 # With muxer=mp4, dashsink of GStreamer 1.22 hangs.
 PIPELINE = (
@@ -25,14 +24,13 @@ PIPELINE = (
 
 
 def main(address="239.1.1.1", port="3400", seconds="0"):
-    Gst.init(None)
     loop = GLib.MainLoop()
     errors = []
     # A pipeline of its own, so that it is still sending when the packager is done.
-    sender = Gst.parse_launch(f"flutesink name=flute bitrate=8000000 address={address} port={port}")
+    sender = launch(f"flutesink name=flute bitrate=8000000 address={address} port={port} multicast-iface={interface()}")
     flute_pipeline = Gst.Pipeline()
     flute_pipeline.add(sender)
-    pipeline = Gst.parse_launch(PIPELINE.format(frames=int(seconds) * 25 or -1))
+    pipeline = launch(PIPELINE.format(frames=int(seconds) * 25 or -1))
 
     dash = pipeline.get_by_name("dash")
     open_object = lambda dash, location: sender.emit("open-object", location, None)  # noqa: E731

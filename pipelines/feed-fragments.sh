@@ -4,6 +4,8 @@
 # goes out every second.
 #
 #   pipelines/feed-fragments.sh [ADDRESS [PORT [SECONDS]]]      SECONDS: 0, the default, until ^C
+#
+# FLUTE_IFACE names the interface that multicast leaves by: lo by default.
 set -euo pipefail
 . "$(dirname "$0")/plugins.sh"
 
@@ -14,4 +16,5 @@ exec gst-launch-1.0 -e \
     ! video/x-raw,width=640,height=360,framerate=25/1 ! timeoverlay \
     ! x264enc tune=zerolatency speed-preset=veryfast bitrate=1000 key-int-max=25 option-string=scenecut=0 ! video/x-h264,profile=main \
     ! h264parse ! mp4mux fragment-duration=1000 streamable=true \
-    ! flutesink address="$address" port="$port" sink_0::location=video/%05d.m4s sink_0::init-location=video/init.mp4
+    ! flutesink address="$address" port="$port" multicast-iface="$iface" \
+        sink_0::location=video/%05d.m4s sink_0::init-location=video/init.mp4

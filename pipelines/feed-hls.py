@@ -1,8 +1,10 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: MPL-2.0
 """Live HLS: hlssink2, hlssink3 or hlscmafsink writes its segments and playlists into streams of flutesink, no file.
 
     feed-hls.py [hlssink2|hlssink3|hlscmafsink [ADDRESS [PORT [SECONDS]]]]      SECONDS: 0, the default, until ^C
+
+FLUTE_IFACE names the interface that multicast leaves by: lo by default.
 
 hlssink3 and hlscmafsink are of gst-plugins-rs; pipelines/packagers/Cargo.toml says how to build them.
 """
@@ -10,10 +12,7 @@ hlssink3 and hlscmafsink are of gst-plugins-rs; pipelines/packagers/Cargo.toml s
 import signal
 import sys
 
-import gi
-
-gi.require_version("Gst", "1.0")
-from gi.repository import GLib, Gst  # noqa: E402
+from bindings import GLib, Gst, interface, launch
 
 VIDEO = (
     "videotestsrc is-live=true num-buffers={frames} ! video/x-raw,width=640,height=360,framerate=25/1 ! timeoverlay"
@@ -29,15 +28,14 @@ PACKAGERS = {
 
 
 def main(packager="hlssink2", address="239.1.1.1", port="3400", seconds="0"):
-    Gst.init(None)
     loop = GLib.MainLoop()
     errors = []
     # A pipeline of its own, so that it is still sending when the packager is done.
-    sender = Gst.parse_launch(f"flutesink name=flute bitrate=8000000 address={address} port={port}")
+    sender = launch(f"flutesink name=flute bitrate=8000000 address={address} port={port} multicast-iface={interface()}")
     flute_pipeline = Gst.Pipeline()
     flute_pipeline.add(sender)
     frames = int(seconds) * 25 or -1
-    pipeline = Gst.parse_launch(VIDEO.format(frames=frames, packager=PACKAGERS[packager]))
+    pipeline = launch(VIDEO.format(frames=frames, packager=PACKAGERS[packager]))
 
     hls = pipeline.get_by_name("hls")
     open_object = lambda hls, location: sender.emit("open-object", location, None)  # noqa: E731

@@ -4,13 +4,15 @@
 # front of it with Reed-Solomon, and a picture that goes round for ever.
 #
 #   pipelines/feed-tracks.sh [ADDRESS [PORT [SECONDS]]]      SECONDS: 0, the default, until ^C
+#
+# FLUTE_IFACE names the interface that multicast leaves by: lo by default.
 set -euo pipefail
 . "$(dirname "$0")/plugins.sh" packagers
 
 address=${1:-239.1.1.1} port=${2:-3400} seconds=${3:-0}
 
 exec gst-launch-1.0 -e \
-    flutesink name=flute address="$address" port="$port" \
+    flutesink name=flute address="$address" port="$port" multicast-iface="$iface" \
         sink_0::location=video/%05d.m4s sink_0::init-location=video/init.mp4 sink_0::fec=raptorq sink_0::repair-percent=20 \
         sink_1::location=audio/%05d.m4s sink_1::init-location=audio/init.mp4 sink_1::fec=rs8 sink_1::repair-percent=50 sink_1::priority=1 \
         sink_2::location=poster.jpg sink_2::carousel=all sink_2::repeat-interval=500000000 \

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: MPL-2.0
 """Makes a DASH presentation: H.264 video and AAC audio, encoded by GStreamer, in fragmented MP4.
 
@@ -143,8 +143,9 @@ def main():
             mux=mux,
             file=movies["audio"],
         )
-        launch = shutil.which("gst-launch-1.0") or "gst-launch-1.0"
-        subprocess.run([launch, "-q", *pipeline.split()], check=True)
+        launch = shutil.which("gst-launch-1.0")
+        if launch is None or subprocess.run([launch, "-q", *pipeline.split()]).returncode != 0:
+            raise SystemExit("gst-launch-1.0 cannot encode: pipelines/install.sh installs what the pipelines need")
 
         sets, longest = [], 0
         for name, movie in movies.items():

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
-# Multicasts a presentation on the loopback interface, in a carousel, and plays it from its flute:// URI.
+# Multicasts a presentation in a carousel, and plays it from its flute:// URI.
 #
 #   pipelines/play.sh [FOLDER MANIFEST] [-- OPTION OF gst-play-1.0 ...]
 #
-# Without a folder a DASH presentation of PLAY_SECONDS (20) is made. Without a screen:
+# Without a folder a DASH presentation of PLAY_SECONDS (20) is made. FLUTE_IFACE names the interface (lo, on which nothing
+# leaves this machine). Without a screen:
 #
 #   pipelines/play.sh -- --videosink=fakevideosink --audiosink=fakesink
 set -euo pipefail
@@ -12,6 +13,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 address=239.255.67.27
 port=${PLAY_PORT:-34568}
+iface=${FLUTE_IFACE:-lo}
 
 folder= manifest=manifest.mpd
 if [ $# -ge 2 ] && [ "$1" != -- ]; then
@@ -19,7 +21,7 @@ if [ $# -ge 2 ] && [ "$1" != -- ]; then
     shift 2
 fi
 if [ $# -gt 0 ]; then
-    [ "$1" = -- ] || { sed -n '3,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+    [ "$1" = -- ] || { sed -n '3,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
     shift
 fi
 
@@ -31,19 +33,19 @@ cleanup() {
 }
 trap cleanup EXIT
 
-"$root/pipelines/install.sh" gstreamer1.0-plugins-base-apps
+"$root/pipelines/install.sh"
 cargo build --release --manifest-path "$root/Cargo.toml" --package gst-plugin-flute
 export GST_PLUGIN_PATH="${CARGO_TARGET_DIR:-$root/target}/release${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}"
 
 if [ -z "$folder" ]; then
     folder=$work/presentation
-    python3 "$root/pipelines/make-dash.py" "$folder" "${PLAY_SECONDS:-20}"
+    /usr/bin/python3 "$root/pipelines/make-dash.py" "$folder" "${PLAY_SECONDS:-20}"
 fi
 
 # Three per cent of the packets may be lost.
 gst-launch-1.0 -q flutedirsrc location="$folder" ! f.sink_0 \
-    flutesink name=f address=$address port="$port" multicast-iface=lo tsi=1 bitrate=40000000 fec=rs8 repair-percent=20 \
+    flutesink name=f address=$address port="$port" multicast-iface="$iface" tsi=1 bitrate=40000000 fec=rs8 repair-percent=20 \
     sink_0::repeat-count=100000 eos-policy=run-to-end &
 sender=$!
 
-gst-play-1.0 "$@" "flute://$address:$port/$manifest?tsi=1&interface=lo"
+gst-play-1.0 "$@" "flute://$address:$port/$manifest?tsi=1&interface=$iface"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
-# Encodes live video and audio, multicasts their segments on the loopback interface without a manifest, and plays them:
-# one pad of flutesrc for each.
+# Encodes live video and audio, multicasts their segments without a manifest, and plays them: one pad of flutesrc for each.
 #
 #   pipelines/segments.sh [SECONDS [VIDEO SINK [AUDIO SINK]]]
 #
+# FLUTE_IFACE names the interface (lo, on which nothing leaves this machine).
 # Without a screen: pipelines/segments.sh 10 fakesink fakesink
 set -euo pipefail
 
@@ -12,7 +12,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 seconds=${1:-20}
 video_sink=${2:-autovideosink}
 audio_sink=${3:-autoaudiosink}
-network="address=239.255.67.28 port=${SEGMENTS_PORT:-34569} multicast-iface=lo"
+network="address=239.255.67.28 port=${SEGMENTS_PORT:-34569} multicast-iface=${FLUTE_IFACE:-lo}"
 
 sender=
 trap '[ -z "$sender" ] || kill "$sender" 2>/dev/null || true' EXIT

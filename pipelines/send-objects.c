@@ -4,6 +4,8 @@
  *
  *   cc send-objects.c -o send-objects $(pkg-config --cflags --libs gstreamer-app-1.0)
  *   ./send-objects 239.1.1.1 3400
+ *
+ * FLUTE_IFACE names the interface that multicast leaves by: lo by default.
  */
 #include <gst/app/app.h>
 #include <gst/gst.h>
@@ -70,7 +72,9 @@ main (int argc, char **argv)
   }
   GstElement *source = gst_bin_get_by_name (GST_BIN (pipeline), "source");
   GstElement *sink = gst_bin_get_by_name (GST_BIN (pipeline), "sink");
-  g_object_set (sink, "address", argv[1], "port", atoi (argv[2]), "bitrate", G_GUINT64_CONSTANT (10000000), NULL);
+  const gchar *interface = g_getenv ("FLUTE_IFACE");
+  g_object_set (sink, "address", argv[1], "port", atoi (argv[2]), "bitrate", G_GUINT64_CONSTANT (10000000),
+      "multicast-iface", interface != NULL ? interface : "lo", NULL);
   g_signal_connect (sink, "object-sent", G_CALLBACK (on_object), "was sent");
   g_signal_connect (sink, "object-withdrawn", G_CALLBACK (on_object), "is sent no more");
 

@@ -1,17 +1,16 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: MPL-2.0
 """Sends objects that an application makes: segments through appsrc, described by the object meta, and a manifest beside
 them, which is repeated until it is taken out.
 
     send-objects.py ADDRESS PORT
+
+FLUTE_IFACE names the interface that multicast leaves by: lo by default.
 """
 
 import sys
 
-import gi
-
-gi.require_version("Gst", "1.0")
-from gi.repository import Gst  # noqa: E402
+from bindings import Gst, interface, launch
 
 
 def describe(**fields):
@@ -52,11 +51,11 @@ def on_object(sink, details, what):
 def main():
     if len(sys.argv) != 3:
         sys.exit(f"usage: {sys.argv[0]} ADDRESS PORT")
-    Gst.init(None)
-    pipeline = Gst.parse_launch("appsrc name=source ! flutesink name=sink")
+    pipeline = launch("appsrc name=source ! flutesink name=sink")
     source, sink = pipeline.get_by_name("source"), pipeline.get_by_name("sink")
     sink.set_property("address", sys.argv[1])
     sink.set_property("port", int(sys.argv[2]))
+    sink.set_property("multicast-iface", interface())
     sink.set_property("bitrate", 10_000_000)
     sink.connect("object-sent", on_object, "was sent")
     sink.connect("object-withdrawn", on_object, "is sent no more")

@@ -6,6 +6,8 @@
 //! ```sh
 //! cargo run --example send-objects 239.1.1.1 3400
 //! ```
+//!
+//! `FLUTE_IFACE` names the interface that multicast leaves by: lo by default.
 
 use std::error::Error;
 
@@ -60,6 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let sink = gst::ElementFactory::make("flutesink")
         .property("address", address)
         .property("port", port.parse::<i32>()?)
+        .property("multicast-iface", std::env::var("FLUTE_IFACE").unwrap_or_else(|_| "lo".to_owned()))
         .property("bitrate", 10_000_000u64)
         .build()?;
     tell(&sink, "object-sent", "was sent");
