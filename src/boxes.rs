@@ -6,7 +6,7 @@ use std::io;
 
 use flute_proto::sender::Source;
 
-/// Boxes of an initialisation, at most: who has more is something else.
+/// Boxes of an initialisation, at most: what has more is something else.
 const MAX_BOXES: usize = 16;
 
 /// Follows top-level boxes over the borders of buffers.

@@ -292,7 +292,7 @@ impl PushSrcImpl for FluteDirSrc {
                         now: true,
                         ..Default::default()
                     };
-                    // Whoever does not know of objects need not take it.
+                    // An element that does not know of objects need not take it.
                     self.obj().src_pad().push_event(removal.into_event());
                 }
                 Step::Warn(text) => {

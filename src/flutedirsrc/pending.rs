@@ -17,8 +17,8 @@ pub(super) enum Change {
     Gone,
 }
 
-/// Changes in the order in which they are to be told. Of each file only the last one counts, at its own place: whoever
-/// reads the file finds what it says, and must not do so before what happened until then is told.
+/// Changes in the order in which they are to be told. Of each file only the last one counts, at its own place: what
+/// reads the file finds its last version, and must not do so before what happened until then is told.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     order: BTreeMap<u64, PathBuf>,

@@ -176,7 +176,7 @@ pub(super) fn one_buffer(buffer: gst::Buffer) -> io::Result<Collected> {
     Ok(Collected { source, kind, is_file, duration, meta })
 }
 
-/// What is known of the stream that brings an object, beside its meta.
+/// What is known of the stream that an object comes from, beside its meta.
 #[derive(Debug, Default)]
 pub(super) struct Origin {
     /// The name of what an upstream element reads.
@@ -369,7 +369,7 @@ mod tests {
         let within = Some(Deadline::Within(Duration::from_secs(2)));
         let segment = object(Kind::Part, "seg_1.m4s", media, true);
         assert_eq!((is_repeated(&segment), segment.deadline), (false, within));
-        assert_eq!(object(Kind::Part, "seg_1.m4s", media, false).deadline, None, "nobody waits for a file");
+        assert_eq!(object(Kind::Part, "seg_1.m4s", media, false).deadline, None, "a file has no time of its own");
         assert_eq!(object(Kind::Part, "live.mpd", b"<MPD/>", true).deadline, None);
     }
 

@@ -286,7 +286,7 @@ mod tests {
         assert!(fragmenter.finish().unwrap().is_none(), "an index is no fragment");
     }
 
-    /// Somebody reads a file in blocks of any size.
+    /// A file that is read in blocks of any size.
     #[test]
     fn buffers_that_know_nothing_of_boxes() {
         gst::init().unwrap();

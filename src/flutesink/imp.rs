@@ -20,7 +20,7 @@
  * everything else goes out once. A pad's `carousel` changes that, its `repeat-count`, `repeat-delay` and
  * `repeat-interval` say it in numbers, and the fields of the same names in the meta of a buffer for one object.
  *
- * What a live source brings with its duration, such as the fragments of a live encoder, is spread over that duration,
+ * Media of a live source that come with their duration, such as the fragments of a live encoder, are spread over that duration,
  * repair symbols included: a segment of two seconds takes two seconds. A pad's `deadline` sets another time.
  *
  * Packets leave at a rate that networks and receivers take: 20 Mbit/s on the wire, or what `bitrate` says. Objects with a

@@ -99,7 +99,7 @@ impl FluteSink {
         })
     }
 
-    /// Lets nobody wait any more, before the pads are deactivated.
+    /// Ends all waiting in the streaming threads, before the pads are deactivated.
     pub(super) fn unblock(&self, leaves_session: bool) {
         let Some(session) = self.session() else { return };
         for pad in self.sink_pads() {
@@ -115,7 +115,7 @@ impl FluteSink {
         session.unblock();
     }
 
-    /// Leaves the session to itself, for whoever goes on with it.
+    /// Leaves the session to itself; an element with the same settings can go on with it.
     pub(super) fn leave(&self) {
         if let Some(session) = self.session() {
             let linger = Duration::from_nanos(self.settings.lock().unwrap().linger);

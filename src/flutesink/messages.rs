@@ -16,8 +16,8 @@ const OBJECT_SENT: &str = "object-sent";
 const OBJECT_WITHDRAWN: &str = "object-withdrawn";
 const OBJECT_FAILED: &str = "object-failed";
 
-/// The signals that tell of objects. They are emitted by the thread of the session, which waits for their handlers: those
-/// who have much to do listen to the messages, which say the same.
+/// The signals that tell of objects. They are emitted by the thread of the session, which waits for their handlers. A
+/// handler that takes long should listen to the messages instead, which say the same.
 pub(super) fn signals() -> Vec<Signal> {
     let signal = |name| Signal::builder(name).param_types([gst::Structure::static_type()]).build();
     vec![
@@ -189,7 +189,7 @@ impl Reporter {
         self.post(details.clone());
     }
 
-    /// Posts an element message. Without a bus nobody wants to know.
+    /// Posts an element message. An element without a bus cannot post one.
     fn post(&self, structure: gst::Structure) {
         let _ = self.element.post_message(gst::message::Element::builder(structure).src(&self.element).build());
     }

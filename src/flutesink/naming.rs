@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! How objects are named that nobody named.
+//! The names of objects whose buffers have no meta with a name.
 
 use flute_proto::content_location;
 use gst::prelude::*;

@@ -74,13 +74,13 @@ impl Output {
     }
 }
 
-/// Says, as a sink, that nothing more comes.
+/// Tells, as a sink does, that all packets have been sent.
 pub(super) fn post_eos(element: &super::FluteSink, seqnum: Option<gst::Seqnum>) {
     let mut eos = gst::message::Eos::builder().src(element);
     if let Some(seqnum) = seqnum {
         eos = eos.seqnum(seqnum);
     }
-    // Without a bus nobody wants to know.
+    // An element without a bus cannot post it.
     let _ = element.post_message(eos.build());
 }
 

@@ -29,7 +29,7 @@ pub(super) struct PadSettings {
     pub(super) progressive: bool,
     pub(super) priority: u32,
     pub(super) carousel: FluteCarousel,
-    /// `None`: nobody said it.
+    /// `None`: not set.
     pub(super) repeat_count: Option<u32>,
     pub(super) repeat_delay: u64,
     pub(super) repeat_interval: u64,
@@ -142,7 +142,7 @@ pub struct FluteSinkPad {
     #[property(name = "deadline", nick = "Deadline", type = i64, get, set, member = deadline, minimum = -1,
         default = DEFAULT_DEADLINE,
         blurb = "Nanoseconds over which each transfer is spread, repair symbols included (0: as fast as the session, -1: \
-                 the duration of what a live source brings, 0 for all else)",
+                 the duration of media of a live source, 0 for all else)",
         mutable_playing)]
     #[property(name = "group", nick = "Group", type = Option<String>, get, set, nullable, member = group,
         blurb = "Group that the objects belong to, in the FDT (3GPP)", mutable_playing)]

@@ -63,7 +63,7 @@ impl FluteSink {
                     position.set(gst::format::Bytes::from_u64(stats.bytes));
                     true
                 }
-                // An object is a buffer for whoever receives it.
+                // A receiver has one buffer for each object.
                 (gst::Format::Buffers, Some(stats)) => {
                     position.set(gst::format::Buffers::from_u64(stats.transfers));
                     true

@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet};
 use flute_proto::lct::Toi;
 use gst::glib;
 
-/// Bytes that wait for their first transfer, by who brought them: so that a long film on one pad does not keep another
-/// from bringing news.
+/// Bytes that wait for their first transfer, for each producer, so that a long film on one pad does not block the short
+/// objects of another.
 #[derive(Debug, Default)]
 pub(super) struct QueueLimits {
     objects: HashMap<Toi, Queued>,

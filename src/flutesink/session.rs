@@ -57,7 +57,7 @@ struct State {
     /// Repair symbols of objects without a number of their own.
     protection: Protection,
     is_playing: bool,
-    /// What streaming threads get when they bring a buffer.
+    /// What streaming threads get for a buffer.
     flow: Result<gst::FlowSuccess, gst::FlowError>,
     eos_seqnum: Option<gst::Seqnum>,
     queue_limits: QueueLimits,
@@ -71,15 +71,15 @@ struct State {
     eos_when_sent: Option<Option<gst::Seqnum>>,
     /// Elements that use the session.
     users: usize,
-    /// When the session ends if nobody uses it until then.
+    /// When the session ends if no element uses it until then.
     unused_until: Option<Time>,
-    /// The element that speaks for the session from now on.
+    /// The element that posts the messages of the session from now on.
     next_element: Option<super::FluteSink>,
 }
 
-/// Who brings objects.
+/// What hands objects to a session: a pad, or the application.
 pub(super) struct Producer<'a> {
-    /// Its name.
+    /// Its name, which is that of its queue.
     pub(super) queue: glib::GString,
     /// Bytes of its objects that wait to be sent, at most; 0 for as many as there are.
     pub(super) max_queued: u64,
@@ -157,20 +157,20 @@ impl SenderSession {
         }
     }
 
-    /// Lets nobody wait any more; stopping comes first.
+    /// Ends all waiting, of the streaming threads and of the thread of the session; the session is not to go on.
     pub(super) fn unblock(&self) {
         self.is_stopping.store(true, Ordering::SeqCst);
         self.end(Err(gst::FlowError::Flushing));
         self.changed.notify_all();
     }
 
-    /// Wakes those who bring objects, so that they look at whether they still may wait.
+    /// Wakes the producers that wait, so that each looks at whether it still may.
     pub(super) fn wake_producers(&self) {
         drop(lock(&self.state));
         self.space_freed.notify_all();
     }
 
-    /// Has an element use a session that runs already, and speak for it. `false` if the session is ending.
+    /// Has an element use a session that runs already, and post its messages. `false` if the session is ending.
     pub(super) fn attach(&self, element: &super::FluteSink) -> bool {
         let mut state = lock(&self.state);
         if state.flow.is_err() || state.is_finishing {
@@ -222,8 +222,8 @@ impl SenderSession {
         self.space_freed.notify_all();
     }
 
-    /// Hands an object over, in place of one of the same name. Waits first until there is room in the queue of who brings
-    /// it. A manifest is held until what came before it from there has been sent; then it has no TOI yet.
+    /// Hands an object over, in place of one of the same name. Waits first until it fits into the queue of its producer. A
+    /// manifest is held until what the producer handed over before it has been sent; until then it has no TOI.
     pub(super) fn add(&self, object: Object, producer: &Producer<'_>) -> Result<Option<Toi>, Refusal> {
         let bytes = object.source.len();
         let mut state = lock(&self.state);
@@ -233,9 +233,8 @@ impl SenderSession {
                 return Err(Refusal::Flow(gst::FlowError::Flushing));
             }
             let queued = state.queue_limits.bytes_of(&producer.queue);
-            let is_space_freed =
-                producer.max_queued == 0 || queued == 0 || queued.saturating_add(bytes) <= producer.max_queued;
-            if is_space_freed || !(state.is_playing || producer.waits_in_pause) {
+            let fits = producer.max_queued == 0 || queued == 0 || queued.saturating_add(bytes) <= producer.max_queued;
+            if fits || !(state.is_playing || producer.waits_in_pause) {
                 break;
             }
             state = self.space_freed.wait(state).unwrap();

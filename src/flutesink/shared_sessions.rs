@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Sessions that outlive the NULL state of their elements: who starts, stops and starts again for each file, such as
-//! splitmuxsink, goes on with the session that it had.
+//! Sessions that go on while their element is in NULL. An element that is stopped and started again for each file, as
+//! splitmuxsink does it, goes on with the session that it had.
 
 use std::sync::{Arc, Mutex, Weak};
 

@@ -132,7 +132,7 @@ impl FluteSink {
         if let Some(group_id) = event.group_id() {
             message = message.group_id(group_id);
         }
-        // Without a bus nobody wants to know.
+        // An element without a bus cannot post it.
         let _ = element.post_message(message.build());
     }
 
@@ -239,7 +239,7 @@ impl FluteSink {
             (state.caps.clone(), state.segment_format)
         };
         let next_object = if ObjectMeta::of(buffer).is_some() {
-            // Whoever describes a buffer means that buffer.
+            // The description is that of one buffer.
             FluteNextObject::Buffer
         } else if shared_sessions::is_in_splitmuxsink(&self.obj()) {
             FluteNextObject::Stream
@@ -254,7 +254,7 @@ impl FluteSink {
         next_object
     }
 
-    /// Brings the session to its end when no pad will bring any more objects. One that is kept goes on: EOS is told when
+    /// Ends the session when no more objects will come from any pad. One that is kept goes on: EOS is told when
     /// all has been sent, or at once if this was one file of many.
     pub(super) fn finish_if_all_eos(&self, session: &SenderSession, seqnum: Option<gst::Seqnum>) {
         let pads = self.sink_pads();

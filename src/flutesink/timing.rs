@@ -11,7 +11,7 @@ use super::enums::FluteCarousel;
 use super::pad::PadSettings;
 use crate::object_meta::ObjectMeta;
 
-/// How often what receivers need before anything else is repeated, where nobody says it.
+/// How often what receivers need before anything else is repeated, where no interval is set.
 const REPETITION: Duration = Duration::from_secs(1);
 
 /// The time that buffers cover.

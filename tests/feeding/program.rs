@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::received::Session;
 
 /// How long a program may take that sends for a few seconds.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// What a program sent.
 pub(crate) struct Sent {
@@ -77,7 +77,7 @@ pub(crate) fn run(program: &str, arguments: &[&str], seconds: u32) -> Sent {
             }
             Err(error) => panic!("{program}: {error}"),
         }
-        assert!(start.elapsed() < PATIENCE, "{program} takes too long");
+        assert!(start.elapsed() < TIMEOUT, "{program} takes too long");
     }
     let session = Session::of(&packets);
     // A version of a manifest may be described, and be replaced before it is sent.

@@ -154,7 +154,7 @@ fn test_flutedirsrc_watch_tells_of_deleted_files() {
     );
 }
 
-/// A packager of GStreamer writes, and whoever reads a playlist has had all segments that it names.
+/// A packager of GStreamer writes, and a receiver that reads a playlist has had all segments that it names.
 #[test]
 fn test_flutedirsrc_watch_keeps_manifests_behind_segments() {
     let folder = tempfile::tempdir().unwrap();

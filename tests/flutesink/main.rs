@@ -48,7 +48,7 @@ fn harness(element: &gst::Element, sink: &str) -> gst_check::Harness {
     harness
 }
 
-/// A harness that only brings objects.
+/// A harness around a sink pad alone.
 fn another_input(element: &gst::Element, sink: &str) -> gst_check::Harness {
     let mut harness = gst_check::Harness::with_element(element, Some(sink), None);
     harness.set_src_caps_str("application/x-anything");

@@ -11,7 +11,7 @@ use gstflute::object_meta::{self, ObjectMeta};
 use crate::received::Session;
 use crate::{content, flutesink, packets_until_eos};
 
-const NOBODY: Option<&gio::Cancellable> = None;
+const NO_CANCELLABLE: Option<&gio::Cancellable> = None;
 
 /// An element without an input.
 fn output(element: &gst::Element) -> gst_check::Harness {
@@ -43,14 +43,14 @@ fn test_flutesink_streams_end_with_flush_or_close() {
     let flushed = open(&element, "flushed.ts", None).unwrap();
     let closed = open(&element, "closed.ts", None).unwrap();
     for packet in bytes.chunks(188) {
-        assert_eq!(flushed.write(packet, NOBODY), Ok(188));
-        assert_eq!(closed.write(packet, NOBODY), Ok(188));
+        assert_eq!(flushed.write(packet, NO_CANCELLABLE), Ok(188));
+        assert_eq!(closed.write(packet, NO_CANCELLABLE), Ok(188));
     }
-    closed.close(NOBODY).unwrap();
-    flushed.flush(NOBODY).unwrap();
-    let late = flushed.write(b"more", NOBODY).unwrap_err();
+    closed.close(NO_CANCELLABLE).unwrap();
+    flushed.flush(NO_CANCELLABLE).unwrap();
+    let late = flushed.write(b"more", NO_CANCELLABLE).unwrap_err();
     assert!(late.matches(gio::IOErrorEnum::Closed), "{late}");
-    flushed.close(NOBODY).unwrap();
+    flushed.close(NO_CANCELLABLE).unwrap();
     let session = end(&element, h);
     assert_eq!(session.names(), ["closed.ts", "flushed.ts"]);
     assert!(session.objects.iter().all(|object| object.bytes == bytes));
@@ -62,15 +62,15 @@ fn test_flutesink_streams_that_become_no_object() {
     let element = flutesink(&[]);
     let h = output(&element);
     let nothing = open(&element, "nothing", None).unwrap();
-    nothing.flush(NOBODY).unwrap();
-    nothing.close(NOBODY).unwrap();
+    nothing.flush(NO_CANCELLABLE).unwrap();
+    nothing.close(NO_CANCELLABLE).unwrap();
     let aborted = open(&element, "aborted", None).unwrap();
-    aborted.write(b"half of", NOBODY).unwrap();
+    aborted.write(b"half of", NO_CANCELLABLE).unwrap();
     let cancelled = gio::Cancellable::new();
     cancelled.cancel();
     assert!(aborted.close(Some(&cancelled)).unwrap_err().matches(gio::IOErrorEnum::Cancelled));
     let dropped = open(&element, "dropped", None).unwrap();
-    dropped.write(b"GIO closes what nobody has any more", NOBODY).unwrap();
+    dropped.write(b"GIO closes what has no reference any more", NO_CANCELLABLE).unwrap();
     drop(dropped);
     assert_eq!(end(&element, h).names(), ["dropped"]);
 }
@@ -86,8 +86,8 @@ fn test_flutesink_streams_have_a_meta() {
     };
     for location in ["", "by-argument"] {
         let stream = open(&element, location, Some(meta.clone())).unwrap();
-        stream.write(b"text", NOBODY).unwrap();
-        stream.close(NOBODY).unwrap();
+        stream.write(b"text", NO_CANCELLABLE).unwrap();
+        stream.close(NO_CANCELLABLE).unwrap();
     }
     let session = end(&element, h);
     assert_eq!(session.names(), ["by-meta", "by-argument"]);
@@ -99,15 +99,15 @@ fn test_flutesink_streams_after_the_end() {
     let element = flutesink(&[]);
     let mut h = output(&element);
     let stream = open(&element, "late", None).unwrap();
-    stream.write(b"late", NOBODY).unwrap();
+    stream.write(b"late", NO_CANCELLABLE).unwrap();
     assert!(element.send_event(gst::event::Eos::new()));
     packets_until_eos(&mut h);
-    assert!(stream.flush(NOBODY).is_err());
+    assert!(stream.flush(NO_CANCELLABLE).is_err());
     let other = open(&element, "later", None).unwrap();
-    other.write(b"later", NOBODY).unwrap();
+    other.write(b"later", NO_CANCELLABLE).unwrap();
     drop(h);
     element.set_state(gst::State::Null).unwrap();
-    assert!(other.close(NOBODY).is_err());
+    assert!(other.close(NO_CANCELLABLE).is_err());
 }
 
 /// The segment takes half a second, and the manifests that name it are there at once.
@@ -118,8 +118,8 @@ fn test_flutesink_no_manifest_before_its_segments() {
     let slow = ObjectMeta { deadline: Some(gst::ClockTime::from_mseconds(500)), ..Default::default() };
     let write = |location: &str, bytes: &[u8], meta| {
         let stream = open(&element, location, meta).unwrap();
-        stream.write_all(bytes, NOBODY).unwrap();
-        stream.flush(NOBODY).unwrap();
+        stream.write_all(bytes, NO_CANCELLABLE).unwrap();
+        stream.flush(NO_CANCELLABLE).unwrap();
     };
     write("1.ts", &content(50_000), Some(slow.clone()));
     write("live.m3u8", b"1.ts", None);
@@ -149,26 +149,26 @@ fn test_flutesink_a_held_manifest_is_removed() {
     let slow = ObjectMeta { deadline: Some(gst::ClockTime::from_mseconds(300)), ..Default::default() };
     for (location, meta) in [("1.ts", Some(slow)), ("live.m3u8", None)] {
         let stream = open(&element, location, meta).unwrap();
-        stream.write_all(&content(20_000), NOBODY).unwrap();
-        stream.close(NOBODY).unwrap();
+        stream.write_all(&content(20_000), NO_CANCELLABLE).unwrap();
+        stream.close(NO_CANCELLABLE).unwrap();
     }
     assert!(element.emit_by_name::<bool>("remove-object", &[&"live.m3u8", &true]));
     assert_eq!(end(&element, h).names(), ["1.ts"]);
 }
 
-/// What waits for room is let go when it is cancelled, and when the element stops.
+/// What waits for other objects to be sent waits no more when it is cancelled, or the element stops.
 #[test]
-fn test_flutesink_streams_wait_for_room() {
+fn test_flutesink_streams_wait_for_the_queue() {
     let element = flutesink(&[("address", "127.0.0.1"), ("bitrate", "8000"), ("max-queued-bytes", "10000")]);
     element.set_state(gst::State::Playing).unwrap();
     let (opened, is_open) = mpsc::channel();
     let write = |location: &str, cancellable: Option<&gio::Cancellable>| {
         let stream = open(&element, location, None).unwrap();
-        stream.write_all(&content(9000), NOBODY).unwrap();
+        stream.write_all(&content(9000), NO_CANCELLABLE).unwrap();
         opened.send(()).unwrap();
         stream.flush(cancellable)
     };
-    write("1", NOBODY).unwrap();
+    write("1", NO_CANCELLABLE).unwrap();
     let cancellable = gio::Cancellable::new();
     std::thread::scope(|scope| {
         is_open.recv().unwrap();
@@ -176,9 +176,9 @@ fn test_flutesink_streams_wait_for_room() {
         is_open.recv().unwrap();
         cancellable.cancel();
         assert!(waiting.join().unwrap());
-        let waiting = scope.spawn(|| drop(write("3", NOBODY)));
+        let waiting = scope.spawn(|| drop(write("3", NO_CANCELLABLE)));
         is_open.recv().unwrap();
-        // PAUSED comes before it, and there nobody waits.
+        // PAUSED comes before it, and there a stream does not wait.
         element.set_state(gst::State::Null).unwrap();
         waiting.join().unwrap();
     });

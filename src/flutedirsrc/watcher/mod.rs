@@ -2,7 +2,7 @@
 
 //! A folder that is being written: which files are complete, and which are there no more.
 //!
-//! A file is complete when it is closed after writing, or renamed to its name. Where nobody saw that, because the file was
+//! A file is complete when it is closed after writing, or renamed to its name. Where that was not seen, because the file was
 //! there before, or its folder is new, or the kernel had more to tell than it keeps, a file is complete when it has not
 //! changed for a while.
 //!
@@ -105,7 +105,7 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// Begins to watch; the files that are there come first. Those that nobody closes are complete when they have not
+    /// Begins to watch; the files that are there come first. Those that are not closed meanwhile are complete when they have not
     /// changed for the settle time.
     pub(super) fn new(selection: Selection, settle_time: Duration) -> io::Result<Self> {
         let inotify = Inotify::new()?;
@@ -175,7 +175,7 @@ impl Watcher {
             None => self.sent.remove(&file.relative),
         };
         match change {
-            // Somebody writes into it.
+            // It is being written.
             None => self.settling.insert(file.relative.clone(), Instant::now() + self.settle_time, file.version),
             Some(Change::Gone) if before.is_none() => self.pending.remove(&file.relative),
             Some(_) => (),
@@ -389,7 +389,7 @@ impl Watcher {
         files.into_iter().for_each(|file| self.found(file));
     }
 
-    /// A file is there, whose end of writing nobody saw.
+    /// A file is there, and the end of its writing was not seen.
     fn found(&mut self, relative: PathBuf) {
         let Ok((version, age)) = self.version(&relative) else {
             // Why, is told when it is opened.

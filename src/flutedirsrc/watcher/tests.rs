@@ -325,7 +325,7 @@ fn pipes_are_not_waited_for() {
 }
 
 #[test]
-fn files_that_nobody_saw_closed_settle() {
+fn files_whose_end_was_not_seen_settle() {
     let mut w = Watched::new();
     let mut writer = File::create(w.at("1.m4s")).unwrap();
     w.write("live.mpd", "1");
@@ -366,7 +366,7 @@ fn manifests_wait_for_segments_that_are_closed_late() {
     assert_eq!(w.told(), NONE);
     drop(segment);
     assert_eq!(w.told(), ["seg%201.ts=", "live.m3u8=seg%201.ts again"]);
-    // Nobody looked meanwhile.
+    // No event was read meanwhile.
     let segment = File::create(w.at("3.ts")).unwrap();
     w.write("a.m3u8", "b.m3u8 3.ts");
     w.write("b.m3u8", "a.m3u8");
