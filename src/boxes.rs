@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Top-level boxes of MP4 (ISO/IEC 14496-12 §4.2).
+//! Boxes of MP4 (ISO/IEC 14496-12 §4.2): where they begin and end, and whether those at the top are an initialisation.
 
 use std::io;
 
@@ -26,9 +26,9 @@ impl BoxScanner {
             self.rest -= skip as u64;
             position += skip;
             match read_header(&bytes[position..])? {
-                Some((kind, size)) if self.rest == 0 => {
-                    found(kind, position);
-                    self.rest = size;
+                Some(header) if self.rest == 0 => {
+                    found(header.kind, position);
+                    self.rest = header.size.unwrap_or(u64::MAX);
                 }
                 _ => return Ok(position),
             }
@@ -41,8 +41,29 @@ impl BoxScanner {
     }
 }
 
-/// Type and size of a box, header included; `None` if its header is not complete.
-fn read_header(bytes: &[u8]) -> io::Result<Option<([u8; 4], u64)>> {
+/// The boxes that lie one after the other in these bytes, their types and contents, up to the first that is broken.
+pub(crate) fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+    std::iter::from_fn(move || {
+        let header = read_header(bytes).ok()??;
+        let size = header.size.map_or(Some(bytes.len()), |size| usize::try_from(size).ok())?;
+        let (whole, rest) = bytes.split_at_checked(size)?;
+        bytes = rest;
+        Some((header.kind, &whole[header.length..]))
+    })
+}
+
+/// What a box begins with.
+#[derive(Clone, Copy, Debug)]
+struct BoxHeader {
+    kind: [u8; 4],
+    /// Bytes of the header: 8, or 16 with a long size.
+    length: usize,
+    /// Bytes of the box, the header included, and not less than it has; `None` if it lasts to the end of the file.
+    size: Option<u64>,
+}
+
+/// The header of a box; `None` if it is not complete.
+fn read_header(bytes: &[u8]) -> io::Result<Option<BoxHeader>> {
     let number = |bytes: &[u8]| bytes.iter().fold(0u64, |number, &byte| number << 8 | u64::from(byte));
     let [a, b, c, d, kind @ ..] = bytes.first_chunk::<8>().copied().unwrap_or_default();
     if bytes.len() < 8 {
@@ -51,17 +72,16 @@ fn read_header(bytes: &[u8]) -> io::Result<Option<([u8; 4], u64)>> {
     if !kind.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
         return Err(io::Error::other("this is no MP4: set next-object to what it is"));
     }
-    let (size, header) = match (number(&[a, b, c, d]), bytes.get(8..16)) {
-        // It lasts to the end of the stream.
-        (0, _) => (u64::MAX, 8),
+    let (size, length) = match (number(&[a, b, c, d]), bytes.get(8..16)) {
+        (0, _) => (None, 8),
         (1, None) => return Ok(None),
-        (1, Some(long)) => (number(long), 16),
-        (size, _) => (size, 8),
+        (1, Some(long)) => (Some(number(long)), 16),
+        (size, _) => (Some(size), 8),
     };
-    if size < header {
+    if size.is_some_and(|size| size < length as u64) {
         return Err(io::Error::other("a box of this MP4 is shorter than its own header"));
     }
-    Ok(Some((kind, size)))
+    Ok(Some(BoxHeader { kind, length, size }))
 }
 
 /// Whether these are the bytes of an initialisation: a `moov`, and no media (ISO/IEC 23009-1 §6.3.3).
@@ -86,14 +106,15 @@ fn holds_only_an_initialisation(source: &dyn Source) -> io::Result<bool> {
         let header = &mut header[..(length - offset).min(16) as usize];
         source.read_at(offset, header)?;
         match read_header(header)? {
-            Some(([b'm', b'o', b'o', b'f'] | [b'm', b'd', b'a', b't'], _)) | None => return Ok(false),
-            Some((kind, size)) => {
-                // A box without a size lasts to the end.
-                let size = if size == u64::MAX { length - offset } else { size };
+            Some(BoxHeader { kind: [b'm', b'o', b'o', b'f'] | [b'm', b'd', b'a', b't'], .. }) | None => {
+                return Ok(false);
+            }
+            Some(header) => {
+                let size = header.size.unwrap_or(length - offset);
                 if size > length - offset {
                     return Ok(false);
                 }
-                has_moov |= kind == *b"moov" && size > 8;
+                has_moov |= header.kind == *b"moov" && size > header.length as u64;
                 offset += size;
             }
         }
@@ -130,6 +151,27 @@ mod tests {
         }
         assert_eq!(kinds, [b"free", b"mdat", b"moof", b"mdat"].map(|kind| *kind));
         assert!(!scanner.is_between_boxes(), "a box of size 0 lasts to the end");
+    }
+
+    #[test]
+    fn boxes_and_their_contents() {
+        let mut long = vec![0, 0, 0, 1];
+        long.extend_from_slice(b"mdat");
+        long.extend_from_slice(&20u64.to_be_bytes());
+        long.extend_from_slice(b"long");
+        let file = [a_box(b"free", 3), long, b"\0\0\0\0mdatto the end".to_vec()].concat();
+        let found: Vec<_> = boxes(&file).collect();
+        assert_eq!(found, [(*b"free", &b"xxx"[..]), (*b"mdat", b"long"), (*b"mdat", b"to the end")]);
+        for broken in [
+            &b"\0\0\0\x07moov"[..],
+            b"\0\0\0\x0amoovx",
+            b"\0\0\0\x01moov\0\0",
+            b"\0\0\0\x01moov\xff\xff\xff\xff\xff\xff\xff\xff",
+        ] {
+            let file = [a_box(b"free", 0), broken.to_vec(), a_box(b"free", 0)].concat();
+            assert!(boxes(&file).count() <= 2, "{broken:?}");
+            assert_eq!(boxes(broken).count(), 0, "{broken:?}");
+        }
     }
 
     #[test]

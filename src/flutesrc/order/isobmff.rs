@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::boxes::boxes;
+
 /// The fields of a box of its own length, from a version and flags on.
 struct FullBox<'a> {
     version: u8,
@@ -40,24 +42,6 @@ fn full_box(content: &[u8]) -> Option<FullBox<'_>> {
     let mut fields = Fields(content);
     let word = fields.u32()?;
     Some(FullBox { version: (word >> 24) as u8, flags: word & 0xff_ffff, fields })
-}
-
-/// The boxes of a container (§4.2), up to the first that is broken.
-fn boxes(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
-    let mut fields = Fields(bytes);
-    std::iter::from_fn(move || {
-        let whole = fields.0.len() as u64;
-        let size = fields.u32()?;
-        let kind = fields.take(4)?.try_into().ok()?;
-        let size = match size {
-            0 => whole,
-            1 => fields.u64()?,
-            size => size.into(),
-        };
-        let header = whole - fields.0.len() as u64;
-        let content = fields.take(usize::try_from(size.checked_sub(header)?).ok()?)?;
-        Some((kind, content))
-    })
 }
 
 fn child<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
