@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use flute_proto::content::ContentEncoding;
-use flute_proto::sender::{FileSource, GrowingWriter, Object, Source};
+use flute_proto::sender::{FileSource, GrowingWriter, Object, OnChange, Source};
 
 use super::enums::FluteNextObject;
 use super::fragment::{Fragmenter, Part};
@@ -226,6 +226,8 @@ impl Collected {
         object.is_encoded = meta.encoded;
         object.content_length = meta.content_length.filter(|_| meta.encoded);
         object.md5 = session.md5 || pad.md5 || meta.md5.is_some() || self.is_file && session.md5_files;
+        // A live source, such as a flutedirsrc that watches, sends the new version itself.
+        object.on_change = if origin.is_live { OnChange::Withdraw } else { OnChange::SendAgain };
         object.etag = meta.etag;
         object.cache_control = meta.cache_control.or(pad.cache_control()?);
         object.groups = if meta.groups.is_empty() { pad.group.iter().cloned().collect() } else { meta.groups };

@@ -61,8 +61,12 @@
  * without another session or local port. `fec` and what belongs to it hold for objects that come later, as do the
  * properties of pads. `set-priority` moves an object that is there already to another queue.
  *
+ * With a code, every source block gets `repair-percent` of repair symbols, and at least `repair-min`: a block of three
+ * source symbols and one repair symbol is lost as soon as two of its four packets are.
+ *
  * Objects that are files, such as those of filesrc and flutedirsrc, are described with a Content-MD5, by which receivers
- * find what is damaged, unless `md5-files` is FALSE.
+ * find what is damaged, unless `md5-files` is FALSE. A file that changes while it is sent is a warning, and is sent again as
+ * it is then, by the next version that a watching flutedirsrc sends, or by flutesink.
  *
  * On the bus: `flute-session-opened`, `flute-fdt`, `flute-object-sent`, `flute-object-withdrawn`, `flute-object-failed`
  * and `flute-session-closed` as element messages; of objects the signals `object-sent`, `object-withdrawn` and
@@ -102,7 +106,7 @@ use super::enums::{FluteContentEncoding, FluteEosPolicy, FluteFec, FlutePacketOv
 use super::lifecycle::State;
 use super::settings::{
     DEFAULT_FDT_INTERVAL, DEFAULT_FDT_LIFETIME, DEFAULT_LINGER, DEFAULT_MAX_QUEUED_BYTES, DEFAULT_MTU, DEFAULT_PORT,
-    DEFAULT_RS_FIELD_BITS, DEFAULT_TSI, DEFAULT_TTL, DEFAULT_TTL_MC, Settings,
+    DEFAULT_REPAIR_MIN, DEFAULT_RS_FIELD_BITS, DEFAULT_TSI, DEFAULT_TTL, DEFAULT_TTL_MC, Settings,
 };
 use super::{FluteSinkPad, actions};
 use crate::debug::FLUTESINK as CAT;
@@ -136,6 +140,11 @@ pub struct FluteSink {
     #[property(name = "repair-symbols", nick = "Repair symbols", type = i32, get, set, member = repair_symbols,
         minimum = -1, default = -1,
         blurb = "Repair symbols of each source block, instead of a percentage (-1: use repair-percent)",
+        mutable_playing)]
+    #[property(name = "repair-min", nick = "Minimum of repair symbols", type = u32, get, set, member = repair_min,
+        default = DEFAULT_REPAIR_MIN,
+        blurb = "Repair symbols of each source block at least, where repair-percent gives fewer, but not none: one repair \
+                 symbol protects a block of three badly. It makes objects of a few packets longer by up to so many packets",
         mutable_playing)]
     #[property(name = "content-encoding", nick = "Content-Encoding", type = FluteContentEncoding, get, set,
         member = content_encoding,

@@ -163,6 +163,7 @@ impl FluteSink {
             "fec"
             | "repair-percent"
             | "repair-symbols"
+            | "repair-min"
             | "symbol-size"
             | "mtu"
             | "source-block-length"

@@ -165,7 +165,7 @@ impl FluteSink {
         let origin = Origin {
             name: naming::upstream_name(pad),
             caps: pad.imp().state.lock().unwrap().caps.clone(),
-            is_live: collected.duration.is_some() && is_live(pad),
+            is_live: (collected.duration.is_some() || collected.is_file) && is_live(pad),
         };
         let object = collected.into_object(&origin, &mut pad.imp().settings.lock().unwrap(), &settings);
         let object = object.map_err(|error| {

@@ -29,6 +29,7 @@ const SYMBOL_MULTIPLE: u32 = 8;
 /// Percent of repair symbols where there is a code and the user says nothing.
 const DEFAULT_REPAIR_PERCENT: f64 = 10.0;
 
+pub(super) const DEFAULT_REPAIR_MIN: u32 = 2;
 pub(super) const DEFAULT_TSI: u64 = 1;
 pub(super) const DEFAULT_MTU: u32 = 1472;
 pub(super) const DEFAULT_RS_FIELD_BITS: u32 = 8;
@@ -53,6 +54,7 @@ pub(super) struct Settings {
     pub(super) source_block_length: u32,
     pub(super) repair_percent: f64,
     pub(super) repair_symbols: i32,
+    pub(super) repair_min: u32,
     pub(super) content_encoding: FluteContentEncoding,
     pub(super) fdt_content_encoding: FluteContentEncoding,
     pub(super) fdt_fec: FluteFec,
@@ -115,6 +117,7 @@ impl Default for Settings {
             source_block_length: 0,
             repair_percent: -1.0,
             repair_symbols: -1,
+            repair_min: DEFAULT_REPAIR_MIN,
             content_encoding: FluteContentEncoding::default(),
             fdt_content_encoding: FluteContentEncoding::default(),
             fdt_fec: FluteFec::Inherit,
@@ -297,6 +300,7 @@ impl Settings {
             source_block_length: free.source_block_length,
             repair_percent: free.repair_percent,
             repair_symbols: free.repair_symbols,
+            repair_min: free.repair_min,
             bitrate: free.bitrate,
             packet_overhead: free.packet_overhead,
             md5: free.md5,
@@ -355,7 +359,8 @@ impl Settings {
             .scheme(scheme)
             .symbol_size(self.symbol_size_in_packets(scheme, symbol_size)?)
             .max_source_block_length((source_block_length > 0).then_some(source_block_length))
-            .protection(protection))
+            .protection(protection)
+            .min_repair_symbols(self.repair_min))
     }
 
     fn scheme(&self, fec: FluteFec) -> Option<FecScheme> {
