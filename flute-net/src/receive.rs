@@ -272,3 +272,90 @@ fn join(
     }
     interfaces.iter().try_for_each(|&(name, interface)| join_on(name, Some(interface)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+    use crate::host::Host;
+    use crate::send::{SendConfig, SendSocket};
+
+    fn config(host: &str) -> ReceiveConfig {
+        ReceiveConfig::new(HostAndPort::new(host.parse::<Host>().unwrap(), 0))
+    }
+
+    fn sender_to(socket: &ReceiveSocket) -> SendSocket {
+        let destination = HostAndPort::new(socket.local_address().ip(), socket.local_address().port());
+        SendSocket::open(&SendConfig::new(destination)).unwrap()
+    }
+
+    #[test]
+    fn datagrams_come_as_they_were_sent() {
+        let mut receiver = ReceiveSocket::open(&config("localhost")).unwrap();
+        let sender = sender_to(&receiver);
+        let packets: Vec<u8> = (0..30 * 700 + 5).map(|i| (i % 251) as u8).collect();
+        sender.send(&packets, 700, || false).unwrap();
+        let mut received = Vec::new();
+        while received.len() < packets.len() {
+            let datagrams = receiver.read(|source, _, datagram| {
+                assert_eq!(source.port(), sender.local_address().unwrap().port());
+                assert_eq!(datagram.len(), 700.min(packets.len() - received.len()));
+                received.extend_from_slice(datagram);
+            });
+            if datagrams.unwrap() == 0 {
+                receiver.wait(None).unwrap();
+            }
+        }
+        assert_eq!(received, packets);
+        assert_eq!(receiver.dropped_datagrams(), Some(0));
+    }
+
+    #[test]
+    fn what_the_kernel_drops_is_counted() {
+        let mut small = config("127.0.0.1");
+        small.buffer_size = 1;
+        let mut receiver = ReceiveSocket::open(&small).unwrap();
+        let sender = sender_to(&receiver);
+        for _ in 0..100 {
+            sender.send(&[0; 1400], 1400, || false).unwrap();
+        }
+        let mut received = 0;
+        while receiver.read(|_, _, _| received += 1).unwrap() > 0 {}
+        assert!(received < 100);
+        assert_eq!(receiver.dropped_datagrams(), Some(100 - received));
+    }
+
+    #[test]
+    fn waits_end() {
+        let mut receiver = ReceiveSocket::open(&config("127.0.0.1")).unwrap();
+        let waker = receiver.waker();
+        let waiting = std::thread::spawn(move || receiver.wait(None));
+        waker.wake();
+        waiting.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let open = |config: ReceiveConfig| ReceiveSocket::open(&config).map(|_| ()).unwrap_err().to_string();
+        let error = open(config("192.0.2.1"));
+        assert_eq!(error, "192.0.2.1 is neither a multicast group nor an address of this machine");
+        let error = open(config("no-such-host.invalid"));
+        assert!(error.starts_with("“no-such-host.invalid” is not an IP address, and no host"), "{error}");
+        let error = open(config("ff12::1"));
+        assert_eq!(
+            error,
+            "ff12::1 is another address on each interface: name one, as in ff12::1%eth0, or with multicast-iface=eth0"
+        );
+        let error = open(ReceiveConfig { interfaces: vec!["other".to_owned()], ..config("ff12::1%lo") });
+        assert!(error.contains("on the interface lo, but is to be joined on other"), "{error}");
+        let error = open(ReceiveConfig { interfaces: vec!["no-such-if".to_owned()], ..config("239.255.7.7") });
+        assert!(error.starts_with("joining 239.255.7.7 on no-such-if: there is no such interface"), "{error}");
+        let error = open(ReceiveConfig { source: "::1".parse().ok(), ..config("239.255.7.7") });
+        assert_eq!(error, "the sender ::1 and the group 239.255.7.7 are not of the same IP version");
+        let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut in_use = config("127.0.0.1");
+        in_use.address.port = taken.local_addr().unwrap().port();
+        assert!(open(in_use).contains("in use by another program"));
+    }
+}

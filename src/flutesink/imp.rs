@@ -237,7 +237,7 @@ pub struct FluteSink {
     #[property(name = "linger", nick = "Linger", type = u64, get, set, member = linger, default = DEFAULT_LINGER,
         blurb = "Nanoseconds after which a session that is kept ends if no element uses it", mutable_playing)]
     #[property(name = "address", nick = "Address", type = Option<String>, get, set, nullable, member = address,
-        blurb = "IP address of the multicast group or host, where the src pad is not linked", mutable_playing)]
+        blurb = "IP address or name of the multicast group or host, where the src pad is not linked; an IPv6 address of link scope has its interface, as in ff12::1%eth0", mutable_playing)]
     #[property(name = "host", nick = "Host", type = Option<String>, get, set, nullable, member = address,
         blurb = "The same as address", mutable_playing)]
     #[property(name = "port", nick = "Port", type = i32, get, set, member = port, default = DEFAULT_PORT,
