@@ -96,6 +96,11 @@ impl ObjectCodec {
         })
     }
 
+    /// The source block that source symbol `symbol`, counted over the whole object, is in; `None` behind the last one.
+    pub fn block_of_symbol(&self, symbol: u64) -> Option<SourceBlock> {
+        self.block(u32::try_from(self.partition.block_of(symbol)?).ok()?)
+    }
+
     /// Where source symbol `esi` of `block` lies in the object, in the order of the symbol's bytes.
     pub fn runs(&self, block: &SourceBlock, esi: u32) -> impl Iterator<Item = Run> + '_ {
         let (block_offset, transfer_length) = (block.offset, self.parameters.transfer_length);

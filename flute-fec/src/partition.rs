@@ -70,6 +70,19 @@ impl Partition {
         Ok(partition)
     }
 
+    /// The block that source symbol `symbol` of the object is in; `None` behind the last symbol.
+    pub fn block_of(&self, symbol: u64) -> Option<u64> {
+        if symbol >= self.symbols {
+            return None;
+        }
+        let in_large_blocks = self.large_blocks * self.large;
+        Some(if symbol < in_large_blocks {
+            symbol / self.large
+        } else {
+            self.large_blocks + (symbol - in_large_blocks) / self.small
+        })
+    }
+
     /// Number of source symbols in block `number`, 0 for a block that does not exist.
     pub fn block_symbols(&self, number: u64) -> u64 {
         if number >= self.blocks {
@@ -101,6 +114,8 @@ mod tests {
         assert_eq!((partition.blocks, partition.large, partition.small, partition.large_blocks), (3, 4, 3, 1));
         assert_eq!((0..4).map(|n| partition.block_symbols(n)).collect::<Vec<_>>(), [4, 3, 3, 0]);
         assert_eq!((0..4).map(|n| partition.first_symbol(n)).collect::<Vec<_>>(), [0, 4, 7, 10]);
+        let blocks: Vec<_> = (0..11).map(|symbol| partition.block_of(symbol)).collect();
+        assert_eq!(blocks, [0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 9].map(|block| (block < 9).then_some(block)));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use allocation_counter::measure;
 use attacks::{Attack, uncounted, wide};
 use crafted::{Style, content, file, instance, no_code};
 use flute_proto::Time;
-use flute_proto::receiver::{Content, Event, Path, Receiver, ReceiverConfig};
+use flute_proto::receiver::{Content, Endpoints, Event, Receiver, ReceiverConfig};
 
 /// What this thread has taken of a processor: a busy machine disturbs it less than the wall clock.
 fn cpu_time() -> Duration {
@@ -44,14 +44,14 @@ impl Bench {
             if let Event::Completed { object, content: Content::Memory(bytes) } = event
                 && object.location() == "honest"
             {
-                self.honest = Some(bytes);
+                self.honest = Some(bytes.to_vec());
             }
         }
     }
 
     fn push(&mut self, source: &str, packet: Vec<u8>) {
-        let path = Path { source: source.parse().ok(), destination: "239.1.1.1:3400".parse().ok() };
-        self.call(|receiver, now| receiver.push(path, &packet, now));
+        let endpoints = Endpoints { source: source.parse().ok(), destination: "239.1.1.1:3400".parse().ok() };
+        self.call(|receiver, now| receiver.push(endpoints, &packet, now));
         let now = Time::from_unix(Duration::from_secs(crafted::START));
         while self.receiver.next_deadline().is_some_and(|deadline| deadline <= now) {
             self.call(|receiver, now| receiver.handle_timeout(now));

@@ -12,6 +12,7 @@
 
 pub mod alc;
 mod big_endian;
+mod collections;
 pub mod content;
 pub mod content_location;
 pub mod fdt;

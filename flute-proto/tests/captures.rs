@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use flute_proto::Time;
-use flute_proto::receiver::{Content, Event, Path, Receiver, ReceiverConfig};
+use flute_proto::receiver::{Content, Endpoints, Event, Receiver, ReceiverConfig};
 use sha2::{Digest, Sha256};
 use support::Datagram;
 
@@ -74,8 +74,8 @@ fn receive<'a>(datagrams: impl IntoIterator<Item = &'a Datagram>) -> (BTreeSet<D
         while receiver.next_deadline().is_some_and(|deadline| deadline <= now) {
             receiver.handle_timeout(now);
         }
-        let path = Path { source: Some(datagram.source), destination: Some(datagram.destination) };
-        receiver.push(path, &datagram.payload, now);
+        let endpoints = Endpoints { source: Some(datagram.source), destination: Some(datagram.destination) };
+        receiver.push(endpoints, &datagram.payload, now);
         drain(&mut receiver);
     }
     receiver.finish(now);

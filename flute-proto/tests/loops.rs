@@ -11,7 +11,7 @@ use flute_proto::alc::Packet;
 use flute_proto::content::ContentEncoding;
 use flute_proto::lct::Revision;
 use flute_proto::profile::Profile;
-use flute_proto::receiver::{Content, Event, Path, Receiver, ReceiverConfig};
+use flute_proto::receiver::{Content, Endpoints, Event, Receiver, ReceiverConfig};
 use flute_proto::sender::{
     Batch, Carousel, FecConfig, FecScheme, FinishPolicy, Interval, Object, Poll, Sender, SenderConfig,
 };
@@ -80,14 +80,14 @@ fn receive<'a>(packets: impl IntoIterator<Item = &'a (Time, Vec<u8>)>) -> Outcom
         if receiver.next_deadline().is_some_and(|deadline| deadline <= now) {
             receiver.handle_timeout(now);
         }
-        receiver.push(Path { source: None, destination: None }, packet, now);
+        receiver.push(Endpoints { source: None, destination: None }, packet, now);
     }
     receiver.finish(now);
     outcome.recovered = receiver.stats().totals.recovered;
     while let Some(event) = receiver.poll_event() {
         match event {
             Event::Completed { object, content: Content::Memory(bytes) } => {
-                let before = outcome.objects.insert(object.location().to_owned(), bytes);
+                let before = outcome.objects.insert(object.location().to_owned(), bytes.to_vec());
                 assert!(before.is_none(), "{} came twice", object.location());
             }
             Event::SessionClosed { complete, .. } => outcome.complete = complete,

@@ -8,7 +8,7 @@ use flute::core::lct::Cenc;
 use flute::core::{Oti, UDPEndpoint};
 use flute::sender::{Config, FDTPublishMode, ObjectDesc, PriorityQueue, Sender, TransferConfig};
 use flute_proto::Time;
-use flute_proto::receiver::{Content, Event, Path, Receiver, ReceiverConfig};
+use flute_proto::receiver::{Content, Endpoints, Event, Receiver, ReceiverConfig};
 
 const START: u64 = 1_800_000_000;
 
@@ -49,7 +49,7 @@ fn receive(packets: &[Vec<u8>]) -> (Vec<(String, Vec<u8>)>, u64) {
     let now = Time::from_unix(Duration::from_secs(START));
     let mut receiver = Receiver::new(ReceiverConfig::default());
     for packet in packets {
-        receiver.push(Path { source: None, destination: None }, packet, now);
+        receiver.push(Endpoints { source: None, destination: None }, packet, now);
     }
     receiver.finish(now);
     let recovered = receiver.stats().totals.recovered;
@@ -57,7 +57,7 @@ fn receive(packets: &[Vec<u8>]) -> (Vec<(String, Vec<u8>)>, u64) {
     while let Some(event) = receiver.poll_event() {
         match event {
             Event::Completed { object, content: Content::Memory(bytes) } => {
-                objects.push((object.location().to_owned(), bytes));
+                objects.push((object.location().to_owned(), bytes.to_vec()));
             }
             Event::Failed { object, reason, missing } => {
                 panic!("{}: {reason}, {missing:?}", object.location());

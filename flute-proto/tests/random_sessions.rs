@@ -12,7 +12,7 @@ use flute_proto::content::ContentEncoding;
 use flute_proto::lct::{HeaderWidths, Revision, Tsi};
 use flute_proto::oti::PayloadIdFormat;
 use flute_proto::profile::{Feature, Profile};
-use flute_proto::receiver::{Content, Event, Path, Receiver, ReceiverConfig};
+use flute_proto::receiver::{Content, Endpoints, Event, Receiver, ReceiverConfig};
 use flute_proto::sender::{
     Batch, Deadline, FdtPolicy, FecConfig, FecScheme, FinishPolicy, GrowingSource, Object, Pacing, PacketOverhead,
     Poll, Sender, SenderConfig,
@@ -45,13 +45,13 @@ fn send(mut sender: Sender) -> Vec<Vec<u8>> {
 /// What a receiver makes of these packets.
 fn receive(packets: &[Vec<u8>]) -> HashMap<String, Vec<u8>> {
     let mut receiver = Receiver::new(ReceiverConfig::default());
-    let path = Path { source: None, destination: None };
+    let endpoints = Endpoints { source: None, destination: None };
     let mut received = HashMap::new();
     let mut drain = |receiver: &mut Receiver| {
         while let Some(event) = receiver.poll_event() {
             match event {
                 Event::Completed { object, content: Content::Memory(bytes) } => {
-                    received.insert(object.location().to_owned(), bytes);
+                    received.insert(object.location().to_owned(), bytes.to_vec());
                 }
                 Event::Failed { object, reason, missing } => {
                     panic!("{}: {reason}, missing {missing:?}", object.location());
@@ -61,7 +61,7 @@ fn receive(packets: &[Vec<u8>]) -> HashMap<String, Vec<u8>> {
         }
     };
     for packet in packets {
-        receiver.push(path, packet, start());
+        receiver.push(endpoints, packet, start());
         drain(&mut receiver);
     }
     while let Some(deadline) = receiver.next_deadline().filter(|deadline| *deadline <= start()) {

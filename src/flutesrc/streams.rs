@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flute_proto::Time;
-use flute_proto::receiver::Path;
+use flute_proto::receiver::Endpoints;
 use gio::prelude::*;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -49,8 +49,8 @@ impl FluteSrc {
                 gst::element_imp_error!(self, gst::ResourceError::Read, ("a packet cannot be read"));
                 return Err(gst::FlowError::Error);
             };
-            let path = Path { source: sender_of(packet), destination: None };
-            session.feed(capture_time(packet), &mut events, |receiver, now| receiver.push(path, &map, now));
+            let endpoints = Endpoints { source: sender_of(packet), destination: None };
+            session.feed(capture_time(packet), &mut events, |receiver, now| receiver.push(endpoints, &map, now));
         }
         self.handle_all(events)
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use flute_proto::receiver::{Event, Path};
+use flute_proto::receiver::{Endpoints, Event};
 
 pub(crate) use session::Session;
 
@@ -73,7 +73,7 @@ fn receive(mut socket: ReceiveSocket, session: &Session, listener: &mut impl Lis
     while !waker.is_awake() {
         let datagrams = session.feed(None, &mut events, |receiver, now| {
             socket.read(|source, destination, datagram| {
-                receiver.push(Path { source: Some(source), destination }, datagram, now);
+                receiver.push(Endpoints { source: Some(source), destination }, datagram, now);
             })
         })?;
         for event in events.drain(..) {

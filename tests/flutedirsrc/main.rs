@@ -246,8 +246,8 @@ fn travels_through(elements: &str) {
     let mut complete = false;
     while let Ok(sample) = packets.pull_sample() {
         let map = sample.buffer().unwrap().map_readable().unwrap();
-        let path = flute_proto::receiver::Path { source: None, destination: None };
-        receiver.push(path, &map, now);
+        let path = flute_proto::receiver::Endpoints { source: None, destination: None };
+        receiver.push(endpoints, &map, now);
         while let Some(event) = receiver.poll_event() {
             match event {
                 Event::Completed { object, content } => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use flute_proto::Time;
 use flute_proto::fdt::File;
-use flute_proto::receiver::{Content, Event, Path, Receiver, ReceiverConfig};
+use flute_proto::receiver::{Content, Endpoints, Event, Receiver, ReceiverConfig};
 
 /// An object that arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Session {
         let mut receiver = Receiver::new(ReceiverConfig::default());
         let mut session = Self::default();
         for packet in packets {
-            receiver.push(Path { source: None, destination: None }, packet, now);
+            receiver.push(Endpoints { source: None, destination: None }, packet, now);
             session.drain(&mut receiver);
         }
         receiver.finish(now);

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! From a complete transport object to its content: the digest is checked and the content encoding taken off, as a
-//! stream, in slices that bound how long one call takes.
+//! What runs along with an object in the order of its bytes: its digest, its content decoding, and what hands the content
+//! on in order. Each is done in slices that bound how long one call takes.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::budget::Budget;
-use super::decoding::{Decoding, Output, is_out_of_memory};
+use super::content_decoding::{ContentDecoding, ContentSink, is_out_of_memory};
 use super::event::{Content, Failure, Limit, ObjectInfo};
-use super::store::Store;
+use super::reassembly::{Complete, Reassembly};
 use crate::content::{ContentEncoding, DecodeError, DecodeLimits, DigestAlgorithm, Digester};
 use crate::work::Work;
 
-/// Bytes that are read of a transport object at a time.
+/// Bytes that are passed on at a time.
 const SLICE: usize = 16 * 1024;
 /// Work of a delivery besides its bytes.
 const DELIVERY: u64 = 1000;
@@ -23,92 +22,91 @@ const DELIVERY: u64 = 1000;
 const HASHED: u64 = 2;
 const READ: u64 = 1;
 
-/// A transport object that becomes content.
-#[derive(Debug)]
-pub(super) struct Delivery {
-    pub(super) info: Arc<ObjectInfo>,
-    transport: Store,
-    position: u64,
-    /// Bytes of memory that are charged for what is here.
-    charged: u64,
-    /// The digest that was announced, while it may be that of the transport object.
-    digest: Option<(Digester, Vec<u8>)>,
-    decoding: Option<Decoding>,
-}
+/// A digest and its value as it was announced.
+pub(super) type Announced = (DigestAlgorithm, Vec<u8>);
 
-/// How content is bounded, and where it goes.
-#[derive(Clone, Debug)]
-pub(super) struct DeliveryLimits {
-    /// Bytes of content, 0 for any number.
-    pub(super) max_size: u64,
-    /// Bytes of content per byte of the object.
-    pub(super) max_expansion: u32,
-    /// Where content longer than `spool_threshold` goes.
-    pub(super) spool_directory: Option<PathBuf>,
-    pub(super) spool_threshold: u64,
+/// A transport object that becomes content.
+#[derive(Debug, Default)]
+pub(super) struct Delivery {
+    /// Bytes of the transport object that have been passed on.
+    position: u64,
+    /// The digest of the transport object so far, and the value that was announced.
+    digest: Option<(Digester, Vec<u8>)>,
+    /// Takes the content, if that is not what the object has in its store.
+    decoding: Option<ContentDecoding>,
+    /// The content is dropped when it is complete.
+    drops_content: bool,
 }
 
 impl Delivery {
-    /// Begins with a complete transport object, the memory of which is charged.
-    pub(super) fn new(
-        info: Arc<ObjectInfo>,
-        transport: Store,
-        encoding: ContentEncoding,
-        limits: &DeliveryLimits,
-    ) -> Self {
-        let announced = announced_digest(&info);
-        // An empty object is empty content, even where its encoding would have a header.
-        let is_encoded = encoding != ContentEncoding::Null && transport.len() > 0;
-        let decoding = is_encoded.then(|| {
-            let max_size = if limits.max_size == 0 { u64::MAX } else { limits.max_size };
-            let spool = limits.spool_directory.clone().map(|folder| (folder, limits.spool_threshold));
-            let digest = announced.as_ref().map(|(algorithm, _)| Digester::new(*algorithm));
-            let output = Output::new(info.file.content_length, spool, digest);
-            Decoding::new(encoding, output, DecodeLimits { max_size, max_ratio: limits.max_expansion })
-        });
+    /// The content is what the object has in its store; its digest may be announced.
+    pub(super) fn of_store(announced: Option<Announced>) -> Self {
         let digest = announced.map(|(algorithm, value)| (Digester::new(algorithm), value));
-        let charged = transport.memory_use();
-        Self { info, transport, position: 0, charged, digest, decoding }
+        Self { digest, ..Self::default() }
     }
 
-    /// Goes on until it comes to an end, or the work does. The content or the failure, at the end; its memory is no longer
-    /// charged then.
-    pub(super) fn proceed(&mut self, budget: &mut Budget, work: &mut Work) -> Option<Result<Content, Failure>> {
+    /// The content is decoded, or only put in order, and goes to `sink`.
+    pub(super) fn to_sink(
+        announced: Option<Announced>,
+        encoding: ContentEncoding,
+        sink: ContentSink,
+        limits: DecodeLimits,
+    ) -> Self {
+        // Content-MD5 is that of the transport object (TS 26.346 7.2.9), and some senders write that of the file.
+        let own_digest = announced.as_ref().filter(|_| encoding != ContentEncoding::Null);
+        let sink = sink.with_digest(own_digest.map(|(algorithm, _)| Digester::new(*algorithm)));
+        Self { decoding: Some(ContentDecoding::new(encoding, sink, limits)), ..Self::of_store(announced) }
+    }
+
+    /// The content is dropped when it is complete.
+    pub(super) fn dropping_content(mut self) -> Self {
+        self.drops_content = true;
+        self
+    }
+
+    /// Whether there is nothing to do before the object is complete.
+    pub(super) fn is_idle(&self) -> bool {
+        self.digest.is_none() && self.decoding.is_none()
+    }
+
+    /// Whether a slice of the object can be passed on, or the last one.
+    pub(super) fn is_due(&self, object: &Reassembly) -> bool {
+        !self.is_idle() && object.available() - self.position >= (SLICE as u64).min(self.left(object)).max(1)
+    }
+
+    fn left(&self, object: &Reassembly) -> u64 {
+        object.transfer_length() - self.position
+    }
+
+    /// Bytes of content that are there in order, where they do not lie in the store of the object.
+    pub(super) fn written(&self) -> Option<u64> {
+        self.decoding.as_ref().map(ContentDecoding::written)
+    }
+
+    /// Whether all bytes have been passed on.
+    pub(super) fn is_done(&self, object: &Reassembly) -> bool {
+        object.is_complete() && (self.is_idle() || self.left(object) == 0)
+    }
+
+    /// Passes bytes on until there are no more, or the work is done.
+    pub(super) fn proceed(
+        &mut self,
+        object: &mut Reassembly,
+        budget: &mut Budget,
+        work: &mut Work,
+    ) -> Result<(), Failure> {
         work.spend(DELIVERY);
-        if self.digest.is_some() || self.decoding.is_some() {
-            while self.position < self.transport.len() {
-                if work.is_exhausted() {
-                    return None;
-                }
-                if let Err(failure) = self.slice(budget, work) {
-                    self.release(budget);
-                    return Some(Err(failure));
-                }
-            }
+        while self.is_due(object) && !work.is_exhausted() {
+            self.slice(object, budget, work)?;
         }
-        self.release(budget);
-        Some(self.finish())
-    }
-
-    /// Takes what is kept off the budget.
-    pub(super) fn release(&mut self, budget: &mut Budget) {
-        let decoding = self.decoding.as_ref().map_or(0, Decoding::charged);
-        budget.release(std::mem::take(&mut self.charged) + decoding);
+        Ok(())
     }
 
     /// Passes the next bytes on.
-    fn slice(&mut self, budget: &mut Budget, work: &mut Work) -> Result<(), Failure> {
-        let length = (self.transport.len() - self.position).min(SLICE as u64) as usize;
+    fn slice(&mut self, object: &mut Reassembly, budget: &mut Budget, work: &mut Work) -> Result<(), Failure> {
         let mut buffer = [0; SLICE];
-        let mut bytes = match self.transport.slice(self.position, length) {
-            Some(bytes) => bytes,
-            None => {
-                work.spend(READ * length as u64);
-                let buffer = &mut buffer[..length];
-                self.transport.read(self.position, buffer).map_err(spool_failure)?;
-                buffer
-            }
-        };
+        let mut bytes = object.read(self.position, &mut buffer, budget).map_err(destination_failure)?;
+        work.spend(READ * bytes.len() as u64);
         if let Some(decoding) = &mut self.decoding {
             let mut taken = decoding.write(bytes, budget, work).map_err(decode_failure)?;
             while taken < bytes.len() && !work.is_exhausted() {
@@ -121,31 +119,49 @@ impl Delivery {
             work.spend(HASHED * bytes.len() as u64);
         }
         self.position += bytes.len() as u64;
+        if self.decoding.is_some() {
+            object.handed_on(self.position, budget);
+        }
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<Content, Failure> {
+    /// The content of a complete object all bytes of which have been passed on. Neither is charged any more.
+    pub(super) fn finish(mut self, object: Reassembly, budget: &mut Budget) -> Result<Content, Failure> {
         let expected = self.digest.take().map(|(digester, value)| (digester.finish() == value, value));
         let Some(decoding) = self.decoding.take() else {
             if let Some((false, _)) = expected {
+                object.discard(budget);
                 return Err(Failure::Digest);
             }
-            let transport = std::mem::replace(&mut self.transport, Store::empty());
-            return Ok(transport.into_content());
+            let length = object.transfer_length();
+            return match object.into_content(budget).map_err(destination_failure)? {
+                _ if self.drops_content => Ok(Content::Delivered),
+                Complete::Memory(bytes) => Ok(Content::Memory(bytes)),
+                Complete::File(file) => Ok(Content::File { file, length }),
+                Complete::HandedOn => Ok(Content::Delivered),
+            };
         };
-        let mut output = decoding.finish().map_err(decode_failure)?;
-        // Content-MD5 is that of the transport object (TS 26.346 7.2.9), and some senders write that of the file.
+        object.discard(budget);
+        budget.release(decoding.charged());
+        let mut sink = decoding.finish().map_err(decode_failure)?;
         if let Some((false, value)) = expected
-            && output.digest.take().is_none_or(|digester| digester.finish() != value)
+            && sink.take_digest().is_none_or(|digest| digest != value)
         {
             return Err(Failure::Digest);
         }
-        Ok(output.into_content())
+        sink.into_content().map_err(destination_failure)
+    }
+
+    /// Forgets all.
+    pub(super) fn discard(mut self, budget: &mut Budget) {
+        if let Some(decoding) = self.decoding.take() {
+            budget.release(decoding.charged());
+        }
     }
 }
 
 /// The digest that is announced of an object: `Content-MD5`, or a `Content-Digest` (TS 103 769 F.2.3) that is known.
-fn announced_digest(info: &ObjectInfo) -> Option<(DigestAlgorithm, Vec<u8>)> {
+pub(super) fn announced_digest(info: &Arc<ObjectInfo>) -> Option<Announced> {
     let md5 = info.file.content_md5.map(|md5| (DigestAlgorithm::Md5, md5.to_vec()));
     md5.or_else(|| {
         let digest = info.file.content_digest.as_ref()?;
@@ -153,8 +169,9 @@ fn announced_digest(info: &ObjectInfo) -> Option<(DigestAlgorithm, Vec<u8>)> {
     })
 }
 
-fn spool_failure(error: io::Error) -> Failure {
-    Failure::Spool(Arc::new(error))
+/// What is wrong with the destination.
+pub(super) fn destination_failure(error: io::Error) -> Failure {
+    Failure::Destination(Arc::new(error))
 }
 
 fn decode_failure(error: DecodeError) -> Failure {
@@ -162,7 +179,7 @@ fn decode_failure(error: DecodeError) -> Failure {
         DecodeError::TooLong(_) => Failure::Limit(Limit::ObjectSize),
         DecodeError::TooDense(_) => Failure::Limit(Limit::Expansion),
         error if is_out_of_memory(&error) => Failure::Limit(Limit::Memory),
-        DecodeError::Sink(error) => spool_failure(error),
+        DecodeError::Sink(error) => destination_failure(error),
         other => Failure::Content(other.to_string()),
     }
 }

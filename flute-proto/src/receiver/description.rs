@@ -5,11 +5,13 @@
 use std::mem::size_of;
 use std::sync::Arc;
 
+use flute_fec::{Code, Parameters};
+
 use super::event::{ObjectInfo, SessionId};
 use crate::Time;
 use crate::content::{ContentEncoding, UnknownEncoding};
 use crate::fdt::{FdtInstance, File};
-use crate::oti::{Oti, OtiError};
+use crate::oti::{FecEncodingId, Oti, OtiError};
 
 /// What an allocator adds to the two allocations of a description, about, and the counters of one of them.
 const ALLOCATIONS: usize = 48;
@@ -27,6 +29,8 @@ pub(super) struct Description {
     pub(super) first_instance: u64,
     /// Place of the last one.
     pub(super) last_instance: u64,
+    /// FDT Instance ID of the last one.
+    pub(super) last_instance_id: u32,
 }
 
 /// What a File element inherits, and where it stands.
@@ -71,6 +75,7 @@ impl Description {
             expires: context.expires,
             first_instance: context.order,
             last_instance: context.order,
+            last_instance_id: context.instance_id,
         }
     }
 
@@ -78,6 +83,20 @@ impl Description {
     pub(super) fn is_empty(&self) -> bool {
         let file = &self.info.file;
         file.transfer_length.or(file.content_length) == Some(0)
+    }
+
+    /// The FEC OTI of an object of no byte, which needs none.
+    pub(super) fn empty_oti(&self) -> Option<Oti> {
+        self.is_empty().then_some(Oti {
+            encoding_id: FecEncodingId::NO_CODE,
+            instance_id: 0,
+            symbols_per_packet: 1,
+            parameters: Parameters {
+                code: Code::NoCode { max_source_block_length: 1 },
+                transfer_length: 0,
+                symbol_size: 1,
+            },
+        })
     }
 
     /// Whether `other`, of the same TOI, describes another object. That is against the rules while both are valid
@@ -101,7 +120,9 @@ impl Description {
     pub(super) fn renew(&mut self, other: &Self) {
         self.expires = self.expires.max(other.expires);
         self.first_instance = self.first_instance.min(other.first_instance);
-        self.last_instance = self.last_instance.max(other.last_instance);
+        if other.last_instance > self.last_instance {
+            (self.last_instance, self.last_instance_id) = (other.last_instance, other.last_instance_id);
+        }
     }
 
     /// Sets the transfer length that EXT_FTI says.

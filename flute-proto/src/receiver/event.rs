@@ -6,12 +6,14 @@ use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::fdt::File;
 use crate::lct::{Toi, Tsi};
 
 /// Where a datagram came from and went to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Path {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Endpoints {
     /// Source address; `None` if it is not known.
     pub source: Option<SocketAddr>,
     /// Destination address; `None` if it is not known.
@@ -49,6 +51,15 @@ pub enum Event {
         /// No new file will be described after this.
         complete: bool,
     },
+    /// An FDT Instance, or a `File` of one, cannot be used: what it describes may be lost.
+    FdtUnusable {
+        /// The session.
+        session: SessionId,
+        /// FDT Instance ID.
+        instance_id: u32,
+        /// Why, in the words of the parser.
+        reason: String,
+    },
     /// An object is described, and a symbol of it has arrived.
     ObjectStarted(Arc<ObjectInfo>),
     /// More of an object has arrived: about every hundredth of it, for those who show progress.
@@ -58,6 +69,17 @@ pub enum Event {
         /// Bytes of source symbols that are there.
         received: u64,
     },
+    /// Content of an object has become available, of which the [`Destination`](super::Destination) asks to be told: where
+    /// its symbols lie, as they arrive or are rebuilt, or how far it is there in order. Ranges that follow each other may
+    /// be told as one.
+    Data {
+        /// The object.
+        object: Arc<ObjectInfo>,
+        /// Where it begins in the content, in bytes.
+        offset: u64,
+        /// How many bytes.
+        length: u64,
+    },
     /// An object is complete, decoded, and its digest is right.
     Completed {
         /// The object.
@@ -65,7 +87,7 @@ pub enum Event {
         /// Its bytes, after content decoding.
         content: Content,
     },
-    /// An object could not be completed, and is given up.
+    /// An object is lost, told as soon as that is known. If its sender takes it up again it may be complete after all.
     Failed {
         /// The object.
         object: Arc<ObjectInfo>,
@@ -74,6 +96,9 @@ pub enum Event {
         /// What is missing, per source block; the first of them, where there are many.
         missing: Vec<BlockLoss>,
     },
+    /// No FDT Instance describes an object any more: it expired, or the sender has moved on to instances that do not list
+    /// it. Whether it had been received or not.
+    Withdrawn(Arc<ObjectInfo>),
     /// The session was closed by its sender, timed out, or the input ended.
     SessionClosed {
         /// The session.
@@ -120,16 +145,19 @@ impl ObjectInfo {
 
 /// The bytes of a completed object.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Content {
     /// In memory.
-    Memory(Vec<u8>),
-    /// In an unlinked file, from its start.
+    Memory(Bytes),
+    /// In a file, from its start to its end: one without a name, or that of the [`Destination`](super::Destination).
     File {
         /// The file, open for reading and writing.
         file: fs::File,
         /// Length in bytes.
         length: u64,
     },
+    /// The writer of the [`Destination`](super::Destination) has it, or it was to be dropped.
+    Delivered,
 }
 
 /// How many symbols a source block lacked.
@@ -170,9 +198,12 @@ pub enum Failure {
     /// What is said of the object contradicts itself, or cannot be received.
     #[error("the description of the object is unusable: {0}")]
     Description(String),
-    /// The spool file could not be written or read.
-    #[error("spool file: {0}")]
-    Spool(Arc<std::io::Error>),
+    /// The destination failed: a spool file could not be written, a writer of the application returned an error.
+    #[error("writing the object: {0}")]
+    Destination(Arc<std::io::Error>),
+    /// The sender has moved on: later FDT Instances do not list the object, and no symbol of it has come for a while.
+    #[error("its sender withdrew the object before it was complete")]
+    Withdrawn,
 }
 
 /// A bound of [`Limits`](super::Limits).
@@ -230,6 +261,8 @@ pub struct SessionStats {
     pub duplicates: u64,
     /// Symbols that have no place in their object, and FDT Instances that cannot be read.
     pub unusable: u64,
+    /// FDT Instances, packets of them and `File` entries that cannot be used.
+    pub unusable_fdt: u64,
     /// Source symbols rebuilt from repair symbols.
     pub recovered: u64,
     /// FDT Instances read.
@@ -254,6 +287,7 @@ impl SessionStats {
             (&mut self.bytes, other.bytes),
             (&mut self.duplicates, other.duplicates),
             (&mut self.unusable, other.unusable),
+            (&mut self.unusable_fdt, other.unusable_fdt),
             (&mut self.recovered, other.recovered),
             (&mut self.fdt_instances, other.fdt_instances),
             (&mut self.completed, other.completed),

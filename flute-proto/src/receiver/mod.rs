@@ -55,35 +55,54 @@
 //! objects. Sessions take turns, and so do those kinds of work in a session and the objects that are being delivered.
 //! [`finish`](Receiver::finish) alone does all that is left.
 
-mod blocks;
+mod block_decoder;
 mod budget;
 mod config;
-mod decoding;
+mod content_decoding;
+mod context;
 mod delivery;
 mod description;
-mod early;
+mod destination;
 mod event;
-mod instances;
-mod object;
-mod reading;
-mod repair;
+mod eviction;
+mod fdt_database;
+mod fdt_reader;
+mod fdt_reception;
+mod file_descriptions;
+mod fingerprint;
+mod ledger;
+mod location_index;
+mod object_state;
+mod object_table;
+mod pending_packets;
+mod reassembly;
+mod repair_symbols;
+mod sender_clock;
 mod session;
-mod solving;
+mod session_end;
 mod store;
-mod tracked;
-mod versions;
+mod symbol_map;
+mod transfer;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use hashlink::LinkedHashSet;
 
 pub use config::{Filter, Limits, Mode, ReceiverConfig};
-pub use event::{BlockLoss, Content, Event, Failure, Limit, ObjectInfo, Path, ReceiverStats, SessionId, SessionStats};
+pub use destination::{Destination, ObjectWriter};
+pub use event::{
+    BlockLoss, Content, Endpoints, Event, Failure, Limit, ObjectInfo, ReceiverStats, SessionId, SessionStats,
+};
 
 use crate::Time;
 use crate::alc::Packet;
+use crate::collections::Deadlines;
 use crate::lct::{Revision, Toi};
 use crate::work::Work;
-use session::{Context, Session};
+use context::Context;
+use destination::Chooser;
+use session::ReceiverSession;
 
 /// Work of one call, about: some milliseconds.
 const WORK_PER_CALL: u64 = 8_000_000;
@@ -97,69 +116,69 @@ type Serial = u64;
 #[derive(Debug)]
 pub struct Receiver {
     config: ReceiverConfig,
+    destinations: Chooser,
     serials: HashMap<SessionId, Serial>,
     sessions: BTreeMap<Serial, Entry>,
     /// The session of the last packet, which is likely that of the next.
     last: Option<(SessionId, Serial)>,
-    /// Sessions that may give way to new ones, those first that have been able to for longest; and some that are gone or
-    /// must stay.
-    expendable: VecDeque<Serial>,
+    /// Sessions that may give way to new ones, and some that have been described since; the first has been able to for
+    /// longest.
+    expendable: LinkedHashSet<Serial>,
     next_serial: Serial,
-    /// When a session is to be looked after, the earliest first; and times that are no longer those of the session.
-    deadlines: BinaryHeap<Reverse<(Time, Serial)>>,
+    /// When a session is to be looked after. It may be too early, never too late.
+    deadlines: Deadlines<Serial>,
     /// Sessions that have something to go on with, each in its turn.
     busy: VecDeque<Serial>,
     events: VecDeque<Event>,
     stats: ReceiverStats,
-    sessions_limit_reported: bool,
+    is_sessions_limit_reported: bool,
 }
 
 #[derive(Debug)]
 struct Entry {
-    session: Session,
-    /// The time in `deadlines` that counts. It may be too early, never too late.
-    deadline: Time,
+    session: ReceiverSession,
     /// It is in `busy`.
     is_busy: bool,
-    /// It is in `expendable`.
-    is_listed: bool,
-}
-
-impl Entry {
-    /// Notes what the session has become: one that has something to go on with, one that may give way.
-    fn list(&mut self, serial: Serial, busy: &mut VecDeque<Serial>, expendable: &mut VecDeque<Serial>) {
-        if self.session.has_work() && !std::mem::replace(&mut self.is_busy, true) {
-            busy.push_back(serial);
-        }
-        if self.session.is_closed() && !std::mem::replace(&mut self.is_listed, true) {
-            expendable.push_back(serial);
-        }
-    }
 }
 
 impl Receiver {
-    /// A receiver that has heard nothing yet.
+    /// A receiver that has heard nothing yet, and delivers objects in memory or in
+    /// [spool files](ReceiverConfig::spool_directory).
     pub fn new(config: ReceiverConfig) -> Self {
+        Self::with_chooser(config, Chooser::default())
+    }
+
+    /// A receiver that asks where each object is to go: when it is described and its first symbol has arrived, and again
+    /// if it begins anew.
+    pub fn with_destinations(
+        config: ReceiverConfig,
+        choose: impl FnMut(&Arc<ObjectInfo>) -> Destination + Send + 'static,
+    ) -> Self {
+        Self::with_chooser(config, Chooser::new(choose))
+    }
+
+    fn with_chooser(config: ReceiverConfig, destinations: Chooser) -> Self {
         Self {
             config,
+            destinations,
             serials: HashMap::new(),
             sessions: BTreeMap::new(),
             last: None,
-            expendable: VecDeque::new(),
+            expendable: LinkedHashSet::new(),
             next_serial: 0,
-            deadlines: BinaryHeap::new(),
+            deadlines: Deadlines::default(),
             busy: VecDeque::new(),
             events: VecDeque::new(),
             stats: ReceiverStats::default(),
-            sessions_limit_reported: false,
+            is_sessions_limit_reported: false,
         }
     }
 
     /// Takes one datagram. What is wrong with it is counted, never an error.
-    pub fn push(&mut self, path: Path, datagram: &[u8], now: Time) {
+    pub fn push(&mut self, endpoints: Endpoints, datagram: &[u8], now: Time) {
         self.stats.packets += 1;
         self.stats.bytes += datagram.len() as u64;
-        let source = path.source.map(|address| address.ip());
+        let source = endpoints.source.map(|address| address.ip());
         if self.config.filter.source.is_some_and(|wanted| source != Some(wanted)) {
             self.stats.filtered += 1;
             return;
@@ -180,7 +199,7 @@ impl Receiver {
             self.stats.filtered += 1;
             return;
         }
-        let id = SessionId { source, destination: path.destination, tsi };
+        let id = SessionId { source, destination: endpoints.destination, tsi };
         let Some(serial) = self.serial(id, now) else { return };
         let Some(entry) = self.sessions.get_mut(&serial) else { return };
 
@@ -195,16 +214,24 @@ impl Receiver {
             }
         }
         let work = Work::new(if entry.session.has_work() { WORK_BEHIND } else { WORK_PER_CALL });
-        let mut cx = Context { config: &self.config, now, events: &mut self.events, work };
+        let (config, destinations, events) = (&self.config, &mut self.destinations, &mut self.events);
+        let mut cx = Context { config, destinations, now, events, work };
         entry.session.push(&packet, datagram.len(), &mut cx);
         let spent = cx.work.spent();
-        let deadline = entry.session.next_deadline(&self.config);
-        if deadline < entry.deadline {
-            entry.deadline = deadline;
-            self.deadlines.push(Reverse((deadline, serial)));
-        }
-        entry.list(serial, &mut self.busy, &mut self.expendable);
+        self.deadlines.set_earlier(serial, entry.session.next_deadline(&self.config));
+        self.list(serial);
         self.note_work(spent);
+    }
+
+    /// Notes what a session has become: one that has something to go on with, one that may give way.
+    fn list(&mut self, serial: Serial) {
+        let Some(entry) = self.sessions.get_mut(&serial) else { return };
+        if entry.session.has_work() && !std::mem::replace(&mut entry.is_busy, true) {
+            self.busy.push_back(serial);
+        }
+        if entry.session.is_closed() && !self.expendable.contains(&serial) {
+            self.expendable.insert(serial);
+        }
     }
 
     /// What happened, in order, until `None`.
@@ -218,47 +245,37 @@ impl Receiver {
         if !self.busy.is_empty() {
             return Some(Time::default());
         }
-        self.deadlines.peek().map(|Reverse((time, _))| *time)
+        self.deadlines.next()
     }
 
     /// Does what is due at `now`, as much of it as fits into one call: [`next_deadline`](Self::next_deadline) says whether
     /// that was all.
     pub fn handle_timeout(&mut self, now: Time) {
         let mut work = Work::new(WORK_PER_CALL);
-        let mut due = Vec::new();
-        while let Some(Reverse((time, serial))) = self.deadlines.peek().copied()
-            && time <= now
-        {
-            self.deadlines.pop();
-            if self.sessions.get(&serial).is_some_and(|entry| entry.deadline == time) {
-                due.push(serial);
-            }
-        }
+        let due: Vec<Serial> = std::iter::from_fn(|| self.deadlines.pop_due(now)).collect();
         for serial in due {
             let Some(entry) = self.sessions.get_mut(&serial) else { continue };
-            let work_of_session = work.split(u64::MAX);
-            let mut cx = Context { config: &self.config, now, events: &mut self.events, work: work_of_session };
+            let (config, destinations, events) = (&self.config, &mut self.destinations, &mut self.events);
+            let mut cx = Context { config, destinations, now, events, work: work.split(u64::MAX) };
             let goes_on = entry.session.handle_timeout(&mut cx);
             work.spend(cx.work.spent());
             if goes_on {
-                entry.deadline = entry.session.next_deadline(&self.config);
-                self.deadlines.push(Reverse((entry.deadline, serial)));
-                entry.list(serial, &mut self.busy, &mut self.expendable);
+                self.deadlines.set(serial, entry.session.next_deadline(&self.config));
+                self.list(serial);
             } else {
                 self.forget(serial);
             }
         }
-        self.drop_stale_deadlines();
         while !work.is_exhausted()
             && let Some(serial) = self.busy.pop_front()
         {
             let Some(entry) = self.sessions.get_mut(&serial) else { continue };
-            let turn = work.split(WORK_PER_CALL / 4);
-            let mut cx = Context { config: &self.config, now, events: &mut self.events, work: turn };
+            let (config, destinations, events) = (&self.config, &mut self.destinations, &mut self.events);
+            let mut cx = Context { config, destinations, now, events, work: work.split(WORK_PER_CALL / 4) };
             entry.session.work(&mut cx);
             work.spend(cx.work.spent());
             entry.is_busy = false;
-            entry.list(serial, &mut self.busy, &mut self.expendable);
+            self.list(serial);
         }
         self.note_work(work.spent());
     }
@@ -269,12 +286,11 @@ impl Receiver {
         let serials: Vec<Serial> = self.sessions.keys().copied().collect();
         for serial in serials {
             if let Some(entry) = self.sessions.get_mut(&serial) {
-                let work = Work::unlimited();
-                entry.session.finish(&mut Context { config: &self.config, now, events: &mut self.events, work });
+                let (config, destinations, events) = (&self.config, &mut self.destinations, &mut self.events);
+                entry.session.finish(&mut Context { config, destinations, now, events, work: Work::unlimited() });
             }
             self.forget(serial);
         }
-        self.deadlines.clear();
         self.busy.clear();
     }
 
@@ -310,7 +326,7 @@ impl Receiver {
         stats
     }
 
-    /// The session with this ID, opened if need be; `None` if there is no room for it.
+    /// The session with this ID, opened if need be; `None` if there is no place for it.
     fn serial(&mut self, id: SessionId, now: Time) -> Option<Serial> {
         if let Some((_, serial)) = self.last.filter(|(last, _)| *last == id) {
             return Some(serial);
@@ -320,37 +336,37 @@ impl Receiver {
             return Some(*serial);
         }
         if self.sessions.len() >= self.config.limits.max_sessions {
-            let has_room = self.shed_session(now);
-            if !std::mem::replace(&mut self.sessions_limit_reported, true) {
+            let has_place = self.forget_expendable(now);
+            if !std::mem::replace(&mut self.is_sessions_limit_reported, true) {
                 self.events.push_back(Event::LimitReached { session: id, limit: Limit::Sessions });
             }
-            if !has_room {
+            if !has_place {
                 self.stats.filtered += 1;
                 return None;
             }
         }
         let serial = self.next_serial;
         self.next_serial += 1;
-        let session = Session::new(
+        let (config, destinations, events) = (&self.config, &mut self.destinations, &mut self.events);
+        let session = ReceiverSession::new(
             id,
-            &mut Context { config: &self.config, now, events: &mut self.events, work: Work::new(WORK_PER_CALL) },
+            &mut Context { config, destinations, now, events, work: Work::new(WORK_PER_CALL) },
         );
         self.serials.insert(id, serial);
-        self.sessions.insert(serial, Entry { session, deadline: Time::MAX, is_busy: false, is_listed: true });
-        self.expendable.push_back(serial);
+        self.sessions.insert(serial, Entry { session, is_busy: false });
+        self.expendable.insert(serial);
         Some(serial)
     }
 
     /// Forgets a session that has had no FDT Instance, or is closed: the one of which that has been true for longest.
-    fn shed_session(&mut self, now: Time) -> bool {
+    fn forget_expendable(&mut self, now: Time) -> bool {
         while let Some(serial) = self.expendable.pop_front() {
             let Some(entry) = self.sessions.get_mut(&serial) else { continue };
-            entry.is_listed = false;
             if entry.session.is_described() && !entry.session.is_closed() {
                 continue;
             }
-            let work = Work::unlimited();
-            entry.session.abandon(&mut Context { config: &self.config, now, events: &mut self.events, work });
+            let (config, destinations, events) = (&self.config, &mut self.destinations, &mut self.events);
+            entry.session.abandon(&mut Context { config, destinations, now, events, work: Work::unlimited() });
             self.forget(serial);
             return true;
         }
@@ -358,28 +374,13 @@ impl Receiver {
     }
 
     fn forget(&mut self, serial: Serial) {
+        self.expendable.remove(&serial);
+        self.deadlines.remove(serial);
         if let Some(entry) = self.sessions.remove(&serial) {
             self.serials.remove(&entry.session.id());
             self.last = self.last.filter(|(_, last)| *last != serial);
             let last = SessionStats { active: 0, memory: 0, ..entry.session.stats() };
             self.stats.totals.add(&last);
-        }
-        let (sessions, most) = (&self.sessions, 2 * self.sessions.len() + 64);
-        if self.expendable.len() > most {
-            self.expendable.retain(|serial| sessions.contains_key(serial));
-        }
-        if self.deadlines.len() > most {
-            self.deadlines
-                .retain(|Reverse((time, serial))| sessions.get(serial).is_some_and(|entry| entry.deadline == *time));
-        }
-    }
-
-    /// Drops times from the top of the heap that are no longer those of a session.
-    fn drop_stale_deadlines(&mut self) {
-        while let Some(Reverse((time, serial))) = self.deadlines.peek()
-            && self.sessions.get(serial).is_none_or(|entry| entry.deadline != *time)
-        {
-            self.deadlines.pop();
         }
     }
 }

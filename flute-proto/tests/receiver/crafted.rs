@@ -12,7 +12,7 @@ use flute_proto::Time;
 use flute_proto::content::{ContentEncoding, encode};
 use flute_proto::lct::{Extension, FdtExtension, Header, HeaderWidths, SenderCurrentTime, TimeExtension, Toi, Tsi};
 use flute_proto::oti::{FecEncodingId, Oti, PayloadId};
-use flute_proto::receiver::{Content, Event, ObjectInfo, Path, Receiver, ReceiverConfig, SessionStats};
+use flute_proto::receiver::{Content, Endpoints, Event, ObjectInfo, Receiver, ReceiverConfig, SessionStats};
 
 /// When every test begins: 2027-01-15 08:00 UTC.
 pub(crate) const START: u64 = 1_800_000_000;
@@ -296,8 +296,9 @@ impl Harness {
     }
 
     pub(crate) fn push_from(&mut self, source: &str, packet: &[u8]) {
-        let path = Path { source: source.parse().ok(), destination: "239.1.1.1:3400".parse::<SocketAddr>().ok() };
-        self.receiver.push(path, packet, self.now);
+        let endpoints =
+            Endpoints { source: source.parse().ok(), destination: "239.1.1.1:3400".parse::<SocketAddr>().ok() };
+        self.receiver.push(endpoints, packet, self.now);
         self.drain();
         self.settle();
     }
@@ -335,7 +336,9 @@ impl Harness {
     fn drain(&mut self) {
         while let Some(event) = self.receiver.poll_event() {
             match event {
-                Event::Completed { object, content: Content::Memory(bytes) } => self.objects.push((object, bytes)),
+                Event::Completed { object, content: Content::Memory(bytes) } => {
+                    self.objects.push((object, bytes.to_vec()))
+                }
                 other => self.events.push(other),
             }
         }

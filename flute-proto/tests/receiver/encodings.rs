@@ -134,7 +134,7 @@ fn spool_folder_that_is_not_there() {
     let spool_directory = Some("/nonexistent/folder".into());
     let mut harness = Harness::new(ReceiverConfig { limits, spool_directory, ..ReceiverConfig::default() });
     send(&mut harness, &content(5000, 1), "");
-    assert!(harness.failures()[0].1.starts_with("Spool("), "{:?}", harness.failures());
+    assert!(harness.failures()[0].1.starts_with("Destination("), "{:?}", harness.failures());
 }
 
 #[test]

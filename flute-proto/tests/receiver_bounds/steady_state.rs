@@ -6,7 +6,7 @@ use allocation_counter::measure;
 use flute_fec::{ByteOrder, Code, Points};
 use flute_proto::Time;
 use flute_proto::oti::FecEncodingId;
-use flute_proto::receiver::{Path, Receiver, ReceiverConfig};
+use flute_proto::receiver::{Endpoints, Receiver, ReceiverConfig};
 
 use crate::crafted::{Harness, START, Style, content, file, instance, no_code, oti};
 
@@ -14,7 +14,7 @@ use crate::crafted::{Harness, START, Style, content, file, instance, no_code, ot
 fn push(receiver: &mut Receiver, packets: &[Vec<u8>]) {
     let now = Time::from_unix(std::time::Duration::from_secs(START));
     for packet in packets {
-        receiver.push(Path { source: None, destination: None }, packet, now);
+        receiver.push(Endpoints { source: None, destination: None }, packet, now);
         while receiver.poll_event().is_some() {}
     }
 }

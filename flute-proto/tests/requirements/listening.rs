@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use flute_proto::Time;
 use flute_proto::lct::{Extension, FdtExtension, FieldWidths, Header, Toi, Tsi};
 use flute_proto::oti::{FecEncodingId, Oti, OtiAttributes};
-use flute_proto::receiver::{Content, Event, Path, Receiver, ReceiverConfig};
+use flute_proto::receiver::{Content, Endpoints, Event, Receiver, ReceiverConfig};
 
 /// NTP seconds of `at(0)`.
 pub(crate) const START_NTP: u64 = 1_767_225_600 + 2_208_988_800;
@@ -89,8 +89,8 @@ pub(crate) fn object_packets(tsi: u64, toi: u128, content: &[u8]) -> Vec<Vec<u8>
 }
 
 /// Where packets come from: host `host` of a small network, to one group.
-pub(crate) fn path(host: u8) -> Path {
-    Path {
+pub(crate) fn path(host: u8) -> Endpoints {
+    Endpoints {
         source: Some(SocketAddr::from(([192, 0, 2, host], 40000))),
         destination: Some(SocketAddr::from(([239, 1, 1, 1], 3400))),
     }
@@ -142,7 +142,9 @@ impl Listener {
         completed
             .into_iter()
             .map(|event| match event {
-                Event::Completed { object, content: Content::Memory(bytes) } => (object.location().to_string(), bytes),
+                Event::Completed { object, content: Content::Memory(bytes) } => {
+                    (object.location().to_string(), bytes.to_vec())
+                }
                 other => panic!("{other:?}"),
             })
             .collect()

@@ -18,7 +18,7 @@ use std::time::Duration;
 use arbitrary::{Result, Unstructured};
 use flute_proto::Time;
 use flute_proto::lct::Tsi;
-use flute_proto::receiver::{Content, Event, Limits, Mode, Path, Receiver, ReceiverConfig};
+use flute_proto::receiver::{Content, Event, Limits, Mode, Endpoints, Receiver, ReceiverConfig};
 use honest::Session;
 use libfuzzer_sys::fuzz_target;
 
@@ -157,7 +157,7 @@ impl Play {
     }
 
     fn push(&mut self, datagram: &[u8]) {
-        self.receiver.push(Path { source: None, destination: None }, datagram, self.now);
+        self.receiver.push(Endpoints { source: None, destination: None }, datagram, self.now);
         self.work();
     }
 

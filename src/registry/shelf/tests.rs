@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flute_proto::fdt::CacheControl;
-use flute_proto::receiver::{Event, Path, Receiver, ReceiverConfig};
+use flute_proto::receiver::{Endpoints, Event, Receiver, ReceiverConfig};
 use flute_proto::sender::{Batch, Object, Poll, Sender, SenderConfig};
 
 use super::*;
@@ -22,7 +22,7 @@ fn stored(location: &str, content_type: &str, length: usize, cache_control: Opti
     let (mut receiver, mut batch) = (Receiver::new(ReceiverConfig::default()), Batch::new(16));
     while let Poll::Packets = sender.poll(now, &mut batch) {
         for packet in batch.packets() {
-            receiver.push(Path { source: None, destination: None }, packet, now);
+            receiver.push(Endpoints { source: None, destination: None }, packet, now);
         }
     }
     let completed = std::iter::from_fn(|| receiver.poll_event()).find_map(|event| match event {

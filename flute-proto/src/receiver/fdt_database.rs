@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The FDT Instances of a session: those that are being received, those that have been read, and their order.
+//! The FDT Instances of a session (RFC 6726 §3.4): those that are being received, those that are being read, those that
+//! have been read, their order, and which of them the sender still repeats.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::hash::RandomState;
+
+use hashlink::{LinkedHashMap, LinkedHashSet};
 
 use super::budget::Budget;
-use super::object::Object;
-use super::reading::Reading;
+use super::fdt_reader::FdtReader;
+use super::reassembly::Reassembly;
 use crate::Time;
 use crate::alc::Payload;
+use crate::collections::Deadlines;
 use crate::content::ContentEncoding;
-use crate::oti::Oti;
+use crate::oti::{Oti, PayloadId};
 
 /// FDT Instances that are received side by side, at most.
 const MAX_INCOMING: usize = 64;
 /// FDT Instances that are complete and wait to be read, at most.
-const MAX_READINGS: usize = 16;
+const MAX_READERS: usize = 16;
 /// FDT Instance IDs (RFC 6726 §3.4.1).
 const IDS: u64 = 1 << 20;
 /// Instances by which one that was published before may come after them.
@@ -25,8 +30,8 @@ pub(super) const KNOWN_OVERHEAD: u64 = 512;
 
 /// An FDT Instance that is being received.
 #[derive(Debug)]
-pub(super) struct Incoming {
-    pub(super) object: Object,
+pub(super) struct IncomingInstance {
+    pub(super) object: Reassembly,
     pub(super) encoding: ContentEncoding,
     /// The place of another instance, which has not expired, that had its ID.
     pub(super) replaces: Option<u64>,
@@ -36,12 +41,12 @@ pub(super) struct Incoming {
 #[derive(Debug)]
 struct Known {
     /// As it was received, to compare its packets with; dropped when memory is short.
-    object: Option<Box<Object>>,
+    object: Option<Box<Reassembly>>,
     oti: Oti,
     /// Its place in the order of all, if it could be read.
     order: Option<u64>,
-    expires: Time,
-    serial: u64,
+    /// When its first symbol came last.
+    last_heard: Time,
 }
 
 /// The latest of the instances that have been read.
@@ -54,17 +59,21 @@ struct Newest {
 
 /// All FDT Instances of a session.
 #[derive(Debug, Default)]
-pub(super) struct Instances {
-    incoming: HashMap<u32, Incoming>,
-    incoming_by_age: VecDeque<u32>,
+pub(super) struct FdtDatabase {
+    /// The first was begun first.
+    incoming: LinkedHashMap<u32, IncomingInstance, RandomState>,
     /// Complete, and to be read, in the order of their arrival.
-    readings: VecDeque<Reading>,
-    known: HashMap<u32, Known>,
-    known_by_age: VecDeque<(u64, u32)>,
-    /// Serials up to here have no object any more.
-    shed_up_to: u64,
-    next_serial: u64,
+    readers: VecDeque<FdtReader>,
+    /// The first was read first.
+    known: LinkedHashMap<u32, Known, RandomState>,
+    /// Those of them that have their object; the first was read first.
+    known_with_object: LinkedHashSet<u32, RandomState>,
+    expiries: Deadlines<u32>,
     newest: Option<Newest>,
+    /// When an instance was last heard that was then heard once more.
+    heard_before: Time,
+    /// When the last two instances came that were new, the later one first.
+    new_instances: [Time; 2],
 }
 
 /// What a packet is to an instance that has been read.
@@ -78,11 +87,11 @@ pub(super) enum Relation {
     Other,
 }
 
-impl Instances {
+impl FdtDatabase {
     /// Whether a packet repeats what has been read.
     pub(super) fn relation(&self, id: u32, oti: Option<&Oti>, payload: Payload<'_>) -> Relation {
-        let (known, object) = if let Some(reading) = self.readings.iter().find(|reading| reading.id == id) {
-            (reading.object.oti(), Some(&reading.object))
+        let (known, object) = if let Some(reader) = self.reader(id) {
+            (reader.object().oti(), Some(reader.object()))
         } else if let Some(known) = self.known.get(&id) {
             (&known.oti, known.object.as_deref())
         } else {
@@ -92,70 +101,72 @@ impl Instances {
         if same { Relation::Repeated } else { Relation::Other }
     }
 
+    fn reader(&self, id: u32) -> Option<&FdtReader> {
+        self.readers.iter().find(|reader| reader.id() == id)
+    }
+
     /// The FEC OTI of an instance, whether it has been read or is being received.
     pub(super) fn oti(&self, id: u32) -> Option<&Oti> {
         let incoming = self.incoming.get(&id).map(|incoming| incoming.object.oti());
-        let reading = || self.readings.iter().find(|reading| reading.id == id).map(|reading| reading.object.oti());
-        incoming.or_else(reading).or_else(|| self.known.get(&id).map(|known| &known.oti))
+        let reader = || self.reader(id).map(|reader| reader.object().oti());
+        incoming.or_else(reader).or_else(|| self.known.get(&id).map(|known| &known.oti))
     }
 
     /// The instance that is being received under this ID.
-    pub(super) fn incoming(&mut self, id: u32) -> Option<&mut Incoming> {
+    pub(super) fn incoming(&mut self, id: u32) -> Option<&mut IncomingInstance> {
         self.incoming.get_mut(&id)
     }
 
-    /// Begins to receive an instance; the oldest one that is incomplete makes room for it if need be: `true` then.
-    pub(super) fn begin(
-        &mut self,
-        id: u32,
-        object: Object,
-        encoding: ContentEncoding,
-        replaces: Option<u64>,
-        budget: &mut Budget,
-    ) -> bool {
-        let full = self.incoming.len() >= MAX_INCOMING && self.shed_incoming(budget);
-        self.incoming.insert(id, Incoming { object, encoding, replaces });
-        self.incoming_by_age.push_back(id);
-        full
+    /// Begins to receive an instance; the oldest one that is incomplete gives way to it if there are too many: `true`
+    /// then.
+    pub(super) fn begin(&mut self, id: u32, instance: IncomingInstance, budget: &mut Budget) -> bool {
+        let gives_way = self.incoming.len() >= MAX_INCOMING && self.drop_incomplete(budget);
+        self.incoming.insert(id, instance);
+        gives_way
     }
 
     /// Takes an instance out that is being received.
-    pub(super) fn take_incoming(&mut self, id: u32) -> Option<Incoming> {
-        let incoming = self.incoming.remove(&id)?;
-        self.incoming_by_age.retain(|other| *other != id);
-        Some(incoming)
+    pub(super) fn take_incoming(&mut self, id: u32) -> Option<IncomingInstance> {
+        self.incoming.remove(&id)
+    }
+
+    /// Forgets an instance that is being received.
+    pub(super) fn drop_incoming(&mut self, id: u32, budget: &mut Budget) {
+        if let Some(incoming) = self.incoming.remove(&id) {
+            incoming.object.discard(budget);
+        }
     }
 
     /// Lines an instance up to be read, or forgets it if too many wait: `false` then.
-    pub(super) fn begin_reading(&mut self, reading: Reading, budget: &mut Budget) -> bool {
-        let has_room = self.readings.len() < MAX_READINGS;
-        if has_room {
-            self.readings.push_back(reading);
+    pub(super) fn begin_reading(&mut self, reader: FdtReader, budget: &mut Budget) -> bool {
+        let may_wait = self.readers.len() < MAX_READERS;
+        if may_wait {
+            self.readers.push_back(reader);
         } else {
-            reading.discard(budget);
+            reader.discard(budget);
         }
-        has_room
+        may_wait
     }
 
     /// Whether there are instances to be read.
     pub(super) fn is_reading(&self) -> bool {
-        !self.readings.is_empty()
+        !self.readers.is_empty()
     }
 
     /// Takes out the instance that is to be read next.
-    pub(super) fn take_reading(&mut self) -> Option<Reading> {
-        self.readings.pop_front()
+    pub(super) fn take_reader(&mut self) -> Option<FdtReader> {
+        self.readers.pop_front()
     }
 
     /// Puts an instance back that is to be gone on with.
-    pub(super) fn put_reading_back(&mut self, reading: Reading) {
-        self.readings.push_front(reading);
+    pub(super) fn put_reader_back(&mut self, reader: FdtReader) {
+        self.readers.push_front(reader);
     }
 
     /// Forgets the oldest instance that is incomplete; `false` if there is none.
-    pub(super) fn shed_incoming(&mut self, budget: &mut Budget) -> bool {
-        let oldest = self.incoming_by_age.pop_front().and_then(|id| self.incoming.remove(&id));
-        oldest.map(|incoming| incoming.object.discard(budget)).is_some()
+    pub(super) fn drop_incomplete(&mut self, budget: &mut Budget) -> bool {
+        let oldest = self.incoming.pop_front();
+        oldest.map(|(_, incoming)| incoming.object.discard(budget)).is_some()
     }
 
     /// Remembers an instance that has been read, of at most `max`. `true` if another was forgotten for it.
@@ -164,80 +175,78 @@ impl Instances {
     pub(super) fn remember(
         &mut self,
         id: u32,
-        object: Object,
+        object: Reassembly,
         order: Option<u64>,
-        expires: Time,
+        (now, expires): (Time, Time),
         max: usize,
         budget: &mut Budget,
     ) -> bool {
         self.forget(id, budget);
-        let full = self.known.len() >= max && self.shed_known(budget);
-        let serial = self.serial();
+        let oldest = self.known.front().map(|(id, _)| *id).filter(|_| self.known.len() >= max);
+        if let Some(oldest) = oldest {
+            self.forget(oldest, budget);
+        }
+        if order.is_some() {
+            self.new_instances = [now, self.new_instances[0]];
+        }
         let oti = object.oti().clone();
-        self.known.insert(id, Known { object: Some(Box::new(object)), oti, order, expires, serial });
-        self.known_by_age.push_back((serial, id));
-        full
+        let known = Known { object: Some(Box::new(object)), oti, order, last_heard: now };
+        self.known.insert(id, known);
+        self.expiries.set(id, expires);
+        self.known_with_object.insert(id);
+        oldest.is_some()
     }
 
     /// Forgets an instance that has been read, or is being read. Returns its place in the order of all.
     pub(super) fn forget(&mut self, id: u32, budget: &mut Budget) -> Option<u64> {
-        if let Some(index) = self.readings.iter().position(|reading| reading.id == id)
-            && let Some(reading) = self.readings.remove(index)
+        if let Some(index) = self.readers.iter().position(|reader| reader.id() == id)
+            && let Some(reader) = self.readers.remove(index)
         {
-            reading.discard(budget);
+            reader.discard(budget);
         }
         let forgotten = self.known.remove(&id)?;
+        self.known_with_object.remove(&id);
+        self.expiries.remove(id);
         budget.release(KNOWN_OVERHEAD);
         if let Some(object) = forgotten.object {
             object.discard(budget);
         }
-        if self.known_by_age.len() > 2 * self.known.len() + 16 {
-            let known = &self.known;
-            self.known_by_age.retain(|(serial, id)| known.get(id).is_some_and(|known| known.serial == *serial));
-        }
         forgotten.order
     }
 
-    /// Forgets the instance if it has expired.
-    pub(super) fn expire(&mut self, id: u32, now: Time, budget: &mut Budget) {
-        if self.known.get(&id).is_some_and(|known| known.expires <= now) {
-            self.forget(id, budget);
-        }
+    /// When the next instance ends.
+    pub(super) fn next_expiry(&self) -> Option<Time> {
+        self.expiries.next()
     }
 
-    fn shed_known(&mut self, budget: &mut Budget) -> bool {
-        while let Some((serial, id)) = self.known_by_age.pop_front() {
-            if self.known.get(&id).is_some_and(|known| known.serial == serial) {
-                self.forget(id, budget);
-                return true;
-            }
-        }
-        false
+    /// Forgets an instance that has expired; `false` if there is none.
+    pub(super) fn forget_expired(&mut self, now: Time, budget: &mut Budget) -> bool {
+        let expired = self.expiries.pop_due(now);
+        expired.map(|id| self.forget(id, budget)).is_some()
     }
 
     /// Frees memory: the bytes of instances that have been read, oldest first. `false` if there is nothing to free.
-    pub(super) fn shed(&mut self, budget: &mut Budget) -> bool {
-        let begin = self.known_by_age.partition_point(|(serial, _)| *serial <= self.shed_up_to);
-        for (serial, id) in self.known_by_age.range(begin..) {
-            self.shed_up_to = *serial;
-            if let Some(known) = self.known.get_mut(id).filter(|known| known.serial == *serial)
-                && let Some(object) = known.object.take()
-            {
-                object.discard(budget);
-                return true;
-            }
+    pub(super) fn drop_object_of_known(&mut self, budget: &mut Budget) -> bool {
+        let object = self.known_with_object.pop_front().and_then(|id| self.known.get_mut(&id)?.object.take());
+        object.map(|object| object.discard(budget)).is_some()
+    }
+
+    /// A packet repeats an instance.
+    pub(super) fn note_repetition(&mut self, id: u32, payload: Payload<'_>, now: Time) {
+        let Some(known) = self.known.get_mut(&id).filter(|known| known.order.is_some()) else { return };
+        let symbol = known.oti.payload_id_format().ok().and_then(|format| format.decode(payload.id));
+        if symbol.is_some_and(|PayloadId { source_block, esi, .. }| (source_block, esi) == (0, 0)) {
+            self.heard_before = self.heard_before.max(known.last_heard);
+            known.last_heard = now;
         }
-        false
     }
 
-    /// When the instances end that have been read.
-    pub(super) fn expiries(&self) -> impl Iterator<Item = (Time, u32)> {
-        self.known.iter().map(|(id, known)| (known.expires, *id))
-    }
-
-    /// Number of instances that have been read.
-    pub(super) fn len(&self) -> usize {
-        self.known.len()
+    /// Whether the sender has moved on from the instance with this ID and place: since it was heard last, another one was
+    /// heard twice, or two new ones came.
+    pub(super) fn has_moved_on_from(&self, id: u32, order: u64) -> bool {
+        let known = self.known.get(&id).filter(|known| known.order == Some(order));
+        let last_heard = known.map_or(Time::default(), |known| known.last_heard);
+        self.heard_before > last_heard || self.new_instances[1] > last_heard
     }
 
     /// The place of an instance in the order of all: a larger number is newer.
@@ -268,11 +277,6 @@ impl Instances {
     pub(super) fn is_newest(&self, order: u64) -> bool {
         self.newest.is_some_and(|newest| newest.order == order)
     }
-
-    fn serial(&mut self) -> u64 {
-        self.next_serial += 1;
-        self.next_serial
-    }
 }
 
 #[cfg(test)]
@@ -287,7 +291,7 @@ mod tests {
 
     #[test]
     fn instances_are_ordered_across_the_wrap() {
-        let mut instances = Instances::default();
+        let mut instances = FdtDatabase::default();
         let last = instances.place((1 << 20) - 1, at(100), None);
         let wrapped = instances.place(0, at(110), None);
         let late = instances.place((1 << 20) - 2, at(90), None);
@@ -297,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_restarted_sender_is_newer_than_its_past() {
-        let mut instances = Instances::default();
+        let mut instances = FdtDatabase::default();
         let before = instances.place(40, at(100), None);
         let late = instances.place(39, at(100), None);
         let restarted = instances.place(0, at(200), None);
@@ -308,7 +312,7 @@ mod tests {
 
     #[test]
     fn instances_of_a_restarted_sender_come_late() {
-        let mut instances = Instances::default();
+        let mut instances = FdtDatabase::default();
         let before = [0, 1, 2].map(|id| instances.place(id, at(100), None));
         let two = instances.place(2, at(100), Some(before[2]));
         let zero = instances.place(0, at(100), Some(before[0]));

@@ -8,8 +8,8 @@ use std::io;
 
 use flute_fec::{DecodeJob, ObjectCodec, Present, Progress, SourceBlock};
 
-use super::budget::Budget;
-use super::repair::RepairSymbols;
+use super::budget::{Budget, Buffer, OverBudget};
+use super::repair_symbols::RepairSymbols;
 use super::store::Store;
 use crate::work::Work;
 
@@ -25,10 +25,10 @@ const PIECE: usize = 64 * 1024;
 
 /// A block that waits for symbols, or is being decoded.
 #[derive(Debug)]
-pub(super) struct Unsolved {
-    pub(super) repair: RepairSymbols,
+pub(super) struct IncompleteBlock {
+    repair: RepairSymbols,
     /// It is lined up to be decoded.
-    pub(super) is_queued: bool,
+    is_queued: bool,
     attempt: Option<Attempt>,
 }
 
@@ -37,20 +37,18 @@ struct Attempt {
     job: Box<dyn DecodeJob>,
     /// The source symbols that were there when it began.
     present: Present,
-    /// The block, where the object is in a spool file.
-    copy: Option<Copy>,
-    /// Bytes of the copy.
-    copied: u64,
-    /// Bytes of memory that are charged for the job and the copy.
+    /// The block, where the object is in a file.
+    copy: Option<BlockCopy>,
+    /// Bytes of memory that are charged for the job.
     charged: u64,
     /// Units of decoding so far.
     spent: u64,
     is_decoded: bool,
 }
 
-/// A block out of a spool file, and back into it.
-struct Copy {
-    bytes: Vec<u8>,
+/// A block out of a file, and back into it.
+struct BlockCopy {
+    bytes: Buffer,
     /// Bytes that have been read.
     loaded: usize,
     /// Source symbols before this one have been written back if they were missing.
@@ -72,18 +70,70 @@ pub(super) enum Solved {
     OverBudget,
 }
 
-impl Unsolved {
+impl IncompleteBlock {
     pub(super) fn new(repair: RepairSymbols) -> Self {
         Self { repair, is_queued: false, attempt: None }
     }
 
-    /// Bytes of memory that are charged.
-    pub(super) fn memory_use(&self) -> u64 {
-        self.repair.memory_use() + self.attempt.as_ref().map_or(0, |attempt| attempt.charged)
+    /// The repair symbols that are there.
+    pub(super) fn repair(&self) -> &RepairSymbols {
+        &self.repair
+    }
+
+    /// Keeps a repair symbol; `false` if it is there, or no symbol of the code.
+    pub(super) fn insert(&mut self, esi: u32, symbol: &[u8], budget: &mut Budget) -> Result<bool, OverBudget> {
+        self.repair.insert(esi, symbol, budget)
+    }
+
+    /// Lines the block up to be decoded, if that is worth an attempt now that it lacks `missing` source symbols, and it is
+    /// not lined up. `true` then.
+    pub(super) fn line_up(&mut self, missing: usize) -> bool {
+        let is_new = !self.is_queued && self.repair.is_solvable(missing);
+        self.is_queued |= is_new;
+        is_new
+    }
+
+    /// Gives back what is charged.
+    pub(super) fn discard(mut self, budget: &mut Budget) {
+        self.end_attempt(budget);
+        budget.release(self.repair.memory_use());
+    }
+
+    fn end_attempt(&mut self, budget: &mut Budget) -> Option<Present> {
+        let attempt = self.attempt.take()?;
+        budget.release(attempt.charged);
+        if let Some(copy) = attempt.copy {
+            budget.give_back(copy.bytes);
+        }
+        Some(attempt.present)
     }
 
     /// Goes on with decoding `block`, which begins in `store` and of which those symbols are there that `present` says.
     pub(super) fn proceed(
+        &mut self,
+        (block, codec): (&SourceBlock, &ObjectCodec),
+        present: impl FnOnce() -> Present,
+        max_work: u64,
+        store: &mut Store,
+        budget: &mut Budget,
+        work: &mut Work,
+    ) -> io::Result<Solved> {
+        let solved = self.attempt((block, codec), present, max_work, store, budget, work);
+        self.is_queued = matches!(solved, Ok(Solved::NotYet));
+        if self.is_queued {
+            return solved;
+        }
+        if let (Some(present), Ok(solved)) = (self.end_attempt(budget), &solved) {
+            match solved {
+                Solved::Not => self.repair.note_failure(&present),
+                Solved::TooExpensive | Solved::OverBudget => self.repair.note_price(&present),
+                Solved::NotYet | Solved::All => {}
+            }
+        }
+        solved
+    }
+
+    fn attempt(
         &mut self,
         (block, codec): (&SourceBlock, &ObjectCodec),
         present: impl FnOnce() -> Present,
@@ -102,50 +152,35 @@ impl Unsolved {
                     self.repair.note_failure(&present);
                     return Ok(Solved::Not);
                 };
-                let is_spooled = store.slice_mut(block.offset, length).is_none();
-                let copied = if is_spooled { length as u64 } else { 0 };
-                if budget.charge(copied).is_err() {
+                let copy = match store.block_mut(block, length, budget) {
+                    Ok(Some(_)) => Ok(None),
+                    Ok(None) => budget.buffer(length).map(|bytes| Some(BlockCopy { bytes, loaded: 0, stored: 0 })),
+                    Err(OverBudget) => Err(OverBudget),
+                };
+                let Ok(copy) = copy else {
                     self.repair.note_price(&present);
                     return Ok(Solved::OverBudget);
-                }
-                let copy = is_spooled.then(|| Copy { bytes: vec![0; length], loaded: 0, stored: 0 });
-                let (charged, spent, is_decoded) = (copied, 0, false);
-                self.attempt.insert(Attempt { job, present, copy, copied, charged, spent, is_decoded })
+                };
+                self.attempt.insert(Attempt { job, present, copy, charged: 0, spent: 0, is_decoded: false })
             }
         };
         let limits = (max_work, &self.repair);
-        let solved = match (attempt.copy.take(), store.slice_mut(block.offset, length)) {
-            (Some(mut copy), _) => {
-                let solved = attempt.decode_copy(&mut copy, (block, codec), limits, store, budget, work)?;
-                attempt.copy = Some(copy);
-                solved
-            }
-            (None, Some(bytes)) => attempt.decode(bytes, limits, budget, work),
-            (None, None) => Solved::Not,
-        };
-        if solved != Solved::NotYet
-            && let Some(attempt) = self.attempt.take()
-        {
-            budget.release(attempt.charged);
-            match solved {
-                Solved::Not => self.repair.note_failure(&attempt.present),
-                Solved::TooExpensive | Solved::OverBudget => self.repair.note_price(&attempt.present),
-                Solved::NotYet | Solved::All => {}
-            }
+        if let Some(mut copy) = attempt.copy.take() {
+            let solved = attempt.decode_copy(&mut copy, (block, codec), limits, store, budget, work);
+            attempt.copy = Some(copy);
+            return solved;
         }
-        Ok(solved)
+        let solved = match store.block_mut(block, length, budget) {
+            Ok(Some(bytes)) => attempt.decode(bytes, limits, work),
+            Ok(None) | Err(OverBudget) => return Ok(Solved::Not),
+        };
+        Ok(attempt.charge(solved, budget))
     }
 }
 
 impl Attempt {
     /// Goes on with the job, in the block as it lies in `bytes`.
-    fn decode(
-        &mut self,
-        bytes: &mut [u8],
-        (max_work, repair): (u64, &RepairSymbols),
-        budget: &mut Budget,
-        work: &mut Work,
-    ) -> Solved {
+    fn decode(&mut self, bytes: &mut [u8], (max_work, repair): (u64, &RepairSymbols), work: &mut Work) -> Solved {
         let symbols = repair.symbols();
         work.spend(SYMBOL * symbols.len() as u64);
         let mut units = flute_fec::Work::new(work.left() / UNIT + 1);
@@ -154,25 +189,30 @@ impl Attempt {
         let spent = before - units.left();
         work.spend(UNIT * spent);
         self.spent += spent;
-        let held = self.job.memory_use() as u64;
         match progress {
-            Ok(Progress::Done) => return Solved::All,
-            Err(_) => return Solved::Not,
-            Ok(Progress::More) if self.spent > max_work => return Solved::TooExpensive,
-            Ok(Progress::More) => {}
+            Ok(Progress::Done) => Solved::All,
+            Err(_) => Solved::Not,
+            Ok(Progress::More) if self.spent > max_work => Solved::TooExpensive,
+            Ok(Progress::More) => Solved::NotYet,
         }
-        let copy = self.copied;
-        if held + copy > self.charged && budget.charge(held + copy - self.charged).is_err() {
-            return Solved::OverBudget;
+    }
+
+    /// Charges what the job has come to hold, if it is to be gone on with.
+    fn charge(&mut self, solved: Solved, budget: &mut Budget) -> Solved {
+        let held = self.job.memory_use() as u64;
+        if solved == Solved::NotYet && held > self.charged {
+            if budget.charge(held - self.charged).is_err() {
+                return Solved::OverBudget;
+            }
+            self.charged = held;
         }
-        self.charged = self.charged.max(held + copy);
-        Solved::NotYet
+        solved
     }
 
     /// Goes on with reading the block, decoding it, and writing back what it lacked.
     fn decode_copy(
         &mut self,
-        copy: &mut Copy,
+        copy: &mut BlockCopy,
         (block, codec): (&SourceBlock, &ObjectCodec),
         limits: (u64, &RepairSymbols),
         store: &mut Store,
@@ -184,12 +224,15 @@ impl Attempt {
                 return Ok(Solved::NotYet);
             }
             let end = copy.bytes.len().min(copy.loaded + PIECE);
-            store.read(block.offset + copy.loaded as u64, &mut copy.bytes[copy.loaded..end])?;
+            store.read(block.offset + copy.loaded as u64, &mut copy.bytes[copy.loaded..end], budget)?;
             work.spend(CALL + BYTE * (end - copy.loaded) as u64);
             copy.loaded = end;
         }
         if !self.is_decoded {
-            let solved = self.decode(&mut copy.bytes, limits, budget, work);
+            // What pads the last symbol of the object is zero, whatever follows it in the file.
+            copy.bytes[block.length as usize..].fill(0);
+            let solved = self.decode(&mut copy.bytes, limits, work);
+            let solved = self.charge(solved, budget);
             if solved != Solved::All {
                 return Ok(solved);
             }
@@ -202,7 +245,8 @@ impl Attempt {
             if !self.present.contains(copy.stored as usize) {
                 for run in codec.runs(block, copy.stored) {
                     let start = (run.object_offset - block.offset) as usize;
-                    store.write(run.object_offset, &copy.bytes[start..start + usize::from(run.length)])?;
+                    let bytes = &copy.bytes[start..start + usize::from(run.length)];
+                    store.write(block, run.object_offset, bytes, budget).map_err(io::Error::from)?;
                     work.spend(CALL + BYTE * u64::from(run.length));
                 }
             }

@@ -16,7 +16,7 @@ const MAX_VERSIONS: usize = 16;
 
 /// The versions of all Content-Locations of a session.
 #[derive(Debug, Default)]
-pub(super) struct Versions {
+pub(super) struct LocationIndex {
     hasher: RandomState,
     locations: HashMap<u64, Location>,
     delivered: HashSet<u64>,
@@ -29,7 +29,7 @@ struct Location {
     delivered: Option<u64>,
 }
 
-impl Versions {
+impl LocationIndex {
     /// A TOI is described with this location.
     pub(super) fn add(&mut self, location: &str, toi: Toi) {
         let entry = self.locations.entry(self.hasher.hash_one(location)).or_default();

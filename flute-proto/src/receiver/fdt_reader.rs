@@ -5,24 +5,26 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
+
 use super::Limits;
 use super::budget::Budget;
-use super::decoding::{Decoding, Output, is_out_of_memory};
+use super::content_decoding::{ContentDecoding, ContentSink, is_out_of_memory};
 use super::event::{Content, Limit};
-use super::instances::Incoming;
-use super::object::Object;
+use super::fdt_database::IncomingInstance;
+use super::reassembly::Reassembly;
 use crate::content::{ContentEncoding, DecodeError, DecodeLimits};
 use crate::fdt::{FdtError, File, InstanceReader, Parsed, ReadLimits};
 use crate::work::Work;
 
 /// An FDT Instance that is being read.
 #[derive(Debug)]
-pub(super) struct Reading {
-    pub(super) id: u32,
+pub(super) struct FdtReader {
+    id: u32,
     /// The place of another instance, which has not expired, that had its ID.
-    pub(super) replaces: Option<u64>,
+    replaces: Option<u64>,
     /// As it was received; in memory, and charged.
-    pub(super) object: Object,
+    object: Reassembly,
     document: Document,
     reader: InstanceReader,
     files: VecDeque<Vec<File>>,
@@ -33,11 +35,11 @@ pub(super) struct Reading {
 /// The document, where the object is not.
 #[derive(Debug)]
 enum Document {
-    /// The object is the document.
-    Object,
+    /// It is the object as it was received.
+    Transported,
     /// It is encoded; so many bytes of it have been decoded.
-    Encoded(Box<Decoding>, usize),
-    Decoded(Vec<u8>),
+    Encoded(Box<ContentDecoding>, usize),
+    Decoded(Bytes),
 }
 
 /// What was read.
@@ -57,21 +59,41 @@ pub(super) enum Unreadable {
     /// A bound was reached.
     Limit(Limit),
     /// Something is wrong with it.
-    Wrong,
+    Wrong(String),
 }
 
-impl Reading {
+impl FdtReader {
     /// Begins to read an instance all symbols of which are there.
-    pub(super) fn new(id: u32, incoming: Incoming, limits: &Limits) -> Self {
-        let Incoming { object, encoding, replaces } = incoming;
+    pub(super) fn new(id: u32, incoming: IncomingInstance, limits: &Limits) -> Self {
+        let IncomingInstance { object, encoding, replaces } = incoming;
         let document = if encoding == ContentEncoding::Null {
-            Document::Object
+            Document::Transported
         } else {
             let limits = DecodeLimits { max_size: limits.max_fdt_size, max_ratio: limits.max_expansion };
-            Document::Encoded(Box::new(Decoding::new(encoding, Output::new(None, None, None), limits)), 0)
+            Document::Encoded(Box::new(ContentDecoding::new(encoding, ContentSink::memory(None), limits)), 0)
         };
         let (reader, files) = (InstanceReader::default(), VecDeque::new());
         Self { id, replaces, object, document, reader, files, charged: 0 }
+    }
+
+    /// FDT Instance ID.
+    pub(super) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The place of another instance, which has not expired, that had its ID.
+    pub(super) fn replaces(&self) -> Option<u64> {
+        self.replaces
+    }
+
+    /// The instance as it was received.
+    pub(super) fn object(&self) -> &Reassembly {
+        &self.object
+    }
+
+    /// The instance as it was received, its memory still charged.
+    pub(super) fn into_object(self) -> Reassembly {
+        self.object
     }
 
     /// Goes on until the instance is read, or the work is done: `None` then.
@@ -88,7 +110,7 @@ impl Reading {
                 let files = self.reader.memory() as u64;
                 budget.release(std::mem::take(&mut self.charged) - files);
                 let parsed = std::mem::take(&mut self.reader).into_parsed();
-                self.document = Document::Object;
+                self.document = Document::Transported;
                 Some(Ok(Read { parsed, files: std::mem::take(&mut self.files), charged: files }))
             }
             Err(error) => {
@@ -105,7 +127,7 @@ impl Reading {
             _ => 0,
         };
         budget.release(std::mem::take(&mut self.charged) + decoding);
-        self.document = Document::Object;
+        self.document = Document::Transported;
     }
 
     /// Forgets all.
@@ -117,18 +139,19 @@ impl Reading {
     /// Takes the content encoding off. `true` when that is done.
     fn decode(&mut self, budget: &mut Budget, work: &mut Work) -> Result<bool, Unreadable> {
         let Document::Encoded(decoding, position) = &mut self.document else { return Ok(true) };
-        let bytes = self.object.bytes().ok_or(Unreadable::Wrong)?;
+        let bytes = self.object.bytes().ok_or_else(|| Unreadable::Wrong("it is not in memory".to_owned()))?;
         while *position < bytes.len() {
             if work.is_exhausted() {
                 return Ok(false);
             }
             *position += decoding.write(&bytes[*position..], budget, work).map_err(unreadable)?;
         }
-        let Document::Encoded(decoding, _) = std::mem::replace(&mut self.document, Document::Object) else {
+        let Document::Encoded(decoding, _) = std::mem::replace(&mut self.document, Document::Transported) else {
             return Ok(true);
         };
         self.charged += decoding.charged();
-        if let Content::Memory(document) = decoding.finish().map_err(unreadable)?.into_content() {
+        let content = decoding.finish().and_then(|sink| Ok(sink.into_content()?)).map_err(unreadable)?;
+        if let Content::Memory(document) = content {
             self.document = Document::Decoded(document);
         }
         Ok(true)
@@ -138,7 +161,7 @@ impl Reading {
     fn parse(&mut self, limits: &Limits, budget: &mut Budget, work: &mut Work) -> Result<bool, Unreadable> {
         let document = match &self.document {
             Document::Decoded(document) => document,
-            _ => self.object.bytes().ok_or(Unreadable::Wrong)?,
+            _ => self.object.bytes().ok_or_else(|| Unreadable::Wrong("it is not in memory".to_owned()))?,
         };
         let before = self.reader.memory();
         let max_memory = usize::try_from(budget.available()).unwrap_or(usize::MAX).saturating_add(before);
@@ -154,7 +177,7 @@ impl Reading {
             }
             Err(FdtError::TooManyFiles(_)) => Err(Unreadable::Limit(Limit::Objects)),
             Err(FdtError::TooLarge(_)) => Err(Unreadable::Limit(Limit::Memory)),
-            Err(_) => Err(Unreadable::Wrong),
+            Err(error) => Err(Unreadable::Wrong(error.to_string())),
         }
     }
 }
@@ -164,6 +187,6 @@ fn unreadable(error: DecodeError) -> Unreadable {
         DecodeError::TooLong(_) => Unreadable::Limit(Limit::FdtSize),
         DecodeError::TooDense(_) => Unreadable::Limit(Limit::Expansion),
         error if is_out_of_memory(&error) => Unreadable::Limit(Limit::Memory),
-        _ => Unreadable::Wrong,
+        other => Unreadable::Wrong(other.to_string()),
     }
 }

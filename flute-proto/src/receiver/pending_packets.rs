@@ -4,7 +4,10 @@
 //! come. They are kept as they came, within a quarter of the session's memory; when that is full, what belongs to the
 //! object that has waited longest goes first.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::hash::RandomState;
+
+use hashlink::LinkedHashMap;
 
 use super::budget::{Budget, OverBudget};
 use crate::alc::Payload;
@@ -31,22 +34,27 @@ pub(super) enum Key {
 
 /// The packets of one object, in the order of their arrival.
 #[derive(Debug)]
-pub(super) struct Group {
+struct Group {
     chunks: VecDeque<Vec<u8>>,
     /// Where the next packet begins in the first of them.
     position: usize,
     charged: u64,
-    serial: u64,
 }
 
 impl Group {
-    fn new(serial: u64) -> Self {
-        Self { chunks: VecDeque::new(), position: 0, charged: GROUP_OVERHEAD, serial }
+    fn new() -> Self {
+        Self { chunks: VecDeque::new(), position: 0, charged: GROUP_OVERHEAD }
+    }
+
+    /// Whether there is a further packet.
+    fn has_next(&self) -> bool {
+        let rest = self.chunks.front().map_or(0, |chunk| chunk.len() - self.position);
+        rest > 0 || self.chunks.len() > 1
     }
 
     /// Takes out the next packet: its FEC Encoding ID, and what followed the LCT header. The memory of those before it is
     /// given back.
-    pub(super) fn next(&mut self, budget: &mut Budget) -> Option<(FecEncodingId, Payload<'_>)> {
+    fn next(&mut self, budget: &mut Budget) -> Option<(FecEncodingId, Payload<'_>)> {
         while self.chunks.front().is_some_and(|chunk| self.position >= chunk.len())
             && let Some(chunk) = self.chunks.pop_front()
         {
@@ -64,7 +72,7 @@ impl Group {
     }
 
     /// Gives the memory back.
-    pub(super) fn discard(self, budget: &mut Budget) {
+    fn discard(self, budget: &mut Budget) {
         budget.release(self.charged);
     }
 
@@ -88,21 +96,27 @@ fn chunk_memory(capacity: usize) -> u64 {
 
 /// Symbols of objects and FDT Instances that cannot be read yet.
 #[derive(Debug)]
-pub(super) struct EarlySymbols {
-    groups: HashMap<Key, Group>,
-    /// Groups by age, and groups that are there no more.
-    order: VecDeque<(u64, Key)>,
-    next_serial: u64,
+pub(super) struct PendingPackets {
+    /// The first has waited longest.
+    groups: LinkedHashMap<Key, Group, RandomState>,
     limit: u64,
     max_groups: usize,
     charged: u64,
+    /// Groups that can be read by now, and are being taken.
+    taking: VecDeque<(Key, Group)>,
 }
 
-impl EarlySymbols {
+impl PendingPackets {
     /// Nothing is kept yet, and never more than a quarter of the memory, nor of more than so many objects.
     pub(super) fn new(budget: &Budget, max_groups: usize) -> Self {
         let limit = budget.limit() / 4;
-        Self { groups: HashMap::new(), order: VecDeque::new(), next_serial: 0, limit, max_groups, charged: 0 }
+        Self {
+            groups: LinkedHashMap::with_hasher(RandomState::new()),
+            limit,
+            max_groups,
+            charged: 0,
+            taking: VecDeque::new(),
+        }
     }
 
     /// Keeps a packet, and drops groups that have waited longer where that makes the room for it. Returns how many groups
@@ -127,24 +141,15 @@ impl EarlySymbols {
                 || self.charged + charge > self.limit
                 || budget.charge(charge).is_err())
         {
-            match self.order.front() {
+            match self.groups.front() {
                 // Its own group is the oldest: what is there is worth as much as what comes.
-                Some((serial, oldest))
-                    if *oldest == key && self.groups.get(&key).is_some_and(|group| group.serial == *serial) =>
-                {
-                    return Err(OverBudget);
-                }
-                Some(_) => dropped += usize::from(self.shed(budget)),
+                Some((oldest, _)) if *oldest == key => return Err(OverBudget),
+                Some(_) => dropped += usize::from(self.drop_oldest(budget)),
                 None => return Err(OverBudget),
             }
         }
         self.charged += charge;
-        let group = self.groups.entry(key).or_insert_with(|| {
-            let serial = self.next_serial;
-            self.next_serial += 1;
-            self.order.push_back((serial, key));
-            Group::new(serial)
-        });
+        let group = self.groups.entry(key).or_insert_with(Group::new);
         if growth > 0 {
             group.chunks.push_back(Vec::with_capacity(growth));
             group.charged += chunk_memory(growth);
@@ -163,27 +168,59 @@ impl EarlySymbols {
         self.groups.contains_key(&key)
     }
 
-    /// Takes out what was kept; it stays charged until it is [discarded](Group::discard).
-    pub(super) fn take(&mut self, key: Key) -> Option<Group> {
+    fn remove(&mut self, key: Key) -> Option<Group> {
         let group = self.groups.remove(&key)?;
         self.charged -= group.charged;
-        if self.order.len() > 2 * self.groups.len() + 16 {
-            self.order.retain(|(serial, key)| self.groups.get(key).is_some_and(|group| group.serial == *serial));
-        }
         Some(group)
     }
 
-    /// Drops the group that has waited longest; `false` if there is none.
-    pub(super) fn shed(&mut self, budget: &mut Budget) -> bool {
-        while let Some((serial, key)) = self.order.pop_front() {
-            if self.groups.get(&key).is_some_and(|group| group.serial == serial) {
-                if let Some(group) = self.take(key) {
-                    group.discard(budget);
-                }
-                return true;
-            }
+    /// The packets of an object can be read now: they are to be [taken](Self::take_next). `false` if there are none.
+    pub(super) fn begin(&mut self, key: Key) -> bool {
+        let group = self.remove(key);
+        let has_any = group.is_some();
+        self.taking.extend(group.map(|group| (key, group)));
+        has_any
+    }
+
+    /// Whether packets are to be taken.
+    pub(super) fn is_taking(&self) -> bool {
+        !self.taking.is_empty()
+    }
+
+    /// The next packet that can be read now, and what it belongs to.
+    pub(super) fn take_next(&mut self, budget: &mut Budget) -> Option<(Key, FecEncodingId, Payload<'_>)> {
+        while self.taking.front().is_some_and(|(_, group)| !group.has_next())
+            && let Some((_, group)) = self.taking.pop_front()
+        {
+            group.discard(budget);
         }
-        false
+        let (key, group) = self.taking.front_mut()?;
+        let (encoding_id, payload) = group.next(budget)?;
+        Some((*key, encoding_id, payload))
+    }
+
+    /// Forgets the packets of an object.
+    pub(super) fn forget(&mut self, key: Key, budget: &mut Budget) {
+        if let Some(group) = self.remove(key) {
+            group.discard(budget);
+        }
+        self.stop_taking(key, budget);
+    }
+
+    /// Forgets the packets of an object that are being taken.
+    pub(super) fn stop_taking(&mut self, key: Key, budget: &mut Budget) {
+        if let Some(index) = self.taking.iter().position(|(taken, _)| *taken == key)
+            && let Some((_, group)) = self.taking.remove(index)
+        {
+            group.discard(budget);
+        }
+    }
+
+    /// Drops the packets that have waited longest; `false` if there are none.
+    pub(super) fn drop_oldest(&mut self, budget: &mut Budget) -> bool {
+        let oldest = self.groups.front().map(|(key, _)| *key);
+        let oldest = oldest.and_then(|key| self.remove(key));
+        oldest.map(|group| group.discard(budget)).is_some()
     }
 }
 
@@ -200,55 +237,53 @@ mod tests {
     #[test]
     fn packets_come_out_as_they_went_in() {
         let mut budget = Budget::new(100_000);
-        let mut early = EarlySymbols::new(&budget, 100);
+        let mut pending = PendingPackets::new(&budget, 100);
         for byte in 0..10u8 {
             let payload = Payload { id: &[0, 0, 0, byte], symbols: &vec![byte; byte.into()] };
-            early.keep(object(1), NO_CODE, payload, &mut budget).unwrap();
+            pending.keep(object(1), NO_CODE, payload, &mut budget).unwrap();
         }
-        assert!(early.take(object(2)).is_none());
-        let mut group = early.take(object(1)).unwrap();
+        assert!(!pending.begin(object(2)));
+        assert!(pending.begin(object(1)));
         for byte in 0..10 {
-            let (encoding_id, payload) = group.next(&mut budget).unwrap();
-            assert_eq!((encoding_id, payload.id), (NO_CODE, &[0, 0, 0, byte][..]));
+            let (key, encoding_id, payload) = pending.take_next(&mut budget).unwrap();
+            assert_eq!((key, encoding_id, payload.id), (object(1), NO_CODE, &[0, 0, 0, byte][..]));
             assert_eq!(payload.symbols, vec![byte; byte.into()]);
         }
-        assert!(group.next(&mut budget).is_none());
-        group.discard(&mut budget);
-        assert_eq!((budget.used(), early.charged), (0, 0));
+        assert!(pending.take_next(&mut budget).is_none() && !pending.is_taking());
+        assert_eq!((budget.used(), pending.charged), (0, 0));
     }
 
     #[test]
     fn the_oldest_object_goes_first() {
         let mut budget = Budget::new(40_000);
-        let mut early = EarlySymbols::new(&budget, 100);
+        let mut pending = PendingPackets::new(&budget, 100);
         let payload = Payload { id: &[0; 4], symbols: &[7; 1000] };
-        let dropped: usize = (0..20).map(|toi| early.keep(object(toi), NO_CODE, payload, &mut budget).unwrap()).sum();
+        let dropped: usize = (0..20).map(|toi| pending.keep(object(toi), NO_CODE, payload, &mut budget).unwrap()).sum();
         assert!(budget.used() <= 10_000 && dropped >= 11, "{} {dropped}", budget.used());
-        assert!(early.take(object(0)).is_none());
-        let newest = early.take(object(19)).unwrap();
-        newest.discard(&mut budget);
-        while early.shed(&mut budget) {}
-        assert_eq!((budget.used(), early.charged), (0, 0));
+        assert!(!pending.has(object(0)) && pending.has(object(19)));
+        pending.forget(object(19), &mut budget);
+        while pending.drop_oldest(&mut budget) {}
+        assert_eq!((budget.used(), pending.charged), (0, 0));
     }
 
     #[test]
     fn one_object_does_not_push_itself_out() {
         let mut budget = Budget::new(40_000);
-        let mut early = EarlySymbols::new(&budget, 100);
+        let mut pending = PendingPackets::new(&budget, 100);
         let payload = Payload { id: &[0; 4], symbols: &[7; 1000] };
-        let kept = (0..20).filter(|_| early.keep(object(1), NO_CODE, payload, &mut budget).is_ok()).count();
+        let kept = (0..20).filter(|_| pending.keep(object(1), NO_CODE, payload, &mut budget).is_ok()).count();
         assert!((5..10).contains(&kept), "{kept}");
-        let mut group = early.take(object(1)).unwrap();
-        assert_eq!(std::iter::from_fn(|| group.next(&mut budget).map(drop)).count(), kept);
+        pending.begin(object(1));
+        assert_eq!(std::iter::from_fn(|| pending.take_next(&mut budget).map(drop)).count(), kept);
     }
 
     #[test]
     fn so_many_objects_and_no_more() {
         let mut budget = Budget::new(1_000_000);
-        let mut early = EarlySymbols::new(&budget, 10);
+        let mut pending = PendingPackets::new(&budget, 10);
         let payload = Payload { id: &[0; 4], symbols: &[7; 10] };
         let dropped: usize =
-            (0..30).map(|toi| early.keep(object(toi % 15), NO_CODE, payload, &mut budget).unwrap()).sum();
-        assert_eq!((dropped, early.groups.len()), (20, 10));
+            (0..30).map(|toi| pending.keep(object(toi % 15), NO_CODE, payload, &mut budget).unwrap()).sum();
+        assert_eq!((dropped, pending.groups.len()), (20, 10));
     }
 }

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! What is remembered of the bytes of an object, to tell a repetition of it from another object under its TOI.
+
+use std::hash::{BuildHasher, RandomState};
+
+use super::reassembly::Reassembly;
+use crate::alc::{Packet, Payload};
+use crate::oti::{Oti, PayloadId, PayloadIdFormat};
+
+/// Symbols that are remembered, at most.
+const MAX_SYMBOLS: u64 = 8;
+
+/// A few symbols of an object, as hashes: they tell a repetition of it from another object of a restarted sender that
+/// uses the TOI again.
+#[derive(Debug)]
+pub(super) struct Fingerprint {
+    oti: Oti,
+    format: PayloadIdFormat,
+    symbols: Vec<FingerprintSymbol>,
+}
+
+#[derive(Debug)]
+struct FingerprintSymbol {
+    source_block: u32,
+    esi: u32,
+    /// Length and hash of the symbol, once it was seen.
+    seen: Option<(usize, u64)>,
+}
+
+impl Fingerprint {
+    /// All symbols of a short object, some at regular distances of a longer one.
+    pub(super) fn new(object: &Reassembly) -> Self {
+        let codec = object.codec();
+        let symbol_size = u64::from(codec.parameters().symbol_size);
+        let total = codec.parameters().transfer_length.div_ceil(symbol_size);
+        let count = total.min(MAX_SYMBOLS);
+        let symbols = (0..count).filter_map(|index| {
+            let last = count.max(2) - 1;
+            let symbol = (u128::from(index) * u128::from(total - 1) / u128::from(last)) as u64;
+            let block = codec.block_of_symbol(symbol)?;
+            let esi = (symbol - block.offset / symbol_size) as u32;
+            Some(FingerprintSymbol { source_block: block.number, esi, seen: None })
+        });
+        Self { oti: object.oti().clone(), format: object.format(), symbols: symbols.collect() }
+    }
+
+    /// The FEC OTI of the object.
+    pub(super) fn oti(&self) -> &Oti {
+        &self.oti
+    }
+
+    /// Bytes of memory besides itself.
+    pub(super) fn memory_use(&self) -> u64 {
+        size_of_val(&self.symbols[..]) as u64
+    }
+
+    /// Remembers the first symbol of a packet, if it is one of the few.
+    pub(super) fn note(&mut self, payload: Payload<'_>, hasher: &RandomState) {
+        let Some(id) = self.format.decode(payload.id) else { return };
+        let symbol = self.first_symbol(payload);
+        if let Some(known) = self.symbols.iter_mut().find(|known| known.is(id))
+            && known.seen.is_none()
+        {
+            known.seen = Some((symbol.len(), hasher.hash_one(symbol)));
+        }
+    }
+
+    /// Whether a packet belongs to another object. A symbol of another length is only damaged.
+    pub(super) fn differs(&self, packet: &Packet<'_>, payload: Payload<'_>, hasher: &RandomState) -> bool {
+        if packet.oti().is_some_and(|oti| oti.is_ok_and(|oti| oti != self.oti)) {
+            return true;
+        }
+        let Some(id) = self.format.decode(payload.id) else { return false };
+        let symbol = self.first_symbol(payload);
+        let known = self.symbols.iter().find(|known| known.is(id));
+        known
+            .and_then(|known| known.seen)
+            .is_some_and(|(length, hash)| length == symbol.len() && hash != hasher.hash_one(symbol))
+    }
+
+    fn first_symbol<'a>(&self, payload: Payload<'a>) -> &'a [u8] {
+        &payload.symbols[..payload.symbols.len().min(self.oti.parameters.symbol_size.into())]
+    }
+}
+
+impl FingerprintSymbol {
+    fn is(&self, id: PayloadId) -> bool {
+        self.source_block == id.source_block && self.esi == id.esi
+    }
+}
