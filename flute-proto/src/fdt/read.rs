@@ -69,8 +69,8 @@ pub struct Rejected {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FdtError {
-    /// Neither UTF-8 nor what the document declares.
-    #[error("the characters are neither UTF-8 nor declared as ISO 8859-1")]
+    /// Neither UTF-8, nor UTF-16 with a byte order mark, nor what the document declares.
+    #[error("the characters are neither UTF-8, nor UTF-16 with a byte order mark, nor declared as ISO 8859-1")]
     Encoding,
     /// Not well-formed XML.
     #[error("the XML is not well-formed at byte {offset}: {reason}")]

@@ -145,7 +145,6 @@ impl ObjectInfo {
 
 /// The bytes of a completed object.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum Content {
     /// In memory.
     Memory(Bytes),
@@ -195,6 +194,14 @@ pub enum Failure {
     /// A later version took its place.
     #[error("a new version of the same Content-Location took its place")]
     Superseded,
+    /// The packets of the object are of another FEC scheme than the one that is described (RFC 6726 §5).
+    #[error("its packets have Codepoint {codepoint}, but its FEC Encoding ID is {described}")]
+    Codepoint {
+        /// Codepoint of its packets.
+        codepoint: u8,
+        /// FEC Encoding ID of the object.
+        described: u8,
+    },
     /// What is said of the object contradicts itself, or cannot be received.
     #[error("the description of the object is unusable: {0}")]
     Description(String),
@@ -236,6 +243,8 @@ pub struct ReceiverStats {
     pub packets: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Datagrams that were several packets in one, as the capture of a sending machine has them, and were cut apart.
+    pub merged: u64,
     /// Datagrams that are not ALC.
     pub malformed: u64,
     /// Datagrams of sessions that are not taken.
@@ -261,6 +270,8 @@ pub struct SessionStats {
     pub duplicates: u64,
     /// Symbols that have no place in their object, and FDT Instances that cannot be read.
     pub unusable: u64,
+    /// Packets whose EXT_FTI contradicts the FDT, or most other packets of their object.
+    pub contradictions: u64,
     /// FDT Instances, packets of them and `File` entries that cannot be used.
     pub unusable_fdt: u64,
     /// Source symbols rebuilt from repair symbols.
@@ -287,6 +298,7 @@ impl SessionStats {
             (&mut self.bytes, other.bytes),
             (&mut self.duplicates, other.duplicates),
             (&mut self.unusable, other.unusable),
+            (&mut self.contradictions, other.contradictions),
             (&mut self.unusable_fdt, other.unusable_fdt),
             (&mut self.recovered, other.recovered),
             (&mut self.fdt_instances, other.fdt_instances),

@@ -19,6 +19,7 @@ pub(super) struct Ledger {
     reported_limits: Vec<Limit>,
     /// The last FDT Instance that was told to be unusable, and why.
     last_unusable: Option<(u32, String)>,
+    wrong_cut: Option<u16>,
     /// An object was lost, and not because a newer one took its place.
     has_losses: bool,
 }
@@ -26,7 +27,15 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn new(session: SessionId, max_memory: u64) -> Self {
         let (budget, stats) = (Budget::new(max_memory), SessionStats::default());
-        Self { session, budget, stats, reported_limits: Vec::new(), last_unusable: None, has_losses: false }
+        Self {
+            session,
+            budget,
+            stats,
+            reported_limits: Vec::new(),
+            last_unusable: None,
+            wrong_cut: None,
+            has_losses: false,
+        }
     }
 
     /// The session that all this is of.
@@ -48,9 +57,15 @@ impl Ledger {
         work.spend(outcome.work());
         self.stats.duplicates += u64::from(outcome.duplicate);
         self.stats.unusable += u64::from(outcome.unusable);
+        self.wrong_cut = outcome.wrong_cut;
         if outcome.dropped > 0 {
             self.drop_for(Limit::Memory, outcome.dropped.into(), events);
         }
+    }
+
+    /// The size of the symbols of which the last packet had no whole number: nothing of it was taken.
+    pub(super) fn take_wrong_cut(&mut self) -> Option<u16> {
+        self.wrong_cut.take()
     }
 
     /// Counts an FDT Instance, or a packet of one, that cannot be used, and tells why, once for all its packets.

@@ -204,19 +204,38 @@ impl Receiver {
         let Some(entry) = self.sessions.get_mut(&serial) else { return };
 
         let has_times = packet.header.sender_current_time.is_some() || packet.header.expected_residual_time.is_some();
-        if has_times && entry.session.flute_version().is_some_and(|version| version >= 2) {
+        if has_times {
+            let version = entry.session.flute_version();
             match Packet::decode(datagram, Revision::Rfc5651) {
-                Ok(again) => packet = again,
-                Err(_) => {
+                // The first FDT Instance says by itself how its header is to be read.
+                Ok(again) if version.or(again.fdt.map(|fdt| fdt.flute_version)).is_some_and(|version| version >= 2) => {
+                    packet = again;
+                }
+                Err(_) if version.is_some_and(|version| version >= 2) => {
                     self.stats.malformed += 1;
                     return;
                 }
+                _ => {}
             }
         }
         let work = Work::new(if entry.session.has_work() { WORK_BEHIND } else { WORK_PER_CALL });
         let (config, destinations, events) = (&self.config, &mut self.destinations, &mut self.events);
         let mut cx = Context { config, destinations, now, events, work };
         entry.session.push(&packet, datagram.len(), &mut cx);
+        if let Some(symbol_size) = entry.session.take_wrong_cut() {
+            let packets = cut_apart(datagram, &packet, symbol_size);
+            if packets.is_empty() {
+                entry.session.note_unusable();
+            } else {
+                self.stats.merged += 1;
+            }
+            for packet in packets {
+                entry.session.push(&packet, 0, &mut cx);
+                if entry.session.take_wrong_cut().is_some() {
+                    entry.session.note_unusable();
+                }
+            }
+        }
         let spent = cx.work.spent();
         self.deadlines.set_earlier(serial, entry.session.next_deadline(&self.config));
         self.list(serial);
@@ -383,4 +402,22 @@ impl Receiver {
             self.stats.totals.add(&last);
         }
     }
+}
+
+/// The packets that were merged into one datagram, of which `first` was read: a capture on the sending machine has what
+/// segmentation offload has not cut yet, packets of one length after each other, the last one maybe shorter. None if it is
+/// not that.
+fn cut_apart<'a>(datagram: &'a [u8], first: &Packet<'a>, symbol_size: u16) -> Vec<Packet<'a>> {
+    let symbols = first.payload.map_or(0, |payload| payload.symbols.len());
+    let length = datagram.len() - symbols + usize::from(symbol_size);
+    if length >= datagram.len() {
+        return Vec::new();
+    }
+    let revision = if first.header.sender_current_time.is_some() { Revision::Rfc3451 } else { Revision::Rfc5651 };
+    let packets = datagram.chunks(length).map(|packet| Packet::decode(packet, revision));
+    let is_like_first = |packet: &Packet<'_>| {
+        (packet.header.tsi, packet.header.codepoint) == (first.header.tsi, first.header.codepoint)
+            && packet.payload.is_some()
+    };
+    packets.collect::<Result<Vec<_>, _>>().ok().filter(|all| all.iter().all(is_like_first)).unwrap_or_default()
 }

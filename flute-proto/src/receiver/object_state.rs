@@ -22,10 +22,10 @@ use super::description::Description;
 use super::event::{BlockLoss, Content, Event, Failure, Limit, ObjectInfo};
 use super::fingerprint::Fingerprint;
 use super::reassembly::{Outcome, Reassembly};
-use super::transfer::Transfer;
+use super::transfer::{Transfer, Vote};
 use crate::Time;
 use crate::alc::{Packet, Payload};
-use crate::oti::FecEncodingId;
+use crate::oti::{FecEncodingId, Oti};
 use crate::work::Work;
 
 /// A TOI.
@@ -71,6 +71,10 @@ pub(super) enum Taken {
     Symbols(io::Result<Outcome>),
     /// No symbol of the object has been taken yet: it is to be begun.
     First,
+    /// Its EXT_FTI contradicts what most packets of the object say.
+    Contradiction,
+    /// Most packets of the object say this by now, and what was received before is of no use.
+    Outvoted(Oti),
     /// It is of another object than the one that was completed under this TOI: a restarted sender uses the TOI again.
     OfAnother {
         /// The description that there is may be that of the new object.
@@ -193,7 +197,12 @@ impl ObjectState {
     ) -> Taken {
         match &mut self.phase {
             Phase::Receiving(transfer) => {
-                Taken::Symbols(transfer.take(packet.encoding_id(), payload, hasher, now, budget))
+                let described = self.description.as_ref().and_then(|description| description.oti.as_ref().ok());
+                match packet.fti.and_then(|_| transfer.vote(packet.oti()?.ok()?, described)) {
+                    None => Taken::Symbols(transfer.take(packet.encoding_id(), payload, hasher, now, budget)),
+                    Some(Vote::Against) => Taken::Contradiction,
+                    Some(Vote::Outvotes(oti)) => Taken::Outvoted(oti),
+                }
             }
             Phase::Waiting { .. } => Taken::First,
             Phase::Completed { fingerprint: Some(fingerprint), .. } if fingerprint.differs(packet, payload, hasher) => {
@@ -325,7 +334,7 @@ impl ObjectState {
         };
         let (missing, reason) = match std::mem::replace(&mut self.phase, next) {
             Phase::Receiving(transfer) | Phase::Delivering(transfer) => {
-                let missing = transfer.object().losses();
+                let (missing, reason) = (transfer.object().losses(), transfer.explain(reason));
                 transfer.discard(budget);
                 (missing, reason)
             }
@@ -347,7 +356,7 @@ impl ObjectState {
         }
         let object = self.description.as_ref()?.info.clone();
         let (missing, reason) = match &self.phase {
-            Phase::Receiving(transfer) => (transfer.object().losses(), Failure::Withdrawn),
+            Phase::Receiving(transfer) => (transfer.object().losses(), transfer.explain(Failure::Withdrawn)),
             Phase::Waiting { refused } => (self.losses_of_all(), reason_of_waiting(*refused, Failure::Withdrawn)),
             _ => (Vec::new(), Failure::Withdrawn),
         };

@@ -102,6 +102,8 @@ pub(super) struct Outcome {
     pub(super) dropped: u32,
     /// A source block that can be [solved](Reassembly::solve) now.
     pub(super) solvable: Option<u32>,
+    /// The payload is no whole number of symbols, which have this size.
+    pub(super) wrong_cut: Option<u16>,
 }
 
 /// Work of a packet, and of each of its symbols.
@@ -249,6 +251,10 @@ impl Reassembly {
             outcome.unusable = 1;
         }
         let symbol_size = self.oti.parameters.symbol_size;
+        if !self.is_whole(&block, id.esi, payload.symbols.len()) {
+            outcome.wrong_cut = Some(symbol_size);
+            return Ok(outcome);
+        }
         for (index, symbol) in payload.symbols(symbol_size).enumerate() {
             let Some(esi) = u32::try_from(index).ok().and_then(|index| id.esi.checked_add(index)) else {
                 outcome.unusable += 1;
@@ -273,6 +279,25 @@ impl Reassembly {
             }
         }
         Ok(outcome)
+    }
+
+    /// Whether `length` bytes, the first of which belong to symbol `esi` of `block`, are a whole number of symbols. The last
+    /// of the object may lack what pads it (RFC 5445 §3.2, RFC 5510 §4.2).
+    fn is_whole(&self, block: &SourceBlock, esi: u32, length: usize) -> bool {
+        let symbol_size = usize::from(self.oti.parameters.symbol_size);
+        if length.is_multiple_of(symbol_size) {
+            return true;
+        }
+        if block.offset + block.length < self.transfer_length() {
+            return false;
+        }
+        if !self.codec.is_contiguous() {
+            // Several symbols may end with padding, one for each row of the last sub-block.
+            return length < symbol_size;
+        }
+        let last = u64::from(esi) + (length / symbol_size) as u64;
+        let padding = u64::from(block.symbols) * symbol_size as u64 - block.length;
+        last + 1 == u64::from(block.symbols) && (symbol_size - length % symbol_size) as u64 <= padding
     }
 
     fn insert_source(

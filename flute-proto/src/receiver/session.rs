@@ -22,7 +22,7 @@ use super::object_table::{OBJECT_OVERHEAD, ObjectTable};
 use super::pending_packets::{Key, PendingPackets};
 use super::reassembly::{Outcome, Unreceivable};
 use super::session_end::{SessionEnd, Silence};
-use super::transfer::{Described, Transfer};
+use super::transfer::{Described, Transfer, lie_differently};
 use super::{Mode, ReceiverConfig};
 use crate::Time;
 use crate::alc::{Packet, Payload};
@@ -128,6 +128,16 @@ impl ReceiverSession {
         self.close_if_complete(cx);
     }
 
+    /// The size of the symbols of which the last packet had no whole number: nothing of it was taken.
+    pub(super) fn take_wrong_cut(&mut self) -> Option<u16> {
+        self.ledger.take_wrong_cut()
+    }
+
+    /// Counts a packet of which nothing could be taken.
+    pub(super) fn note_unusable(&mut self) {
+        self.ledger.stats.unusable += 1;
+    }
+
     /// Takes a packet of TOI 0.
     fn take_fdt(&mut self, packet: &Packet<'_>, cx: &mut Context<'_>) {
         let Some(payload) = packet.payload else {
@@ -174,6 +184,14 @@ impl ReceiverSession {
         match object.take(packet, payload, &self.hasher, cx.now, budget) {
             Taken::Symbols(outcome) => self.conclude(toi, outcome, cx),
             Taken::First => self.take_first(toi, packet, payload, cx),
+            Taken::Contradiction => self.ledger.stats.contradictions += 1,
+            Taken::Outvoted(oti) => {
+                self.ledger.stats.contradictions += 1;
+                self.begin_again(toi);
+                if self.begin(toi, oti, cx) {
+                    self.take_data(toi, packet, payload, cx);
+                }
+            }
             Taken::OfAnother { may_be_described } => {
                 if may_be_described {
                     self.begin_again(toi);
@@ -191,9 +209,18 @@ impl ReceiverSession {
     /// packet is kept for later if not.
     fn take_first(&mut self, toi: Toi, packet: &Packet<'_>, payload: Payload<'_>, cx: &mut Context<'_>) {
         let description = self.objects.get(toi).and_then(ObjectState::description);
-        // EXT_FTI goes before the FDT (RFC 6726 §5).
+        // EXT_FTI goes before the FDT (RFC 6726 §5), if more than one packet says so: one may be damaged, or late.
         let from_packet = packet.oti().and_then(Result::ok);
         let from_fdt = description.map(|description| description.oti.clone());
+        if let (Some(oti), Some(Ok(described))) = (&from_packet, &from_fdt) {
+            let key = Key::Object(toi);
+            if !lie_differently(oti, described) {
+                self.pending.forget(key, &mut self.ledger.budget);
+            } else if !self.pending.has(key) {
+                self.ledger.stats.contradictions += 1;
+                return self.keep(key, packet, payload, cx);
+            }
+        }
         let oti = match (from_packet, from_fdt) {
             (Some(oti), _) | (None, Some(Ok(oti))) => oti,
             // EXT_FTI need not be on every packet.
@@ -544,6 +571,14 @@ impl ReceiverSession {
             }
             Mode::KeepUpdated => self.supersede_older(toi, cx),
             _ => {}
+        }
+        let begun = self.objects.get_mut(toi).and_then(ObjectState::transfer_mut);
+        let is_outvoted =
+            begun.is_some_and(|(transfer, description)| transfer.is_outvoted_by(description.oti.as_ref().ok()));
+        if is_outvoted {
+            // The one packet that said how the object is cut contradicts the FDT: those that follow decide.
+            self.ledger.stats.contradictions += 1;
+            return self.begin_again(toi);
         }
         let begun = self.objects.get_mut(toi).and_then(ObjectState::transfer_mut);
         if let Some((transfer, description)) = begun {

@@ -30,6 +30,9 @@ pub(super) struct Transfer {
     delivery: Delivery,
     telling: Telling,
     last_symbol: Time,
+    votes: Votes,
+    /// The Codepoint of packets of another FEC scheme than that of the object.
+    other_codepoint: Option<u8>,
     /// When so many bytes are there, progress is reported again.
     next_progress: u64,
 }
@@ -44,6 +47,28 @@ enum Telling {
     /// What is there from the start; so many bytes have been told.
     InOrder(u64),
 }
+
+/// What the packets of an object say of its FEC OTI: what most of them say counts, since one may be damaged, or late from an
+/// earlier version of the object.
+#[derive(Debug, Default)]
+struct Votes {
+    /// Packets that say what the object was begun with.
+    agreeing: u8,
+    /// What others say, and how many more of them than of those that say something else again.
+    rival: Option<(Oti, u8)>,
+}
+
+/// What the EXT_FTI of a packet means that says something else than those before it.
+#[derive(Debug)]
+pub(super) enum Vote {
+    /// Most others say otherwise.
+    Against,
+    /// Most say this by now.
+    Outvotes(Oti),
+}
+
+/// Votes that count: a sender that goes on with another object under the TOI has its way after so many packets.
+const MAX_VOTES: u8 = 8;
 
 /// An object, and where it goes.
 #[derive(Debug)]
@@ -104,7 +129,16 @@ impl Transfer {
     fn of(object: Reassembly, delivery: Delivery, now: Time) -> Self {
         let fingerprint = Fingerprint::new(&object);
         let next_progress = progress_step(&object);
-        Self { object, fingerprint, delivery, telling: Telling::Nothing, last_symbol: now, next_progress }
+        Self {
+            object,
+            fingerprint,
+            delivery,
+            telling: Telling::Nothing,
+            last_symbol: now,
+            votes: Votes::default(),
+            other_codepoint: None,
+            next_progress,
+        }
     }
 
     /// An object that began without a description has got one. What has arrived stays where it is; if it is to go
@@ -147,6 +181,7 @@ impl Transfer {
         budget: &mut Budget,
     ) -> io::Result<Outcome> {
         if encoding_id != self.object.oti().encoding_id {
+            self.other_codepoint = Some(encoding_id.0);
             return Ok(Outcome { unusable: 1, ..Outcome::default() });
         }
         let outcome = self.object.insert(payload, budget)?;
@@ -155,6 +190,47 @@ impl Transfer {
             self.fingerprint.note(payload, hasher);
         }
         Ok(outcome)
+    }
+
+    /// Hears what the EXT_FTI of a packet says of the object, of which the FDT may say something, too. `None` if it is what
+    /// the object was begun with.
+    pub(super) fn vote(&mut self, oti: Oti, described: Option<&Oti>) -> Option<Vote> {
+        let present = self.object.oti();
+        if oti == *present {
+            self.votes.agreeing = self.votes.agreeing.saturating_add(1).min(MAX_VOTES);
+            return None;
+        }
+        let rival = match &mut self.votes.rival {
+            Some((rival, votes)) if *rival == oti => {
+                *votes = votes.saturating_add(1).min(MAX_VOTES + 1);
+                *votes
+            }
+            Some((_, votes)) if *votes > 1 => {
+                *votes -= 1;
+                return Some(Vote::Against);
+            }
+            _ => {
+                self.votes.rival = Some((oti.clone(), 1));
+                1
+            }
+        };
+        let weight = |of: &Oti| u8::from(described == Some(of));
+        let is_outvoted = rival + weight(&oti) > self.votes.agreeing.max(1) + weight(present);
+        Some(if is_outvoted { Vote::Outvotes(oti) } else { Vote::Against })
+    }
+
+    /// Whether a single packet said how the object is cut, and the FDT says otherwise.
+    pub(super) fn is_outvoted_by(&self, described: Option<&Oti>) -> bool {
+        self.votes.agreeing <= 1 && described.is_some_and(|described| lie_differently(described, self.object.oti()))
+    }
+
+    /// Why the object is lost: for the reason given, unless its packets explain it better.
+    pub(super) fn explain(&self, reason: Failure) -> Failure {
+        let described = self.object.oti().encoding_id.0;
+        match self.other_codepoint.filter(|_| self.object.received() == 0) {
+            Some(codepoint) => Failure::Codepoint { codepoint, described },
+            None => reason,
+        }
     }
 
     /// The object as far as it is there.
@@ -220,6 +296,16 @@ impl Transfer {
         self.delivery.discard(budget);
         self.object.discard(budget);
     }
+}
+
+/// Whether symbols lie differently in an object by one FEC OTI than by another. Implementations are known that put another
+/// number of encoding symbols into the FDT than into EXT_FTI, which does not matter for that.
+pub(super) fn lie_differently(one: &Oti, other: &Oti) -> bool {
+    let layout = |oti: &Oti| {
+        let blocks = oti.codec().map(|codec| codec.block_count()).ok();
+        (oti.encoding_id, oti.parameters.transfer_length, oti.parameters.symbol_size, blocks)
+    };
+    layout(one) != layout(other)
 }
 
 /// A hundredth of the object, and no less than what a few packets bring.

@@ -63,23 +63,80 @@ impl InstanceReader {
     }
 }
 
-/// The characters of a document: UTF-8, or ISO 8859-1 where it declares that. A sender that does may put UTF-8 file names
-/// under it all the same: bytes that are UTF-8 are taken for that.
+/// The characters of a document: UTF-8; UTF-16 with a byte order mark, which every XML processor must read (XML 1.0 §4.3.3);
+/// or ISO 8859-1 where it declares that. A sender that does may put UTF-8 file names under it all the same: bytes that are
+/// UTF-8 are taken for that.
 #[derive(Debug, Default)]
 struct Characters {
     position: usize,
     /// The document in UTF-8, if it is not.
-    latin1: Option<String>,
+    converted: Option<(Charset, String)>,
+}
+
+/// A character encoding other than UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Charset {
+    Latin1,
+    Utf16 { is_big_endian: bool },
+}
+
+impl Charset {
+    /// The encoding that a byte order mark shows.
+    fn of_mark(document: &[u8]) -> Option<Self> {
+        match document {
+            [0xFE, 0xFF, ..] => Some(Self::Utf16 { is_big_endian: true }),
+            [0xFF, 0xFE, rest @ ..] if !rest.starts_with(&[0, 0]) => Some(Self::Utf16 { is_big_endian: false }),
+            _ => None,
+        }
+    }
+
+    /// Bytes of UTF-8 that a document of `length` bytes becomes, at most.
+    fn capacity(self, length: usize) -> usize {
+        match self {
+            // Two bytes for one at most.
+            Self::Latin1 => 2 * length,
+            // Three bytes for two at most.
+            Self::Utf16 { .. } => length / 2 * 3 + 3,
+        }
+    }
+
+    /// Converts the first characters of `bytes`; returns how many bytes they took.
+    fn convert(self, bytes: &[u8], is_end: bool, text: &mut String) -> Result<usize, FdtError> {
+        let is_big_endian = match self {
+            Self::Latin1 => {
+                text.extend(bytes.iter().copied().map(char::from));
+                return Ok(bytes.len());
+            }
+            Self::Utf16 { is_big_endian } => is_big_endian,
+        };
+        let unit = if is_big_endian { u16::from_be_bytes } else { u16::from_le_bytes };
+        let units = bytes.as_chunks::<2>().0.iter().map(|bytes| unit(*bytes));
+        let mut taken = 0;
+        for character in char::decode_utf16(units) {
+            match character {
+                Ok(character) => {
+                    taken += 2 * character.len_utf16();
+                    text.push(character);
+                }
+                // The piece ends within a pair.
+                Err(_) if !is_end && taken + 2 == bytes.len() / 2 * 2 => break,
+                Err(_) => return Err(FdtError::Encoding),
+            }
+        }
+        if is_end && taken < bytes.len() { Err(FdtError::Encoding) } else { Ok(taken) }
+    }
 }
 
 impl Characters {
     fn proceed(&mut self, document: &[u8], limits: &ReadLimits, work: &mut Work) -> Result<bool, FdtError> {
-        // UTF-16 and UTF-32 show by their byte order mark or by the zeros beside `<`.
-        if document.starts_with(&[0xFE, 0xFF])
-            || document.starts_with(&[0xFF, 0xFE])
-            || document[..document.len().min(4)].contains(&0)
-        {
-            return Err(FdtError::Encoding);
+        if self.position == 0 && self.converted.is_none() {
+            if let Some(charset) = Charset::of_mark(document) {
+                self.begin_conversion(charset, document, limits)?;
+                self.position = 2;
+            } else if document[..document.len().min(4)].contains(&0) {
+                // UTF-16 and UTF-32 without a mark show by the zeros beside `<`.
+                return Err(FdtError::Encoding);
+            }
         }
         while self.position < document.len() {
             if work.is_exhausted() {
@@ -87,9 +144,8 @@ impl Characters {
             }
             let end = document.len().min(self.position + PIECE);
             let piece = &document[self.position..end];
-            if let Some(text) = &mut self.latin1 {
-                text.extend(piece.iter().copied().map(char::from));
-                self.position = end;
+            if let Some((charset, text)) = &mut self.converted {
+                self.position += charset.convert(piece, end == document.len(), text)?;
                 work.spend(4 * piece.len() as u64);
                 continue;
             }
@@ -101,12 +157,7 @@ impl Characters {
                     self.position += error.valid_up_to();
                 }
                 Err(_) if declares_latin1(document) => {
-                    // Two bytes for one at most.
-                    let capacity = 2 * document.len();
-                    if capacity > limits.max_memory {
-                        return Err(FdtError::TooLarge(limits.max_memory));
-                    }
-                    self.latin1 = Some(String::with_capacity(capacity));
+                    self.begin_conversion(Charset::Latin1, document, limits)?;
                     self.position = 0;
                 }
                 Err(_) => return Err(FdtError::Encoding),
@@ -115,13 +166,22 @@ impl Characters {
         Ok(true)
     }
 
+    fn begin_conversion(&mut self, charset: Charset, document: &[u8], limits: &ReadLimits) -> Result<(), FdtError> {
+        let capacity = charset.capacity(document.len());
+        if capacity > limits.max_memory {
+            return Err(FdtError::TooLarge(limits.max_memory));
+        }
+        self.converted = Some((charset, String::with_capacity(capacity)));
+        Ok(())
+    }
+
     /// The document in UTF-8.
     fn of<'a>(&'a self, document: &'a [u8]) -> &'a [u8] {
-        self.latin1.as_deref().map_or(document, str::as_bytes)
+        self.converted.as_ref().map_or(document, |(_, text)| text.as_bytes())
     }
 
     fn memory(&self) -> usize {
-        self.latin1.as_ref().map_or(0, String::capacity)
+        self.converted.as_ref().map_or(0, |(_, text)| text.capacity())
     }
 }
 

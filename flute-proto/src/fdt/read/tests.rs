@@ -356,8 +356,13 @@ fn encodings() {
     assert_eq!(location(&latin("UTF-8")), Err(FdtError::Encoding));
     let little: Vec<u8> = document.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let big: Vec<u8> = document.encode_utf16().flat_map(u16::to_be_bytes).collect();
-    for utf16 in [&little[..], &big, &[b"\xFF\xFE", &little[..]].concat(), &[b"\xFE\xFF", &big[..]].concat()] {
-        assert_eq!(location(utf16), Err(FdtError::Encoding));
+    // Every XML processor reads UTF-16, which must have a byte order mark (XML 1.0 §4.3.3).
+    for utf16 in [[b"\xFF\xFE", &little[..]].concat(), [b"\xFE\xFF", &big[..]].concat()] {
+        assert_eq!(location(&utf16), accented);
+        // It ends within a character, has half a surrogate pair, or has no mark.
+        assert_eq!(location(&utf16[..utf16.len() - 1]), Err(FdtError::Encoding));
+        assert_eq!(location(&[&utf16[..], &[0xD8, 0xD8]].concat()), Err(FdtError::Encoding));
+        assert_eq!(location(&utf16[2..]), Err(FdtError::Encoding));
     }
 }
 
