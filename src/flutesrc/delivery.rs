@@ -20,7 +20,8 @@ const PROGRESS_THRESHOLD: u64 = 8 << 20;
 fn buffer_of(content: Content) -> std::io::Result<gst::Buffer> {
     match content {
         Content::Memory(bytes) if bytes.is_empty() => Ok(gst::Buffer::new()),
-        Content::Memory(bytes) => Ok(gst::Buffer::from_mut_slice(bytes)),
+        Content::Memory(bytes) => Ok(gst::Buffer::from_slice(bytes)),
+        Content::Delivered => Ok(gst::Buffer::new()),
         Content::File { length: 0, .. } => Ok(gst::Buffer::new()),
         Content::File { file, length } => {
             let length = usize::try_from(length).map_err(std::io::Error::other)?;

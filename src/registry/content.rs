@@ -40,7 +40,7 @@ impl AsRef<[u8]> for Slice {
     fn as_ref(&self) -> &[u8] {
         match &self.object.content {
             Content::Memory(bytes) => bytes.get(self.range.clone()).unwrap_or_default(),
-            Content::File { .. } => &[],
+            Content::File { .. } | Content::Delivered => &[],
         }
     }
 }
@@ -68,6 +68,7 @@ impl Stored {
         match &self.content {
             Content::Memory(bytes) => bytes.len() as u64,
             Content::File { length, .. } => *length,
+            Content::Delivered => 0,
         }
     }
 
@@ -85,6 +86,7 @@ impl Stored {
                 file.read_exact_at(&mut bytes, start)?;
                 Ok(Piece::Read(bytes))
             }
+            Content::Delivered => Ok(Piece::Read(Vec::new())),
         }
     }
 
@@ -93,6 +95,7 @@ impl Stored {
         let content = match &self.content {
             Content::Memory(bytes) => bytes.len() as u64,
             Content::File { .. } => FILE_WEIGHT,
+            Content::Delivered => 0,
         };
         OVERHEAD + self.info.location().len() as u64 + content
     }
@@ -114,7 +117,7 @@ impl Stored {
         });
         let is_initialisation = || match &self.content {
             Content::Memory(bytes) => bytes.len() <= MAX_INITIALISATION && boxes::is_initialisation(bytes),
-            Content::File { .. } => false,
+            Content::File { .. } | Content::Delivered => false,
         };
         is_manifest || is_initialisation()
     }

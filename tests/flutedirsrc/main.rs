@@ -246,18 +246,19 @@ fn travels_through(elements: &str) {
     let mut complete = false;
     while let Ok(sample) = packets.pull_sample() {
         let map = sample.buffer().unwrap().map_readable().unwrap();
-        let path = flute_proto::receiver::Endpoints { source: None, destination: None };
+        let endpoints = flute_proto::receiver::Endpoints::default();
         receiver.push(endpoints, &map, now);
         while let Some(event) = receiver.poll_event() {
             match event {
                 Event::Completed { object, content } => {
                     let bytes = match content {
-                        Content::Memory(bytes) => bytes,
+                        Content::Memory(bytes) => bytes.to_vec(),
                         Content::File { mut file, .. } => {
                             let mut bytes = Vec::new();
                             file.read_to_end(&mut bytes).unwrap();
                             bytes
                         }
+                        Content::Delivered => unreachable!("no destination is chosen"),
                     };
                     assert_eq!(files.remove(object.location()).as_ref(), Some(&bytes), "{}", object.location());
                 }

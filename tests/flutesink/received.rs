@@ -48,12 +48,13 @@ impl Session {
             match event {
                 Event::Completed { object, content } => {
                     let bytes = match content {
-                        Content::Memory(bytes) => bytes,
+                        Content::Memory(bytes) => bytes.to_vec(),
                         Content::File { mut file, .. } => {
                             let mut bytes = Vec::new();
                             file.read_to_end(&mut bytes).unwrap();
                             bytes
                         }
+                        Content::Delivered => unreachable!("no destination is chosen"),
                     };
                     let (name, content_type) = (object.location().to_owned(), object.file.content_type.clone());
                     self.objects.push(Received { name, content_type, bytes });

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::SystemTime;
 
+use bytes::Bytes;
+
 /// The bytes of an object.
 pub trait Source: Debug + Send {
     /// Length in bytes; constant.
@@ -58,6 +60,20 @@ pub trait Source: Debug + Send {
 impl Source for Vec<u8> {
     fn len(&self) -> u64 {
         Vec::len(self) as u64
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        read_slice(self, offset, buffer)
+    }
+
+    fn as_slice(&self) -> Option<&[u8]> {
+        Some(self)
+    }
+}
+
+impl Source for Bytes {
+    fn len(&self) -> u64 {
+        Bytes::len(self) as u64
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
