@@ -310,7 +310,7 @@ fn hidden_files_are_not_watched() {
     w.write("a", "0");
     symlink(".git/config", w.at("link")).unwrap();
     let told = w.watch("", AT_ONCE);
-    assert!(told[0].contains("leads to a hidden file") && told[1..] == ["a=0"], "{told:?}");
+    assert!(told[0] == "a=0" && told[1].contains("leads to a hidden file") && told.len() == 2, "{told:?}");
     w.write(".b", "1");
     w.write("b", "1");
     assert_eq!(w.told(), ["b=1"]);
