@@ -9,25 +9,34 @@
 //!    come: a timer, or work that one call did not finish, which is due at once;
 //! 3. drain [`poll_event`](Receiver::poll_event).
 //!
-//! Symbols are written to their final place as they arrive, whatever their order, and an object is complete with the
-//! first packet that makes it decodable. Symbols that come before their FDT Instance are kept.
+//! Source symbols go to the [`Destination`] of their object as they arrive, whatever their order; what stays in memory of an
+//! object are the source blocks that are incomplete, and what must wait for its turn. An object is complete with the first
+//! packet that makes it decodable. Packets that come before their FDT Instance are kept.
+//!
+//! # Losses
+//!
+//! A loss is told when it is known ([`Event::Failed`]): when the description of an object expires; when a newer version of it
+//! has been delivered; when its sender has withdrawn it, which shows by FDT Instances that do not list it and are repeated, or
+//! follow each other, while no symbol of the object comes; when the session ends. An object that its sender takes up again
+//! after it was told as withdrawn may still be completed.
 //!
 //! # Limits
 //!
-//! Each session has its own memory, [`Limits::max_memory`]: content that is not in a spool file, repair symbols, symbols
-//! that cannot be read yet, FDT Instances and tables are charged to it before they are kept. What is dropped when it is
-//! full, in this order:
+//! Each session has its own memory, [`Limits::max_memory`]: content in memory, source blocks, repair symbols, packets that
+//! cannot be read yet, FDT Instances and tables are charged to it before they are kept. What is dropped when it is full, in
+//! this order:
 //!
-//! 1. symbols that cannot be read yet, of the object that has waited longest first; they never take more than a quarter;
+//! 1. packets that cannot be read yet, of the object that has waited longest first; they never take more than a quarter;
 //! 2. the bytes of FDT Instances that have been read, oldest first: they only serve to recognise repetitions; then FDT
 //!    Instances that are incomplete, oldest first;
 //! 3. objects that no FDT Instance describes, oldest first;
-//! 4. incomplete objects none of whose symbols has arrived for ten seconds, the longest idle first; they begin again with
-//!    their next symbol, where there is room then.
+//! 4. incomplete objects that their sender has withdrawn, the first to be withdrawn first;
+//! 5. incomplete objects none of whose symbols has arrived for two seconds, the longest idle first; they begin again with
+//!    their next symbol, where there is memory then.
 //!
-//! An object that does not fit then waits: its packets are dropped until there is room, and it is reported as failed for
-//! want of memory if none comes. Objects whose symbols arrive are never dropped for others, and no session for the memory
-//! of another.
+//! An object that does not fit then waits: its packets are dropped until there is memory, and it is reported as failed for
+//! want of it if none comes. Objects whose symbols arrive are never dropped for others, and no session for the memory of
+//! another.
 //!
 //! Some bounds have an order of their own:
 //!
@@ -83,6 +92,7 @@ mod session_end;
 mod store;
 mod symbol_map;
 mod transfer;
+mod withdrawals;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;

@@ -19,7 +19,7 @@ use flute_fec::{Code, ObjectCodec, SourceBlock};
 use super::block_decoder::{IncompleteBlock, Solved};
 use super::budget::{Budget, OverBudget};
 use super::destination::OpenWriter;
-use super::event::BlockLoss;
+use super::event::{BlockLoss, Failure, Limit};
 use super::repair_symbols::RepairSymbols;
 use super::store::{BlockStore, FileStore, Forgotten, MemoryStore, Store, StoreError};
 use super::symbol_map::SymbolMap;
@@ -87,6 +87,16 @@ pub(super) enum Unreceivable {
     Oti(OtiError),
     /// No spool file, or no memory.
     Store(io::Error),
+}
+
+impl From<Unreceivable> for Failure {
+    fn from(error: Unreceivable) -> Self {
+        match error {
+            Unreceivable::TooLong | Unreceivable::OverBudget { .. } => Self::Limit(Limit::Memory),
+            Unreceivable::Oti(error) => Self::Description(error.to_string()),
+            Unreceivable::Store(error) => Self::Destination(error.into()),
+        }
+    }
 }
 
 /// What one packet did.

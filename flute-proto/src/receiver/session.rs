@@ -23,6 +23,7 @@ use super::pending_packets::{Key, PendingPackets};
 use super::reassembly::{Outcome, Unreceivable};
 use super::session_end::{SessionEnd, Silence};
 use super::transfer::{Described, Transfer, lie_differently};
+use super::withdrawals::Withdrawals;
 use super::{Mode, ReceiverConfig};
 use crate::Time;
 use crate::alc::{Packet, Payload};
@@ -31,18 +32,13 @@ use crate::oti::{Oti, OtiError};
 
 /// Work that one kind of what is pending gets before the next has its turn.
 const TURN: u64 = 2_000_000;
-/// Work of something that is due, of forgetting an object, of looking at one.
+/// Work of something that is due, and of forgetting an object.
 const DUE: u64 = 1000;
 const FORGET: u64 = 1000;
-const LOOK: u64 = 50;
 /// How long a file is still received that a new full table (`FullFDT`) does not list, for packets that are late.
 const LATE: Duration = Duration::from_secs(2);
 /// An object whose symbols still arrive does not expire by the clock of a sender that does not tell the time.
 const STILL_ARRIVING: Duration = Duration::from_secs(10);
-/// An object is not withdrawn while its symbols arrive, or have until so long ago.
-const QUIET: Duration = Duration::from_secs(2);
-/// How often it is looked for objects that the sender has withdrawn, while FDT Instances come.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// One session of one sender.
 #[derive(Debug)]
@@ -57,8 +53,7 @@ pub(super) struct ReceiverSession {
     decoding: VecDeque<(Key, u32)>,
     /// Objects that are passed on in the order of their bytes, in turns.
     delivering: VecDeque<Toi>,
-    /// When it is to be looked for withdrawn objects.
-    next_look: Option<Time>,
+    withdrawals: Withdrawals,
     /// Hashes symbols, so that a sender cannot choose what they hash to.
     hasher: RandomState,
 }
@@ -77,7 +72,7 @@ impl ReceiverSession {
             end: SessionEnd::new(cx.now),
             decoding: VecDeque::new(),
             delivering: VecDeque::new(),
-            next_look: None,
+            withdrawals: Withdrawals::default(),
             hasher: RandomState::new(),
         }
     }
@@ -144,7 +139,7 @@ impl ReceiverSession {
             self.fdt.look_at(packet, &mut self.ledger, cx);
             return;
         };
-        self.next_look = self.next_look.or(Some(cx.now + LOOK_INTERVAL));
+        self.withdrawals.note_fdt_packet(cx.now);
         let id = match self.fdt.look_at(packet, &mut self.ledger, cx) {
             FdtPacket::Done => return,
             FdtPacket::Pending(id) => return self.keep(Key::Instance(id), packet, payload, cx),
@@ -308,17 +303,11 @@ impl ReceiverSession {
                 self.ledger.drop_for(Limit::Memory, 1, cx.events);
                 return false;
             }
-            Err(Unreceivable::TooLong) => {
-                self.ledger.drop_for(Limit::Memory, 1, cx.events);
-                self.fail(toi, Failure::Limit(Limit::Memory), cx);
-                return false;
-            }
-            Err(Unreceivable::Oti(error)) => {
-                self.fail(toi, Failure::Description(error.to_string()), cx);
-                return false;
-            }
-            Err(Unreceivable::Store(error)) => {
-                self.fail(toi, destination_failure(error), cx);
+            Err(error) => {
+                if matches!(error, Unreceivable::TooLong) {
+                    self.ledger.drop_for(Limit::Memory, 1, cx.events);
+                }
+                self.fail(toi, error.into(), cx);
                 return false;
             }
         };
@@ -607,22 +596,9 @@ impl ReceiverSession {
         }
     }
 
-    /// Looks for objects that the sender has withdrawn: it has moved on to FDT Instances that do not list them, and no
-    /// symbol of them has come for a while. What is lost is told then, and not at the end of the session.
-    fn look_for_withdrawn(&mut self, cx: &mut Context<'_>) {
-        self.next_look = None;
-        let mut withdrawn = Vec::new();
-        for (toi, object) in self.objects.iter() {
-            let Some(description) = object.description().filter(|_| !object.is_withdrawn()) else { continue };
-            let last = object.last_symbol().unwrap_or_default();
-            let (id, order) = (description.last_instance_id, description.last_instance);
-            if cx.now.since(last) >= QUIET && self.fdt.database().has_moved_on_from(id, order) {
-                withdrawn.push(toi);
-            }
-        }
-        cx.work.spend(LOOK * self.objects.len() as u64);
-        withdrawn.sort_unstable();
-        for toi in withdrawn {
+    /// Tells which objects the sender has withdrawn, and forgets those that were completed long ago.
+    fn tell_withdrawn(&mut self, cx: &mut Context<'_>) {
+        for toi in self.withdrawals.look(&self.objects, self.fdt.database(), cx.now, &mut cx.work) {
             self.withdraw(toi, cx);
         }
         while self.objects.forget_old(cx.now, &mut self.ledger.budget) {
@@ -707,7 +683,7 @@ impl ReceiverSession {
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called at the latest.
     pub(super) fn next_deadline(&self, config: &ReceiverConfig) -> Time {
-        let deadlines = [self.objects.next_expiry(), self.fdt.database().next_expiry(), self.next_look];
+        let deadlines = [self.objects.next_expiry(), self.fdt.database().next_expiry(), self.withdrawals.next_look()];
         let end = self.end.end_of_silence(config);
         deadlines.into_iter().flatten().fold(end, Time::min)
     }
@@ -723,8 +699,8 @@ impl ReceiverSession {
         while !cx.work.is_exhausted() && self.fdt.database_mut().forget_expired(cx.now, &mut self.ledger.budget) {
             cx.work.spend(DUE);
         }
-        if self.next_look.is_some_and(|time| time <= cx.now) && !cx.work.is_exhausted() {
-            self.look_for_withdrawn(cx);
+        if self.withdrawals.is_due(cx.now) && !cx.work.is_exhausted() {
+            self.tell_withdrawn(cx);
         }
         self.close_if_complete(cx);
         match self.end.silence(cx.config, cx.now) {
