@@ -334,8 +334,8 @@ impl Block {
 
     /// Has the bytes from `start` to `end` in the window; `false` if the source does not have them yet.
     ///
-    /// A block with repair symbols or sub-blocks is read from its beginning, and stays in memory; of any other the window has only
-    /// the part that is being sent.
+    /// A block with repair symbols or sub-blocks is read from its beginning, and stays in memory; of any other the window
+    /// has only the part that is being sent.
     fn read_to(&mut self, source: &dyn Source, start: usize, end: usize, work: &mut Work) -> Result<bool, Failure> {
         let window = &mut self.window;
         if window.start + window.bytes.len() >= end {

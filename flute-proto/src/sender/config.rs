@@ -83,7 +83,8 @@ pub struct SenderConfig {
     pub close_with_payload: bool,
     /// What FDT Instances say besides their files.
     pub table: TableAttributes,
-    /// The folder of temporary files for encoded objects that are too long for the memory; `None`: where the system keeps temporary files.
+    /// The folder of temporary files for encoded objects that are too long for the memory; `None`: where the system keeps
+    /// temporary files.
     pub spool_directory: Option<PathBuf>,
     /// Seed of what is random: the first TOI.
     pub seed: u64,

@@ -80,7 +80,10 @@ pub enum Failure {
         error: Arc<std::io::Error>,
     },
     /// Its source was changed while it was sent or read: receivers may have parts of two versions.
-    #[error("the source was changed while it was sent{}", if sent_again_as.is_some() { ": it is sent again as it is now" } else { "" })]
+    #[error(
+        "the source was changed while it was sent{}",
+        if sent_again_as.is_some() { ": it is sent again as it is now" } else { "" }
+    )]
     SourceChanged {
         /// The TOI of the new version that is sent instead, where [`Object::on_change`](super::Object::on_change) asks for
         /// it.

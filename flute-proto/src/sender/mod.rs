@@ -58,8 +58,8 @@
 //! # What it costs
 //!
 //! An object waits in a heap or in a queue, and no poll looks at all of them. Bytes of a source in memory are copied once,
-//! into the packet; of any other source a window is in memory per active source block, or the block itself if it has repair
-//! symbols. Those are made in strips of columns while the source symbols of the block go out.
+//! into the packet; of any other source a window is in memory per active source block, or the block itself if it has
+//! repair symbols. Those are made in strips of columns while the source symbols of the block go out.
 
 mod batch;
 mod block;
@@ -533,7 +533,7 @@ impl Sender {
                 Ok(Prepared::Busy) => return,
                 Ok(Prepared::Starved) => self.starve(key, now),
                 Ok(Prepared::Done(file, md5)) => {
-                    if let Err(reason) = self.prepared(key, file, md5, now) {
+                    if let Err(reason) = self.prepared(key, *file, md5, now) {
                         self.fail(key, reason, now);
                     }
                 }

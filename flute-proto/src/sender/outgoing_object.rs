@@ -51,13 +51,13 @@ pub(super) struct OutgoingObject {
 struct Unprepared {
     preparation: Preparation,
     /// What is known of it.
-    file: File,
+    file: Box<File>,
 }
 
 /// How far the preparation of an object is.
 pub(super) enum Prepared {
     /// It has been read: its description as far as it was known before, and the MD5 digest if that was wanted.
-    Done(File, Option<[u8; 16]>),
+    Done(Box<File>, Option<[u8; 16]>),
     /// The source does not have the bytes yet.
     Starved,
     /// The poll has done enough work.
@@ -101,7 +101,7 @@ impl OutgoingObject {
             location: file.content_location.as_str().into(),
             fec,
             source,
-            preparation: preparation.map(|preparation| Box::new(Unprepared { preparation, file })),
+            preparation: preparation.map(|preparation| Box::new(Unprepared { preparation, file: Box::new(file) })),
             packetizer: None,
             plan: TransferPlan::new(carousel, start),
             deadline,

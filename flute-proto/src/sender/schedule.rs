@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Where each object waits, and which one sends next: a set of times at which something is due, and queues of what is due now.
+//! Where each object waits, and which one sends next: a set of times at which something is due, and queues of what is due
+//! now.
 //!
 //! [`Schedule::enter`] is the one place where the phase of an object changes. It takes the object out of the container
 //! where it waited and puts it into the one where it waits next, so that no container has an entry that no longer counts,

@@ -477,7 +477,7 @@ impl Publication {
             return None;
         }
         let files = std::mem::take(&mut instance.transferred);
-        let Some(instance) = self.instances.get(&id) else { return None };
+        let instance = self.instances.get(&id)?;
         if self.lists_transfers(instance) || self.ids.next_at(now) > now {
             self.enqueue(id);
             return None;
