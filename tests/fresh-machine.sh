@@ -71,6 +71,8 @@ for path in /etc/apt/{sources.list,sources.list.d,apt.conf.d} /usr/share/keyring
     [ ! -d "$path" ] || { mkdir -p "$root$path" && cp -aL "$path/." "$root$path/"; }
     [ ! -f "$path" ] || cp -L "$path" "$root$path"
 done
+# Nothing here outlives a crash, so nothing is synced to the disk.
+echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/unsafe-io"
 
 # Rust, and how cargo reaches its registry; no crate, so that what cannot be downloaded is found as well.
 if [ ! -e "$root/opt/rust" ]; then

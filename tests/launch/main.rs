@@ -3,95 +3,20 @@
 //! The main job as a user runs it: a sending and a receiving `gst-launch-1.0`, two processes, over multicast on the
 //! loopback interface.
 
+mod process;
+mod readme;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use tempfile::TempDir;
+use process::{Process, assert_same_tree, assert_success, plugin_folder, tree};
 
-/// A folder with nothing but the plugin that was built for this test, which lies beside the test's executable.
-fn plugin_folder() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let plugin = std::env::current_exe().unwrap().with_file_name("libgstflute.so");
-    std::os::unix::fs::symlink(plugin, folder.path().join("libgstflute.so")).unwrap();
-    folder
-}
-
-/// A pipeline in a process of its own, killed when it is dropped.
-struct Launch {
-    child: Child,
-    _plugin: TempDir,
-}
-
-impl Launch {
-    fn start(pipeline: &str) -> Self {
-        let plugin = plugin_folder();
-        let child = Command::new("gst-launch-1.0")
-            .args(pipeline.split_whitespace())
-            .env("GST_PLUGIN_PATH", plugin.path())
-            .env("GST_REGISTRY", plugin.path().join("registry.bin"))
-            .env("G_DEBUG", "fatal-warnings")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("gst-launch-1.0 starts");
-        Self { child, _plugin: plugin }
-    }
-
-    /// Waits until the process has bound `port`, as the kernel's table of UDP sockets says.
-    fn wait_for_port(self, port: u16) -> Self {
-        let bound = format!(":{port:04X} ");
-        wait_until("the receiver binds its port", || {
-            ["/proc/net/udp", "/proc/net/udp6"]
-                .iter()
-                .any(|table| fs::read_to_string(table).is_ok_and(|table| table.contains(&bound)))
-        });
-        self
-    }
-
-    /// Waits for the end of the process, and returns what it printed.
-    fn finish(mut self) -> Output {
-        wait_until("the pipeline ends", || self.child.try_wait().unwrap().is_some());
-        let status = self.child.wait().unwrap();
-        let read = |stream: &mut dyn std::io::Read| {
-            let mut bytes = Vec::new();
-            stream.read_to_end(&mut bytes).unwrap();
-            bytes
-        };
-        Output {
-            status,
-            stdout: read(self.child.stdout.as_mut().unwrap()),
-            stderr: read(self.child.stderr.as_mut().unwrap()),
-        }
-    }
-}
-
-impl Drop for Launch {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(60), "in vain: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
-#[track_caller]
-fn assert_success(output: &Output) {
-    assert!(
-        output.status.success(),
-        "{}\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+/// Starts a pipeline in a process of its own.
+fn launch(pipeline: &str) -> Process {
+    let mut command = Command::new("gst-launch-1.0");
+    command.args(pipeline.split_whitespace()).env("G_DEBUG", "fatal-warnings");
+    Process::start(command, plugin_folder())
 }
 
 /// A folder with files of several lengths, some of them further down.
@@ -115,34 +40,6 @@ fn presentation(folder: &Path) {
     }
 }
 
-/// Every file below a folder, by its path from there.
-fn tree(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                files.push((path.strip_prefix(folder).unwrap().to_owned(), fs::read(&path).unwrap()));
-            }
-        }
-    }
-    files.sort();
-    files
-}
-
-#[track_caller]
-fn assert_same_tree(sent: &Path, received: &Path) {
-    let (sent, received) = (tree(sent), tree(received));
-    let names = |files: &[(PathBuf, Vec<u8>)]| files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
-    assert_eq!(names(&sent), names(&received));
-    for ((path, sent), (_, received)) in sent.iter().zip(&received) {
-        assert!(sent == received, "{} differs", path.display());
-    }
-}
-
 /// Sends a folder to another: each test has a group and a port of its own, since tests run side by side.
 fn folder_to_folder(receiver: &str, sender: &str, port: u16) {
     let work = tempfile::tempdir().unwrap();
@@ -150,9 +47,9 @@ fn folder_to_folder(receiver: &str, sender: &str, port: u16) {
     presentation(&sent);
     fs::create_dir(&received).unwrap();
 
-    let receiver = Launch::start(&format!("{receiver} ! flutedirsink location={}", received.display()));
+    let receiver = launch(&format!("{receiver} ! flutedirsink location={}", received.display()));
     let receiver = receiver.wait_for_port(port);
-    let sender = Launch::start(&format!("flutedirsrc location={} ! {sender}", sent.display()));
+    let sender = launch(&format!("flutedirsrc location={} ! {sender}", sent.display()));
     assert_success(&sender.finish());
     assert_success(&receiver.finish());
     assert_same_tree(&sent, &received);
@@ -193,12 +90,12 @@ fn a_file_is_one_object_with_the_name_of_the_file() {
     let (movie, received) = (work.path().join("movie.mp4"), work.path().join("received"));
     fs::write(&movie, vec![7; 123_456]).unwrap();
     fs::create_dir(&received).unwrap();
-    let receiver = Launch::start(&format!(
+    let receiver = launch(&format!(
         "flutesrc address=239.255.1.4 port=34004 multicast-iface=lo eos-on-close=true ! flutedirsink location={}",
         received.display()
     ))
     .wait_for_port(34004);
-    let sender = Launch::start(&format!(
+    let sender = launch(&format!(
         "filesrc location={} ! flutesink bitrate=40000000 ! udpsink host=239.255.1.4 port=34004 multicast-iface=lo",
         movie.display()
     ));
@@ -215,12 +112,12 @@ fn multifilesrc_makes_an_object_of_each_file() {
     for index in 0..3u8 {
         fs::write(work.path().join(format!("in{index}.bin")), vec![index; 5000]).unwrap();
     }
-    let receiver = Launch::start(&format!(
+    let receiver = launch(&format!(
         "flutesrc address=239.255.1.5 port=34005 multicast-iface=lo eos-on-close=true ! flutedirsink location={}",
         received.display()
     ))
     .wait_for_port(34005);
-    let sender = Launch::start(&format!(
+    let sender = launch(&format!(
         "multifilesrc location={}/in%d.bin ! flutesink name=f sink_0::location=out%02d.bin address=239.255.1.5 \
          port=34005 multicast-iface=lo bitrate=40000000",
         work.path().display()
@@ -259,8 +156,7 @@ fn tshark_finds_no_malformed_packet() {
 fn capture_packets(pipeline: &str, capture: &Path) -> usize {
     let folder = capture.parent().unwrap().join("packets");
     fs::create_dir(&folder).unwrap();
-    let output =
-        Launch::start(&format!("{pipeline} ! identity ! multifilesink location={}/%08d", folder.display())).finish();
+    let output = launch(&format!("{pipeline} ! identity ! multifilesink location={}/%08d", folder.display())).finish();
     assert_success(&output);
 
     // The headers of a classic capture file, link type 101: packets begin with their IP header.
@@ -302,7 +198,7 @@ fn bad_use_ends_with_a_clear_error() {
         ("flutedirsrc location=/does/not/exist ! flutesink address=127.0.0.1 port=34007".to_owned(), "/does/not/exist"),
         ("fakesrc num-buffers=1 ! flutesink profile=mbms content-encoding=gzip ! fakesink".to_owned(), "26.346"),
     ] {
-        let output = Launch::start(&pipeline).finish();
+        let output = launch(&pipeline).finish();
         let text = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
         assert!(!output.status.success(), "{pipeline} succeeded:\n{text}");
         assert!(text.contains(message), "{pipeline} does not say {message:?}:\n{text}");
