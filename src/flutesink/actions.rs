@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use flute_proto::sender::Removal;
+use flute_proto::sender::{OnChange, Removal};
 use gio::prelude::{CancellableExt, CancellableExtManual};
 use gst::glib;
 use gst::glib::subclass::Signal;
@@ -217,8 +217,10 @@ impl FluteSink {
             index: self.next_added_object(),
             ..Default::default()
         };
-        let object =
+        let mut object =
             collected.into_object(&Origin::default(), &mut schedule, &settings).map_err(|error| error.to_string())?;
+        // The application is told that the file has changed, and knows whether it is to be sent again.
+        object.on_change = OnChange::Withdraw;
         let location = object.location.clone();
         let cancellable = match when_full {
             WhenFull::Queue => None,

@@ -170,7 +170,8 @@ fn test_flutesink_attributes_of_files() {
 fn test_flutesink_files_have_a_digest_unless_told_otherwise() {
     let digests = |properties: &[(&str, &str)]| {
         let meta = ObjectMeta { from_file: true, ..Default::default() };
-        let files = Session::of(&session(properties, &[], Some(meta))).files;
+        let mut files = Session::of(&session(properties, &[], Some(meta))).files;
+        files.sort_by(|a, b| a.content_location.cmp(&b.content_location));
         files.into_iter().map(|file| file.content_md5).collect::<Vec<_>>()
     };
     let digest = Some(md5(&content(2000)));
