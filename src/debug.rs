@@ -19,4 +19,4 @@ category!(FLUTESINK, "flutesink", "FLUTE sender");
 category!(FLUTESRC, "flutesrc", "Objects from FLUTE packets");
 category!(FLUTEDIRSINK, "flutedirsink", "Files from FLUTE objects");
 category!(FLUTEDIRSRC, "flutedirsrc", "Files as objects");
-category!(FLUTEREGISTRY, "fluteregistry", "FLUTE sessions of the process");
+category!(FLUTESESSIONS, "flutesessions", "FLUTE sessions of the process");

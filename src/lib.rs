@@ -29,7 +29,8 @@ pub mod media_type;
 pub mod object_meta;
 pub mod object_removal;
 mod reception;
-mod registry;
+mod shared_sessions;
+
 mod uri;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {

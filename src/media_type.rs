@@ -23,6 +23,7 @@ const TABLE: &[MediaType] = &[
     media_type("application/vnd.apple.mpegurl", "application/x-hls", &["m3u8"]),
     media_type("application/x-mpegurl", "application/x-hls", &[]),
     media_type("audio/mpegurl", "application/x-hls", &[]),
+    media_type("application/vnd.ms-sstr+xml", "application/vnd.ms-sstr+xml", &[]),
     media_type("video/mp4", "video/quicktime, variant=(string)iso", &["mp4", "m4v", "m4s", "cmfv"]),
     media_type("video/iso.segment", "video/quicktime, variant=(string)iso", &[]),
     media_type("audio/mp4", "audio/x-m4a", &["m4a", "cmfa"]),
@@ -98,9 +99,9 @@ pub fn caps_of_object(content_type: Option<&str>, name: &str) -> Option<gst::Cap
     meant.or((!GENERIC.contains(&said.as_str())).then_some(&said)).and_then(caps_of_content_type)
 }
 
-/// Whether an object with this Content-Type and this name is a manifest, an MPD or a playlist of HLS, by either of them.
+/// Whether an object with this Content-Type and this name is a manifest, an MPD, a playlist of HLS or one of Smooth Streaming, by either of them.
 pub fn is_manifest(content_type: Option<&str>, name: &str) -> bool {
-    is_one_of(&["application/dash+xml", "application/x-hls"], content_type, name)
+    is_one_of(&["application/dash+xml", "application/x-hls", "application/vnd.ms-sstr+xml"], content_type, name)
 }
 
 /// Whether an object with this Content-Type and this name is MP4, by either of them.

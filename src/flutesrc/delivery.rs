@@ -3,19 +3,20 @@
 //! From what the receiver tells to what the application and the elements downstream get: messages, buffers, EOS.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use flute_proto::receiver::{Content, Event, Limit, ObjectInfo, SessionId};
+use flute_proto::receiver::{BlockLoss, Content, Event, Failure, Limit, ObjectInfo, SessionId};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
+use super::enums::OnLoss;
 use super::imp::FluteSrc;
+use super::losses::{self, Losses};
 use super::messages;
+use super::progress::{Progress, Step};
 use super::queue::{Notice, Popped, Queue};
 use crate::debug::FLUTESRC as CAT;
 use crate::{fd_memory, media_type};
-
-/// Objects of this many bytes have progress messages.
-const PROGRESS_THRESHOLD: u64 = 8 << 20;
 
 fn buffer_of(content: Content) -> std::io::Result<gst::Buffer> {
     match content {
@@ -85,16 +86,17 @@ impl FluteSrc {
                 for pad in self.source_pads().iter().filter(|pad| pad.accepts(&object)) {
                     pad.with_order(|order| order.expect(object.location()));
                 }
-                if object.transfer_length >= PROGRESS_THRESHOLD {
-                    self.post_progress(gst::ProgressType::Start, &object, "receiving");
-                }
+                self.with_progress(|progress| progress.begin(&object, Instant::now()));
             }
             Event::Progress { object, received } => {
                 gst::trace!(CAT, imp = self, "{}: {received} of {} bytes", object.location(), object.transfer_length);
-                if object.transfer_length >= PROGRESS_THRESHOLD {
-                    let percent = u128::from(received) * 100 / u128::from(object.transfer_length);
-                    self.post_progress(gst::ProgressType::Continue, &object, &format!("{percent} %"));
-                }
+                let type_ = match self.with_progress(|progress| progress.advance(&object, Instant::now())).flatten() {
+                    None => return Ok(gst::FlowSuccess::Ok),
+                    Some(Step::First) => gst::ProgressType::Start,
+                    Some(Step::Further) => gst::ProgressType::Continue,
+                };
+                let percent = u128::from(received) * 100 / u128::from(object.transfer_length.max(1));
+                self.post_progress(type_, &object, &format!("{percent} %"));
             }
             Event::Completed { object, content } => return self.deliver(&object, content),
             Event::Failed { object, reason, missing } => {
@@ -104,13 +106,15 @@ impl FluteSrc {
                         pad.mark_discontinuous();
                     }
                 }
-                if object.transfer_length >= PROGRESS_THRESHOLD {
+                if self.with_progress(|progress| progress.end(&object)) == Some(true) {
                     self.post_progress(gst::ProgressType::Canceled, &object, &reason.to_string());
                 }
                 self.post(messages::lost(&object, &reason, &missing));
+                return self.tell_loss(&object, &reason, &missing);
             }
             Event::SessionClosed { session, by_sender, complete } => {
                 gst::info!(CAT, imp = self, "session closed: {session:?}, by its sender: {by_sender}");
+                self.with_progress(|progress| progress.end_session(&session));
                 self.post(messages::session_closed(&session, by_sender, complete));
                 if self.note_closed(&session, by_sender || complete) && self.settings.lock().unwrap().eos_on_close {
                     return Err(gst::FlowError::Eos);
@@ -126,6 +130,46 @@ impl FluteSrc {
             event => gst::debug!(CAT, imp = self, "not handled: {event:?}"),
         }
         Ok(gst::FlowSuccess::Ok)
+    }
+
+    fn with_progress<R>(&self, act: impl FnOnce(&mut Progress) -> R) -> Option<R> {
+        self.state.lock().unwrap().as_mut().map(|state| act(&mut state.progress))
+    }
+
+    /// Tells of a lost object as the property `on-loss` says. As an error it ends the stream.
+    fn tell_loss(
+        &self,
+        object: &ObjectInfo,
+        reason: &Failure,
+        missing: &[BlockLoss],
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let on_loss = self.settings.lock().unwrap().on_loss;
+        let text = match self.state.lock().unwrap().as_mut() {
+            Some(state) => state.losses.count(object, reason, missing, Instant::now()),
+            None => None,
+        };
+        match (on_loss, text) {
+            (OnLoss::Ignore, _) | (_, None) => Ok(gst::FlowSuccess::Ok),
+            (OnLoss::Warning, Some(text)) => {
+                let advice = losses::advice(reason);
+                gst::element_imp_warning!(self, gst::ResourceError::Read, ("{text}"), ["{advice}"]);
+                Ok(gst::FlowSuccess::Ok)
+            }
+            (OnLoss::Error, Some(text)) => {
+                let advice = losses::advice(reason);
+                gst::element_imp_error!(self, gst::ResourceError::Read, ("{text}"), ["{advice}"]);
+                // The error is posted. Another one must not follow it.
+                Err(gst::FlowError::Eos)
+            }
+        }
+    }
+
+    /// Tells once how many objects were lost, at the end of the stream or of the run.
+    pub(super) fn tell_losses(&self, losses: &mut Losses) {
+        let summary = losses.take_summary();
+        if let Some(summary) = summary.filter(|_| self.settings.lock().unwrap().on_loss == OnLoss::Warning) {
+            gst::element_imp_warning!(self, gst::ResourceError::Read, ("{summary}"));
+        }
     }
 
     /// Whether every session is closed by now, and at least one of them by its sender.
@@ -150,7 +194,7 @@ impl FluteSrc {
         let size = buffer.size() as u64;
         gst::info!(CAT, imp = self, "received: {}, TOI {}, {size} bytes", object.location(), object.toi());
         messages::object_meta(object).put_on(buffer.make_mut());
-        if object.transfer_length >= PROGRESS_THRESHOLD {
+        if self.with_progress(|progress| progress.end(object)) == Some(true) {
             self.post_progress(gst::ProgressType::Complete, object, "received");
         }
         self.post(messages::received(object, size));
@@ -215,13 +259,14 @@ impl FluteSrc {
 
     /// Pushes EOS to every pad, once.
     pub(super) fn push_eos(&self) {
-        let start = match self.state.lock().unwrap().as_mut() {
+        let (start, mut losses) = match self.state.lock().unwrap().as_mut() {
             Some(state) if !state.ended => {
                 state.ended = true;
-                state.start.clone()
+                (state.start.clone(), std::mem::take(&mut state.losses))
             }
             _ => return,
         };
+        self.tell_losses(&mut losses);
         gst::info!(CAT, imp = self, "end of the stream");
         self.push_last_segments();
         for pad in self.source_pads() {
@@ -288,6 +333,14 @@ impl FluteSrc {
         match error {
             gst::FlowError::Flushing => gst::debug!(CAT, imp = self, "flushing"),
             gst::FlowError::Eos => self.push_eos(),
+            gst::FlowError::NotLinked => {
+                gst::element_imp_error!(
+                    self,
+                    gst::StreamError::Failed,
+                    ("not linked: link the pad src, for example to flutedirsink")
+                );
+                self.push_eos();
+            }
             error => {
                 gst::element_imp_error!(
                     self,

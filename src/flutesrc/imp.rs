@@ -20,8 +20,9 @@
  * `source-filter` names the one sender to listen to: the group is joined for it only (source-specific multicast), and
  * packets of others are ignored.
  *
- * What a sender can make the element keep in memory is bounded by `max-memory` and the other limits. Long objects can be
- * kept in files instead: set `spool-directory`.
+ * What a sender can make the element keep in memory is bounded by `max-memory` and the other limits. Long objects
+ * are kept in files without a name: in `spool-directory`; where that is not set, those of more than half of `max-memory`
+ * in the folder of a `flutedirsink` downstream, which gives them their names, or in the system's temporary folder.
  *
  * ## One object, and players
  *
@@ -82,7 +83,11 @@
  * Element messages: `flute-session-opened`, `flute-fdt`, `flute-object-received`, `flute-object-lost` (with `reason`,
  * `missing-symbols` and `blocks`), `flute-session-closed`, and `flute-timeout` when nothing came for `timeout`; of media
  * segments `flute-segments-missing` (`pad`, `content-location` of the next one and `count`) and `flute-segment-late`. Objects
- * of 8 MiB and more post progress messages. When a limit is reached for the first time there is a warning.
+ * that take two seconds and more post progress messages, at most two each second. When a limit is reached for the first time there is a warning.
+ *
+ * A lost object is a warning: its name, how much was missing and why; and what to do about it in the details. At the end
+ * one more says how many were lost. `on-loss=error` makes an error of the first loss, for scripts, and `on-loss=ignore`
+ * leaves it at the element message. Of many losses in a short time not all are told one by one, but all are counted.
  *
  * ## Example pipelines
  *
@@ -139,57 +144,23 @@
  *
  * Since: 0.1
  */
-use std::collections::HashSet;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex};
 
-use flute_proto::receiver::{ReceiverConfig, ReceiverStats, SessionId};
+use flute_proto::receiver::ReceiverStats;
 use gio::prelude::*;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::FluteSrcPad;
+use super::enums::{OnLoss, ReceiveMode, SegmentOrder};
+use super::lifecycle::State;
 use super::messages;
-use super::network::Enqueue;
 use super::object::OneObject;
-use super::pad::StreamStart;
-use super::queue::{Notice, Queue};
+use super::queue::Notice;
 use super::settings::{self, Settings};
-use super::timeline::Timeline;
 use crate::debug::FLUTESRC as CAT;
-use crate::reception::{Reception, Session};
-use crate::registry::User;
 use crate::uri;
-use flute_net::ReceiveSocket;
-
-/// Where the packets come from.
-#[derive(Debug)]
-pub(super) enum Input {
-    /// The pad `sink`.
-    Pad,
-    /// A socket of our own.
-    Network { queue: Arc<Queue>, reception: Reception },
-    /// A session of the process, for one object.
-    Registry(Arc<User>),
-}
-
-/// What exists while the element runs.
-#[derive(Debug)]
-pub(super) struct State {
-    pub(super) session: Arc<Session>,
-    pub(super) config: ReceiverConfig,
-    pub(super) input: Input,
-    pub(super) start: StreamStart,
-    /// Where media is on the running time.
-    pub(super) timeline: Timeline,
-    pub(super) flows: gst_base::UniqueFlowCombiner,
-    /// Sessions that have not been closed.
-    pub(super) open_sessions: HashSet<SessionId>,
-    /// A sender closed a session.
-    pub(super) closed_by_sender: bool,
-    /// EOS was pushed.
-    pub(super) ended: bool,
-}
 
 #[derive(Debug, Default)]
 pub(super) struct Pads {
@@ -198,15 +169,108 @@ pub(super) struct Pads {
     pub(super) next_number: u32,
 }
 
+/// The element.
+#[derive(glib::Properties)]
+#[properties(wrapper_type = super::FluteSrc)]
 pub struct FluteSrc {
     pub(super) srcpad: FluteSrcPad,
     pub(super) pads: Mutex<Pads>,
+    #[property(name = "uri", nick = "URI", type = Option<String>, get = Self::uri_property, set = Self::set_uri_property, nullable,
+        blurb = "flute://[source@]address:port[/path][?tsi=1&interface=eth0&timeout=5]: sets the properties that say the same; \
+             with a path only that object is delivered, and then EOS",
+        mutable_ready)]
+    #[property(name = "address", nick = "Address", type = Option<String>, get, set, nullable, member = address,
+        blurb = "Multicast group, or address of this machine, to receive on",
+        mutable_ready)]
+    #[property(name = "port", nick = "Port", type = i32, get, set, member = port, minimum = 0, maximum = u16::MAX.into(), default = settings::DEFAULT_PORT,
+        blurb = "UDP port to receive on (0 = any that is free)",
+        mutable_ready)]
+    #[property(name = "multicast-iface", nick = "Multicast interface", type = Option<String>, get, set, nullable, member = multicast_iface,
+        blurb = "Interfaces on which the group is joined, by name or IPv4 address, separated by commas (unset = the system's choice)",
+        mutable_ready)]
+    #[property(name = "source-filter", nick = "Source filter", type = Option<String>, get, set, nullable, member = source_filter,
+        blurb = "IP address of the one sender to listen to: joins as source-specific multicast, and ignores packets of others",
+        mutable_ready)]
+    #[property(name = "buffer-size", nick = "Buffer size", type = i32, get, set, member = buffer_size, minimum = 0, default = settings::DEFAULT_BUFFER_SIZE,
+        blurb = "Size of the kernel's receive buffer in bytes, as far as the system allows (0 = its default)",
+        mutable_ready)]
+    #[property(name = "timeout", nick = "Timeout", type = u64, get, set, member = timeout, default = settings::DEFAULT_TIMEOUT,
+        blurb = "Post an element message flute-timeout after so many nanoseconds without a packet (0 = never); where the URI has \
+             a path, give up after so many without anything of that object (0 = 15 s)",
+        mutable_ready)]
+    #[property(name = "auto-multicast", nick = "Auto multicast", type = bool, get, set, member = auto_multicast, default = settings::DEFAULT_AUTO_MULTICAST,
+        blurb = "Join the group, if the address is one",
+        mutable_ready)]
+    #[property(name = "r#loop", nick = "Multicast loopback", type = bool, get, set, member = multicast_loop, default = settings::DEFAULT_LOOP,
+        blurb = "Receive what this machine sends to the group, on systems where the receiver decides that",
+        mutable_ready)]
+    #[property(name = "reuse", nick = "Reuse", type = bool, get, set, member = reuse, default = settings::DEFAULT_REUSE,
+        blurb = "Share the port with other sockets that allow it",
+        mutable_ready)]
+    #[property(name = "tsi", nick = "TSI", type = i64, get, set, member = tsi, minimum = -1, maximum = settings::MAX_TSI, default = settings::DEFAULT_TSI,
+        blurb = "Take only the session with this Transport Session Identifier (-1 = any)",
+        mutable_ready)]
+    #[property(name = "mode", nick = "Mode", type = ReceiveMode, get, set, member = mode,
+        blurb = "Which objects are delivered, and how often", mutable_ready, builder(ReceiveMode::default()))]
+    #[property(name = "location", nick = "Location", type = Option<String>, get = Self::location_property, set = Self::set_location_property, nullable,
+        blurb = "Glob on the Content-Location of the objects that the src pad delivers, e.g. *.{mpd,m4s} (unset = all)",
+        mutable_playing)]
+    #[property(name = "content-type", nick = "Content type", type = Option<String>, get = Self::content_type_property, set = Self::set_content_type_property, nullable,
+        blurb = "Glob on the Content-Type of the objects that the src pad delivers, e.g. video/* (unset = all)",
+        mutable_playing)]
+    #[property(name = "eos-on-close", nick = "EOS on close", type = bool, get, set, member = eos_on_close, default = settings::DEFAULT_EOS_ON_CLOSE,
+        blurb = "End the stream when the sender has closed every session that was open",
+        mutable_playing)]
+    #[property(name = "on-loss", nick = "On loss", type = OnLoss, get, set, member = on_loss,
+        blurb = "What is done when an object is lost, besides the element message flute-object-lost", mutable_playing,
+        builder(OnLoss::default()))]
+    #[property(name = "order", nick = "Order", type = SegmentOrder, get, set, member = order,
+        blurb = "In which order the pads deliver objects", mutable_ready, builder(SegmentOrder::default()))]
+    #[property(name = "segment-deadline", nick = "Segment deadline", type = u64, get, set, member = segment_deadline, default = settings::DEFAULT_SEGMENT_DEADLINE,
+        blurb = "Nanoseconds for which a media segment waits for one before it that is missing: the latency of media",
+        mutable_ready)]
+    #[property(name = "max-memory", nick = "Max. memory", type = u64, get, set, member = max_memory, default = Settings::default().max_memory,
+        blurb = "Bytes that are kept on behalf of one session, and of completed objects that wait for downstream",
+        mutable_ready)]
+    #[property(name = "max-sessions", nick = "Max. sessions", type = u32, get, set, member = max_sessions, minimum = 1, default = Settings::default().max_sessions,
+        blurb = "Sessions at a time",
+        mutable_ready)]
+    #[property(name = "max-objects", nick = "Max. objects", type = u32, get, set, member = max_objects, minimum = 1, default = Settings::default().max_objects,
+        blurb = "Objects of a session that are incomplete or remembered",
+        mutable_ready)]
+    #[property(name = "max-object-size", nick = "Max. object size", type = u64, get, set, member = max_object_size, default = Settings::default().max_object_size,
+        blurb = "Bytes of an object after content decoding (0 = no other bound than the memory)",
+        mutable_ready)]
+    #[property(name = "max-expansion", nick = "Max. expansion", type = u32, get, set, member = max_expansion, minimum = 1, default = Settings::default().max_expansion,
+        blurb = "Bytes that content decoding may make of a byte, beyond the first MiB",
+        mutable_ready)]
+    #[property(name = "max-fdt-instances", nick = "Max. FDT Instances", type = u32, get, set, member = max_fdt_instances, minimum = 1, default = Settings::default().max_fdt_instances,
+        blurb = "FDT Instances of a session that are remembered",
+        mutable_ready)]
+    #[property(name = "max-fdt-size", nick = "Max. FDT size", type = u64, get, set, member = max_fdt_size, default = Settings::default().max_fdt_size,
+        blurb = "Bytes of an FDT Instance after content decoding",
+        mutable_ready)]
+    #[property(name = "max-decoding-work", nick = "Max. decoding work", type = u64, get, set, member = max_decoding_work, default = Settings::default().max_decoding_work,
+        blurb = "Units of work, of some nanoseconds each, that an attempt to decode one source block may take",
+        mutable_ready)]
+    #[property(name = "session-timeout", nick = "Session timeout", type = u64, get, set, member = session_timeout, default = Settings::default().session_timeout,
+        blurb = "A session that is silent for so many nanoseconds is closed",
+        mutable_ready)]
+    #[property(name = "linger", nick = "Linger", type = u64, get, set, member = linger, default = settings::DEFAULT_LINGER,
+        blurb = "Where the URI has a path: nanoseconds that the session goes on being received after its last user has gone",
+        mutable_ready)]
+    #[property(name = "spool-directory", nick = "Spool folder", type = Option<String>, get, set, nullable, member = spool_directory,
+        blurb = "Folder for long objects, which are kept as files without a name (unset = that of flutedirsink downstream, else the system's temporary folder)",
+        mutable_ready)]
+    #[property(name = "spool-threshold", nick = "Spool threshold", type = u64, get, set, member = spool_threshold, default = Settings::default().spool_threshold,
+        blurb = "Objects of more bytes than this are kept in the spool folder; where that is not set, of more than this and than half of max-memory",
+        mutable_ready)]
     pub(super) settings: Mutex<Settings>,
     pub(super) state: Mutex<Option<State>>,
     /// The one object that the URI names, if it names one.
     pub(super) object: OneObject,
     /// The statistics of the run before, to be read after the end.
-    last_stats: Mutex<ReceiverStats>,
+    pub(super) last_stats: Mutex<ReceiverStats>,
 }
 
 impl FluteSrc {
@@ -214,123 +278,41 @@ impl FluteSrc {
         let pads = self.pads.lock().unwrap();
         std::iter::once(&self.srcpad).chain(&pads.requested).cloned().collect()
     }
-
-    /// The task pushes what the network brought, or one object, or does what is due while no packets come over the pad.
-    pub(super) fn start_task(&self, queue: Option<Arc<Queue>>) -> Result<(), gst::StateChangeError> {
-        let element = self.obj().downgrade();
-        // A task lives as long as the messages that tell of it, and must not keep a session alive.
-        let task = move || {
-            let Some(element) = element.upgrade() else { return };
-            let element = element.imp();
-            match (&queue, element.user()) {
-                (Some(queue), _) => element.push_next(queue),
-                (None, Some(user)) => element.push_piece(&user),
-                (None, None) => element.meet_deadline(),
-            }
-        };
-        self.srcpad.start_task(task).map_err(|error| {
-            gst::error!(CAT, imp = self, "the task does not start: {error}");
-            gst::StateChangeError
-        })
-    }
-
-    /// READY to PAUSED, first half: everything that can go wrong.
-    fn prepare(&self) -> Result<(), gst::ErrorMessage> {
-        let settings = self.settings.lock().unwrap().clone();
-        let config = settings.receiver_config().map_err(unusable)?;
-        let (input, session, stream_id) = if self.pads.lock().unwrap().sink.is_some() {
-            (Input::Pad, Arc::new(Session::new(config.clone())), self.obj().name().to_string())
-        } else if let Some(path) = &settings.path {
-            let user = self.open_object(&settings.request().map_err(unusable)?, path)?;
-            let session = user.session().clone();
-            (Input::Registry(user), session, settings.uri().unwrap_or_default())
-        } else {
-            self.listen(&settings, &config)?
-        };
-        let mut flows = gst_base::UniqueFlowCombiner::new();
-        for pad in self.source_pads() {
-            flows.add_pad(&pad);
-        }
-        *self.state.lock().unwrap() = Some(State {
-            session,
-            config,
-            input,
-            start: StreamStart { stream_id, group_id: gst::GroupId::next() },
-            timeline: Timeline::default(),
-            flows,
-            open_sessions: HashSet::new(),
-            closed_by_sender: false,
-            ended: false,
-        });
-        Ok(())
-    }
-
-    /// Opens a socket and starts to receive from it.
-    fn listen(
-        &self,
-        settings: &Settings,
-        config: &ReceiverConfig,
-    ) -> Result<(Input, Arc<Session>, String), gst::ErrorMessage> {
-        let network = settings.receive_config().map_err(unusable)?;
-        let socket = ReceiveSocket::open(&network)
-            .map_err(|error| gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")))?;
-        let (local, granted) = (socket.local_address(), socket.buffer_size());
-        gst::info!(CAT, imp = self, "listening on {local}, kernel buffer of {granted} bytes");
-        if granted < network.buffer_size {
-            gst::info!(CAT, imp = self, "{} bytes were asked for: raise net.core.rmem_max", network.buffer_size);
-        }
-        let session = Arc::new(Session::new(config.clone()));
-        let queue = Arc::new(Queue::new(settings.max_memory));
-        let reception = Reception::start(socket, session.clone(), Enqueue::new(queue.clone(), settings.silence()))
-            .map_err(|error| gst::error_msg!(gst::ResourceError::Failed, ("no thread to receive: {error}")))?;
-        Ok((Input::Network { queue, reception }, session, local.to_string()))
-    }
-
-    /// The queue of the network, where the element receives by itself.
-    pub(super) fn queue(&self) -> Option<Arc<Queue>> {
-        match &self.state.lock().unwrap().as_ref()?.input {
-            Input::Network { queue, .. } => Some(queue.clone()),
-            Input::Pad | Input::Registry(_) => None,
-        }
-    }
-
-    /// What brings the one object, where there is only one.
-    pub(super) fn user(&self) -> Option<Arc<User>> {
-        match &self.state.lock().unwrap().as_ref()?.input {
-            Input::Registry(user) => Some(user.clone()),
-            Input::Pad | Input::Network { .. } => None,
-        }
-    }
-
-    /// PAUSED to READY, first half: unblocks the task.
-    fn unlock(&self) {
-        match self.state.lock().unwrap().as_ref() {
-            Some(State { input: Input::Network { queue, .. }, .. }) => queue.set_flushing(true),
-            Some(State { input: Input::Registry(user), .. }) => user.set_interrupted(true),
-            Some(State { input: Input::Pad, session, .. }) => session.interrupt(),
-            None => (),
-        }
-    }
-
-    /// PAUSED to READY, second half, with inactive pads.
-    fn release(&self) {
-        let _ = self.srcpad.stop_task();
-        let state = self.state.lock().unwrap().take();
-        if let Some(state) = state {
-            if let Input::Network { reception, .. } = state.input {
-                drop(reception);
-            }
-            *self.last_stats.lock().unwrap() = state.session.stats();
-        }
-        self.object.rewind();
-        for pad in self.source_pads() {
-            pad.reset();
-        }
-    }
 }
 
-fn unusable(error: settings::SettingsError) -> gst::ErrorMessage {
-    gst::error_msg!(gst::ResourceError::Settings, ("{error}"))
+/// Properties that are more than a field.
+impl FluteSrc {
+    fn uri_property(&self) -> Option<String> {
+        self.settings.lock().unwrap().uri()
+    }
+
+    fn set_uri_property(&self, uri: Option<String>) {
+        if let Err(error) = self.set_uri(uri.as_deref().unwrap_or_default()) {
+            gst::error!(CAT, imp = self, "uri is not set: {}", error.message());
+        }
+    }
+
+    fn location_property(&self) -> Option<String> {
+        self.srcpad.property("location")
+    }
+
+    fn set_location_property(&self, glob: Option<String>) {
+        self.srcpad.set_property("location", glob);
+    }
+
+    fn content_type_property(&self) -> Option<String> {
+        self.srcpad.property("content-type")
+    }
+
+    fn set_content_type_property(&self, glob: Option<String>) {
+        self.srcpad.set_property("content-type", glob);
+    }
+
+    fn stats(&self) -> gst::Structure {
+        let receiver = self.state.lock().unwrap().as_ref().map(|state| state.session.clone());
+        let stats = receiver.map_or_else(|| self.last_stats.lock().unwrap().clone(), |receiver| receiver.stats());
+        messages::stats(&stats, &self.source_pads())
+    }
 }
 
 #[glib::object_subclass]
@@ -361,39 +343,34 @@ impl ObjectImpl for FluteSrc {
     }
 
     fn properties() -> &'static [glib::ParamSpec] {
-        settings::properties()
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            // The derived ones go by their place, so what is not derived comes last.
+            let mut properties = FluteSrc::derived_properties().to_vec();
+            properties.push(
+                glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+                    .nick("Statistics")
+                    .blurb(
+                        "Packets and bytes, and in all and per session: duplicates, symbols recovered, objects completed \
+                         and failed, memory; per pad that delivers media: segments",
+                    )
+                    .read_only()
+                    .build(),
+            );
+            properties
+        });
+        &PROPERTIES
     }
 
-    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let text = || value.get::<Option<String>>().expect("the type was checked");
-        let set = match pspec.name() {
-            "uri" => self.set_uri(text().as_deref().unwrap_or_default()).map_err(|error| error.message().to_owned()),
-            "location" => self.srcpad.set_location(text()).map_err(|error| error.to_string()),
-            "content-type" => self.srcpad.set_content_type(text()).map_err(|error| error.to_string()),
-            name => {
-                self.settings.lock().unwrap().set(name, value);
-                Ok(())
-            }
-        };
-        match set {
-            Ok(()) => gst::info!(CAT, imp = self, "{} is now {value:?}", pspec.name()),
-            Err(error) => gst::error!(CAT, imp = self, "{} is not set: {error}", pspec.name()),
-        }
-    }
-
-    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+    fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            name @ ("location" | "content-type") => self.srcpad.property_value(name),
-            "stats" => {
-                let session = self.state.lock().unwrap().as_ref().map(|state| state.session.clone());
-                let stats = match session {
-                    Some(session) => session.stats(),
-                    None => self.last_stats.lock().unwrap().clone(),
-                };
-                messages::stats(&stats, &self.source_pads()).to_value()
-            }
-            name => self.settings.lock().unwrap().get(name),
+            "stats" => self.stats().to_value(),
+            _ => self.derived_property(id, pspec),
         }
+    }
+
+    fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        gst::info!(CAT, imp = self, "setting {} to {value:?}", pspec.name());
+        self.derived_set_property(id, value, pspec);
     }
 }
 

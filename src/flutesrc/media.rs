@@ -10,10 +10,10 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::FluteSrcPad;
+use super::enums::SegmentOrder;
 use super::imp::FluteSrc;
 use super::messages;
-use super::order::{Content, Object, Order, Reason, Segment};
-use super::settings::SegmentOrder;
+use super::order::{Content, MediaObject, Order, Reason, Segment};
 use crate::debug::FLUTESRC as CAT;
 use crate::media_type;
 
@@ -123,7 +123,7 @@ impl FluteSrc {
         let read = || content.caps().and_then(|caps| caps.parse().ok());
         let caps = media_type.as_deref().and_then(media_type::caps_of_content_type).or_else(read);
         let running = self.obj().current_running_time();
-        let object = Object {
+        let object = MediaObject {
             location: object.location().to_owned(),
             media_type,
             size: buffer.size() as u64,
@@ -198,7 +198,7 @@ impl FluteSrc {
             match reason {
                 Reason::NoMedia | Reason::Repeated => (),
                 Reason::Late => self.post(messages::segment_late(&pad.name(), &location)),
-                Reason::OtherRepresentation if pad.is_first_stranger() => gst::element_imp_warning!(
+                Reason::OtherRepresentation if pad.is_first_of_another_representation() => gst::element_imp_warning!(
                     self,
                     gst::StreamError::Format,
                     (

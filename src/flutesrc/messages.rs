@@ -138,8 +138,8 @@ fn media(pad: &str, counts: &Counts) -> gst::Structure {
         .field("other-representations", counts.other_representations)
         .field("no-media", counts.no_media)
         .field("no-room", counts.no_room)
-        .field("held", counts.held)
-        .field("held-bytes", counts.held_bytes)
+        .field("waiting", counts.waiting)
+        .field("waiting-bytes", counts.waiting_bytes)
         .build()
 }
 

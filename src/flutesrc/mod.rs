@@ -6,13 +6,17 @@ use gst::glib;
 use gst::prelude::*;
 
 mod delivery;
+mod enqueue;
+mod enums;
 mod imp;
+mod lifecycle;
+mod losses;
 mod media;
 mod messages;
-mod network;
 mod object;
 mod order;
 mod pad;
+mod progress;
 mod queue;
 mod settings;
 mod streams;
@@ -32,8 +36,9 @@ glib::wrapper! {
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     #[cfg(feature = "doc")]
     {
-        settings::ReceiveMode::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
-        settings::SegmentOrder::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+        enums::OnLoss::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+        enums::ReceiveMode::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+        enums::SegmentOrder::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
         FluteSrcPad::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     }
     gst::Element::register(Some(plugin), "flutesrc", gst::Rank::PRIMARY, FluteSrc::static_type())

@@ -6,7 +6,6 @@
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
-use flute_proto::content_location::LocationPath;
 use gst::format::Bytes;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -15,7 +14,9 @@ use super::imp::FluteSrc;
 use super::messages;
 use crate::debug::FLUTESRC as CAT;
 use crate::media_type;
-use crate::registry::{Missing, OpenError, Piece, Registry, Request, Stored, User};
+use crate::shared_sessions::{OpenError, Request, SharedSessions, User};
+use flute_http::{Missing, Piece, StoredObject};
+use flute_proto::content_location::LocationPath;
 
 /// Elements between this one and a demuxer, at most: a typefind, a queue.
 const MAX_CHAIN: usize = 8;
@@ -26,7 +27,7 @@ const PIECE: usize = 256 << 10;
 /// What is delivered, and how far.
 #[derive(Debug)]
 struct Run {
-    object: Option<Arc<Stored>>,
+    object: Option<Arc<StoredObject>>,
     /// Its position is that of the next byte.
     segment: gst::FormattedSegment<Bytes>,
     /// The segment has to be pushed before the next buffer, which is marked DISCONT.
@@ -97,11 +98,12 @@ impl FluteSrc {
 
     /// Finds the session, or opens one.
     pub(super) fn open_object(&self, request: &Request, path: &str) -> Result<Arc<User>, gst::ErrorMessage> {
-        let user = Registry::global().open(request, &LocationPath::of_decoded(path)).map_err(|error| match error {
-            OpenError::Socket(_) => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),
-            OpenError::Thread(_) => gst::error_msg!(gst::ResourceError::Failed, ("{error}")),
-            OpenError::Full => gst::error_msg!(gst::ResourceError::Busy, ("{error}")),
-        })?;
+        let user =
+            SharedSessions::global().open(request, &LocationPath::of_decoded(path)).map_err(|error| match error {
+                OpenError::Socket(_) => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),
+                OpenError::Thread(_) => gst::error_msg!(gst::ResourceError::Failed, ("{error}")),
+                OpenError::Full => gst::error_msg!(gst::ResourceError::Busy, ("{error}")),
+            })?;
         let user = Arc::new(user);
         // The one before goes only now, so that a session is not without users in between.
         *self.object.user.lock().unwrap() = Some(user.clone());
@@ -125,7 +127,7 @@ impl FluteSrc {
     }
 
     /// Waits for the object, and begins the stream.
-    fn begin_object(&self, user: &User) -> ControlFlow<(), Arc<Stored>> {
+    fn begin_object(&self, user: &User) -> ControlFlow<(), Arc<StoredObject>> {
         self.begin_streams();
         let Some(path) = self.settings.lock().unwrap().path.clone() else { return ControlFlow::Break(()) };
         gst::debug!(CAT, imp = self, "waiting for {path}");
@@ -171,7 +173,7 @@ impl FluteSrc {
         let _ = element.post_message(message.build());
     }
 
-    fn next_piece(&self, object: &Arc<Stored>) -> Result<gst::FlowSuccess, gst::FlowError> {
+    fn next_piece(&self, object: &Arc<StoredObject>) -> Result<gst::FlowSuccess, gst::FlowError> {
         let (start, end, segment) = {
             let mut run = self.object.run.lock().unwrap();
             let start = run.segment.position().map_or(0, |position| *position);
@@ -212,7 +214,7 @@ impl FluteSrc {
     }
 
     /// Pushes the caps, if there are any and a flush did not leave them. Without caps a typefind element looks for itself.
-    fn push_caps(&self, object: &Stored) {
+    fn push_caps(&self, object: &StoredObject) {
         let info = object.info();
         let caps = media_type::caps_of_object(info.file.content_type.as_deref(), info.location());
         if let Some(caps) = caps.filter(|caps| self.srcpad.current_caps().as_ref() != Some(caps)) {

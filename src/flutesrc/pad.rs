@@ -2,7 +2,7 @@
 
 //! The source pads of `flutesrc`: which objects each of them delivers, and the stream of buffers that they become.
 
-use std::sync::{LazyLock, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use flute_proto::content_location::LocationPath;
@@ -14,11 +14,9 @@ use gst::subclass::prelude::*;
 
 use super::media::{PadOrder, Payload};
 use super::order::{Counts, Order, Segment};
-use super::settings::SettingsError;
+use super::settings;
 use super::timeline::Offset;
 use crate::debug::FLUTESRC as CAT;
-
-const DEFAULT_TSI: i64 = -1;
 
 /// A glob, as it was set and as it is used.
 #[derive(Debug, Default)]
@@ -53,7 +51,7 @@ struct Filter {
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { location: Pattern::default(), content_type: Pattern::default(), tsi: DEFAULT_TSI, path: None }
+        Self { location: Pattern::default(), content_type: Pattern::default(), tsi: settings::DEFAULT_TSI, path: None }
     }
 }
 
@@ -86,7 +84,7 @@ struct Stream {
     /// Running time of the end of the media that was pushed.
     played: Duration,
     /// An object of another representation was told of.
-    met_stranger: bool,
+    met_other_representation: bool,
     caps: Option<gst::Caps>,
     /// Bytes.
     position: u64,
@@ -102,7 +100,7 @@ impl Default for Stream {
             segment_sent: false,
             offset: None,
             played: Duration::ZERO,
-            met_stranger: false,
+            met_other_representation: false,
             caps: None,
             position: 0,
             pushed: 0,
@@ -111,8 +109,20 @@ impl Default for Stream {
     }
 }
 
-#[derive(Debug, Default)]
+/// The pad.
+#[derive(Debug, Default, glib::Properties)]
+#[properties(wrapper_type = super::FluteSrcPad)]
 pub struct FluteSrcPad {
+    #[property(name = "location", nick = "Location", type = Option<String>, get = Self::location,
+        set = Self::set_location, nullable,
+        blurb = "Glob on the Content-Location of the objects that this pad delivers (unset = all)", mutable_playing)]
+    #[property(name = "content-type", nick = "Content type", type = Option<String>, get = Self::content_type,
+        set = Self::set_content_type, nullable,
+        blurb = "Glob on the Content-Type, without parameters and in lower case (unset = all)", mutable_playing)]
+    #[property(name = "tsi", nick = "TSI", type = i64, get, set, member = tsi, minimum = -1,
+        maximum = settings::MAX_TSI, default = settings::DEFAULT_TSI,
+        blurb = "Deliver only objects of the session with this Transport Session Identifier (-1 = any)",
+        mutable_playing)]
     filter: Mutex<Filter>,
     stream: Mutex<Stream>,
     order: Mutex<PadOrder>,
@@ -125,57 +135,37 @@ impl ObjectSubclass for FluteSrcPad {
     type ParentType = gst::Pad;
 }
 
+#[glib::derived_properties]
 impl ObjectImpl for FluteSrcPad {
-    fn properties() -> &'static [glib::ParamSpec] {
-        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            vec![
-                glib::ParamSpecString::builder("location")
-                    .nick("Location")
-                    .blurb("Glob on the Content-Location of the objects that this pad delivers (unset = all)")
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecString::builder("content-type")
-                    .nick("Content type")
-                    .blurb("Glob on the Content-Type, without parameters and in lower case (unset = all)")
-                    .mutable_playing()
-                    .build(),
-                glib::ParamSpecInt64::builder("tsi")
-                    .nick("TSI")
-                    .blurb("Deliver only objects of the session with this Transport Session Identifier (-1 = any)")
-                    .minimum(-1)
-                    .maximum((1 << 48) - 1)
-                    .default_value(DEFAULT_TSI)
-                    .mutable_playing()
-                    .build(),
-            ]
-        });
-        &PROPERTIES
+    fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        gst::info!(CAT, imp = self, "setting {} to {value:?}", pspec.name());
+        self.derived_set_property(id, value, pspec);
+    }
+}
+
+/// Properties that are more than a field.
+impl FluteSrcPad {
+    fn location(&self) -> Option<String> {
+        self.filter.lock().unwrap().location.text.clone()
     }
 
-    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        let text = || value.get::<Option<String>>().expect("the type was checked");
-        let set = match pspec.name() {
-            "location" => self.obj().set_location(text()),
-            "content-type" => self.obj().set_content_type(text()),
-            "tsi" => {
-                self.filter.lock().unwrap().tsi = value.get().expect("the type was checked");
-                Ok(())
-            }
-            name => unreachable!("property {name}"),
-        };
-        match set {
-            Ok(()) => gst::info!(CAT, imp = self, "{} is now {value:?}", pspec.name()),
-            Err(error) => gst::error!(CAT, imp = self, "not set: {error}"),
+    /// An unusable glob changes nothing.
+    fn set_location(&self, glob: Option<String>) {
+        match Pattern::new(glob) {
+            Ok(pattern) => self.filter.lock().unwrap().location = pattern,
+            Err(error) => gst::error!(CAT, imp = self, "location is not set: {error}"),
         }
     }
 
-    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
-        let filter = self.filter.lock().unwrap();
-        match pspec.name() {
-            "location" => filter.location.text.to_value(),
-            "content-type" => filter.content_type.text.to_value(),
-            "tsi" => filter.tsi.to_value(),
-            name => unreachable!("property {name}"),
+    fn content_type(&self) -> Option<String> {
+        self.filter.lock().unwrap().content_type.text.clone()
+    }
+
+    /// An unusable glob changes nothing.
+    fn set_content_type(&self, glob: Option<String>) {
+        match Pattern::new(glob.map(|glob| glob.to_ascii_lowercase())) {
+            Ok(pattern) => self.filter.lock().unwrap().content_type = pattern,
+            Err(error) => gst::error!(CAT, imp = self, "content-type is not set: {error}"),
         }
     }
 }
@@ -184,21 +174,6 @@ impl GstObjectImpl for FluteSrcPad {}
 impl PadImpl for FluteSrcPad {}
 
 impl super::FluteSrcPad {
-    /// Sets the glob on the Content-Location; an unusable one changes nothing.
-    pub(super) fn set_location(&self, glob: Option<String>) -> Result<(), SettingsError> {
-        let pattern = Pattern::new(glob).map_err(|error| SettingsError::Glob { property: "location", error })?;
-        self.imp().filter.lock().unwrap().location = pattern;
-        Ok(())
-    }
-
-    /// Sets the glob on the Content-Type; an unusable one changes nothing.
-    pub(super) fn set_content_type(&self, glob: Option<String>) -> Result<(), SettingsError> {
-        let pattern = Pattern::new(glob.map(|glob| glob.to_ascii_lowercase()))
-            .map_err(|error| SettingsError::Glob { property: "content-type", error })?;
-        self.imp().filter.lock().unwrap().content_type = pattern;
-        Ok(())
-    }
-
     /// Restricts the pad to the object that a URI names.
     pub(super) fn set_path(&self, path: Option<String>) {
         self.imp().filter.lock().unwrap().path = path.map(|path| LocationPath::of_decoded(&path));
@@ -274,8 +249,8 @@ impl super::FluteSrcPad {
     }
 
     /// Whether it is told for the first time that there is another representation.
-    pub(super) fn is_first_stranger(&self) -> bool {
-        !std::mem::replace(&mut self.imp().stream.lock().unwrap().met_stranger, true)
+    pub(super) fn is_first_of_another_representation(&self) -> bool {
+        !std::mem::replace(&mut self.imp().stream.lock().unwrap().met_other_representation, true)
     }
 
     /// An object that the pad would have delivered was lost.

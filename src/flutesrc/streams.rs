@@ -13,12 +13,24 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::FluteSrcPad;
-use super::imp::{FluteSrc, Input};
+use super::imp::FluteSrc;
+use super::lifecycle::Input;
 use crate::debug::FLUTESRC as CAT;
-use crate::reception::Session;
+use crate::reception::SharedReceiver;
 
 /// Timestamps of this many nanoseconds and more are wall-clock times: no stream has run since 2001-09-09.
 const WALL_CLOCK_THRESHOLD: u64 = 1_000_000_000_000_000_000;
+
+/// The caps of packets.
+const PACKET_CAPS: &str = "application/x-flute";
+
+/// Caps of elements that do not know what they pass on, such as typefind and srtsrc.
+const UNTYPED_CAPS: &str = "application/octet-stream";
+
+/// Whether these may be the caps of packets.
+fn is_of_packets(caps: &gst::CapsRef) -> bool {
+    caps.is_any() || caps.iter().any(|structure| [PACKET_CAPS, UNTYPED_CAPS].contains(&structure.name().as_str()))
+}
 
 /// The source address that elements of GStreamer note on a packet.
 fn sender_of(packet: &gst::BufferRef) -> Option<SocketAddr> {
@@ -52,12 +64,45 @@ impl FluteSrc {
             let endpoints = Endpoints { source: sender_of(packet), destination: None };
             session.feed(capture_time(packet), &mut events, |receiver, now| receiver.push(endpoints, &map, now));
         }
+        let malformed = session.with_receiver(|receiver| receiver.malformed_datagrams());
+        if malformed > 0 {
+            self.tell_malformed();
+        }
         self.handle_all(events)
+    }
+
+    /// Tells once that what comes over the pad is no ALC.
+    fn tell_malformed(&self) {
+        let told = match self.state.lock().unwrap().as_mut() {
+            Some(state) => std::mem::replace(&mut state.told_malformed, true),
+            None => true,
+        };
+        if !told {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::WrongType,
+                ("some packets are no ALC (RFC 5775), and are left out"),
+                [
+                    "each buffer must be the payload of one UDP datagram of a FLUTE session; stats counts them as malformed"
+                ]
+            );
+        }
     }
 
     pub(super) fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
         gst::log!(CAT, obj = pad, "{event:?}");
         match event.view() {
+            gst::EventView::Caps(caps) if !is_of_packets(caps.caps()) => {
+                gst::element_imp_error!(
+                    self,
+                    gst::StreamError::WrongType,
+                    (
+                        "{} are no packets of FLUTE: the pad sink takes {PACKET_CAPS}, or buffers without caps",
+                        caps.caps()
+                    )
+                );
+                false
+            }
             // The streams of objects have their own.
             gst::EventView::StreamStart(_) | gst::EventView::Caps(_) | gst::EventView::Segment(_) => true,
             // A pause of the packets is none of the objects.
@@ -91,7 +136,7 @@ impl FluteSrc {
             over_pad = matches!(state.input, Input::Pad);
             if over_pad {
                 state.session.interrupt();
-                state.session = Arc::new(Session::new(state.config.clone()));
+                state.session = Arc::new(SharedReceiver::new(state.config.clone()));
             }
             state.open_sessions.clear();
             state.closed_by_sender = false;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Receiving by oneself: a thread that takes datagrams from a socket, feeds a [`Session`] with them, and tells a
+//! Receiving by oneself: a thread that takes datagrams from a socket, feeds a [`SharedReceiver`] with them, and tells a
 //! [`Listener`] what happens.
 
-mod session;
+mod shared_receiver;
 
 use std::io;
 use std::ops::ControlFlow;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use flute_proto::receiver::{Endpoints, Event};
 
-pub(crate) use session::Session;
+pub(crate) use shared_receiver::SharedReceiver;
 
 use flute_net::ReceiveSocket;
 use flute_net::Waker;
@@ -21,31 +21,35 @@ use flute_net::Waker;
 /// Who is told what the thread hears, on that thread.
 pub(crate) trait Listener: Send + 'static {
     /// Something happened.
-    fn take(&mut self, event: Event);
+    fn handle_event(&mut self, event: Event);
 
     /// The socket has been read, and what happened has been told. Says how long this may wait at most to be called again
     /// if no datagram comes, or that it is enough.
-    fn attend(&mut self, datagrams: usize) -> ControlFlow<(), Option<Duration>>;
+    fn after_read(&mut self, datagrams: usize) -> ControlFlow<(), Option<Duration>>;
 
     /// The socket failed, and the thread ends.
-    fn fail(&mut self, error: io::Error);
+    fn handle_failure(&mut self, error: io::Error);
 }
 
 /// A thread that receives until this is dropped, or until its listener has enough.
 ///
 /// A listener must not wait for anything for ever by then: the end of the thread is waited for.
 #[derive(Debug)]
-pub(crate) struct Reception {
+pub(crate) struct ReceiverThread {
     waker: Waker,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Reception {
-    pub(crate) fn start(socket: ReceiveSocket, session: Arc<Session>, mut listener: impl Listener) -> io::Result<Self> {
+impl ReceiverThread {
+    pub(crate) fn start(
+        socket: ReceiveSocket,
+        receiver: Arc<SharedReceiver>,
+        mut listener: impl Listener,
+    ) -> io::Result<Self> {
         let waker = socket.waker();
         let thread = thread::Builder::new().name("flute-receive".to_owned()).spawn(move || {
-            if let Err(error) = receive(socket, &session, &mut listener) {
-                listener.fail(error);
+            if let Err(error) = receive(socket, &receiver, &mut listener) {
+                listener.handle_failure(error);
             }
         })?;
         Ok(Self { waker, thread: Some(thread) })
@@ -57,7 +61,7 @@ impl Reception {
     }
 }
 
-impl Drop for Reception {
+impl Drop for ReceiverThread {
     fn drop(&mut self) {
         if let Some(thread) = self.thread.take() {
             self.waker.wake();
@@ -67,21 +71,21 @@ impl Drop for Reception {
     }
 }
 
-fn receive(mut socket: ReceiveSocket, session: &Session, listener: &mut impl Listener) -> io::Result<()> {
+fn receive(mut socket: ReceiveSocket, receiver: &SharedReceiver, listener: &mut impl Listener) -> io::Result<()> {
     let waker = socket.waker();
     let mut events = Vec::new();
     while !waker.is_awake() {
-        let datagrams = session.feed(None, &mut events, |receiver, now| {
+        let datagrams = receiver.feed(None, &mut events, |core, now| {
             socket.read(|source, destination, datagram| {
-                receiver.push(Endpoints { source: Some(source), destination }, datagram, now);
+                core.push(Endpoints { source: Some(source), destination }, datagram, now);
             })
         })?;
         for event in events.drain(..) {
-            listener.take(event);
+            listener.handle_event(event);
         }
-        let ControlFlow::Continue(within) = listener.attend(datagrams) else { break };
+        let ControlFlow::Continue(within) = listener.after_read(datagrams) else { break };
         if datagrams == 0 {
-            socket.wait(within.into_iter().chain(session.next_wait()).min())?;
+            socket.wait(within.into_iter().chain(receiver.next_wait()).min())?;
         }
     }
     Ok(())

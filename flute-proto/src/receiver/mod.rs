@@ -355,6 +355,11 @@ impl Receiver {
         stats
     }
 
+    /// Datagrams so far that are not ALC: the counter of [`stats`](Self::stats), for those that look at it often.
+    pub fn malformed_datagrams(&self) -> u64 {
+        self.stats.malformed
+    }
+
     /// The session with this ID, opened if need be; `None` if there is no place for it.
     fn serial(&mut self, id: SessionId, now: Time) -> Option<Serial> {
         if let Some((_, serial)) = self.last.filter(|(last, _)| *last == id) {

@@ -8,7 +8,7 @@
 mod content;
 mod isobmff;
 mod mpegts;
-mod name;
+mod numbered_name;
 mod representation;
 #[cfg(test)]
 mod tests;
@@ -21,7 +21,7 @@ use flute_proto::Time;
 
 pub(super) use content::{Content, Timing};
 use isobmff::Movie;
-use name::{Name, kinship};
+use numbered_name::{NumberedName, likeness};
 use representation::{Moment, Representation};
 
 /// Segments that begin closer to each other than this begin at the same time: less than any segment lasts, and more than
@@ -36,7 +36,7 @@ const LONGEST_GAP: Duration = Duration::from_millis(150);
 const LONGEST_JUMP: Duration = Duration::from_secs(30);
 
 /// Segments, names and other initialisations that are kept, at most.
-const MAX_HELD: usize = 4096;
+const MAX_WAITING: usize = 4096;
 const MAX_NAMES: usize = 256;
 
 /// So many late segments in a row are a sender that began anew, if nothing else came for the time of some deadlines.
@@ -45,7 +45,7 @@ const DEADLINES_UNTIL_RESTART: u32 = 4;
 
 /// An object that was received.
 #[derive(Debug)]
-pub(super) struct Object<T> {
+pub(super) struct MediaObject<T> {
     /// Content-Location.
     pub(super) location: String,
     /// Content-Type without parameters, in lower case.
@@ -84,7 +84,7 @@ pub(super) enum Reason {
     OtherRepresentation,
     /// Its turn is over.
     Late,
-    /// Too much is held already, or the initialisation did not come.
+    /// Too much is waiting already, or the initialisation did not come.
     NoRoom,
 }
 
@@ -100,8 +100,8 @@ pub(super) struct Counts {
     pub(super) no_media: u64,
     pub(super) no_room: u64,
     /// Segments that wait at present, and their bytes.
-    pub(super) held: u64,
-    pub(super) held_bytes: u64,
+    pub(super) waiting: u64,
+    pub(super) waiting_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -116,9 +116,9 @@ struct Initialisation<T> {
 }
 
 #[derive(Debug)]
-struct Held<T> {
+struct WaitingSegment<T> {
     location: String,
-    name: Name,
+    name: NumberedName,
     media_type: Option<String>,
     timing: Timing,
     times: Option<(Duration, Duration)>,
@@ -131,8 +131,8 @@ struct Held<T> {
 
 /// The segment that went last.
 #[derive(Debug)]
-struct Last {
-    name: Name,
+struct LastSegment {
+    name: NumberedName,
     times: Option<(Duration, Duration)>,
 }
 
@@ -146,18 +146,18 @@ pub(super) struct Order<T> {
     /// Version that went downstream.
     sent_version: Option<u64>,
     /// Locations of initialisations of other representations.
-    strangers: Vec<String>,
+    other_representations: Vec<String>,
     representation: Representation,
     /// The folder of the segments.
     folder: Option<String>,
-    held: Vec<Held<T>>,
-    last: Option<Last>,
+    waiting: Vec<WaitingSegment<T>>,
+    last: Option<LastSegment>,
     /// Segments that went, the latest last.
-    gone: VecDeque<(String, Option<Duration>)>,
+    delivered: VecDeque<(String, Option<Duration>)>,
     /// Segments that are being received.
-    expected: BTreeMap<String, Name>,
+    expected: BTreeMap<String, NumberedName>,
     /// Segments that will never come.
-    lost: Vec<Name>,
+    lost: Vec<NumberedName>,
     late_in_a_row: u32,
     last_progress: Time,
     dropped: VecDeque<(String, Reason)>,
@@ -182,12 +182,12 @@ impl<T: Clone> Order<T> {
             max_bytes,
             initialisations: VecDeque::new(),
             sent_version: None,
-            strangers: Vec::new(),
+            other_representations: Vec::new(),
             representation: Representation::default(),
             folder: None,
-            held: Vec::new(),
+            waiting: Vec::new(),
             last: None,
-            gone: VecDeque::new(),
+            delivered: VecDeque::new(),
             expected: BTreeMap::new(),
             lost: Vec::new(),
             late_in_a_row: 0,
@@ -199,7 +199,7 @@ impl<T: Clone> Order<T> {
     }
 
     pub(super) fn counts(&self) -> Counts {
-        Counts { held: self.held.len() as u64, held_bytes: self.held_bytes(), ..self.counts }
+        Counts { waiting: self.waiting.len() as u64, waiting_bytes: self.waiting_bytes(), ..self.counts }
     }
 
     /// Objects that did not go on, and why.
@@ -210,7 +210,7 @@ impl<T: Clone> Order<T> {
     /// The first symbol of an object has arrived.
     pub(super) fn expect(&mut self, location: &str) {
         if self.expected.len() < MAX_NAMES {
-            self.expected.insert(location.to_owned(), Name::new(location));
+            self.expected.insert(location.to_owned(), NumberedName::new(location));
         }
     }
 
@@ -218,12 +218,12 @@ impl<T: Clone> Order<T> {
     pub(super) fn lose(&mut self, location: &str) {
         self.expected.remove(location);
         if self.lost.len() < MAX_NAMES {
-            self.lost.push(Name::new(location));
+            self.lost.push(NumberedName::new(location));
         }
     }
 
     /// An object is there.
-    pub(super) fn push(&mut self, object: Object<T>, now: Time) {
+    pub(super) fn push(&mut self, object: MediaObject<T>, now: Time) {
         self.expected.remove(&object.location);
         match object.content {
             Content::Other => self.drop_object(object.location, Reason::NoMedia),
@@ -231,35 +231,45 @@ impl<T: Clone> Order<T> {
                 self.initialise(object.location, object.media_type, movie, bytes, object.payload);
             }
             Content::Media(timing) => {
-                let name = Name::new(&object.location);
+                let name = NumberedName::new(&object.location);
                 let times = self.times_of(&timing);
                 let version = self.initialisations.back().map_or(0, |initialisation| initialisation.version);
                 let (location, media_type) = (object.location, object.media_type);
                 let (size, payload) = (object.size, object.payload);
-                self.hold(Held { location, name, media_type, timing, times, arrived: now, version, size, payload });
+                self.queue(WaitingSegment {
+                    location,
+                    name,
+                    media_type,
+                    timing,
+                    times,
+                    arrived: now,
+                    version,
+                    size,
+                    payload,
+                });
             }
         }
     }
 
-    /// Nothing more will come: everything that is held goes.
+    /// Nothing more will come: everything that is waiting goes.
     pub(super) fn finish(&mut self) {
         self.is_ending = true;
     }
 
     /// When [`pop`](Self::pop) has something that it did not have before, whether or not an object comes.
     pub(super) fn deadline(&self) -> Option<Time> {
-        let is_waiting = self.candidate().is_some_and(|candidate| self.is_explained(&self.held[candidate]));
-        let oldest = self.held.iter().map(|held| held.arrived).min()?;
+        let is_waiting = self.candidate().is_some_and(|candidate| self.has_initialisation(&self.waiting[candidate]));
+        let oldest = self.waiting.iter().map(|segment| segment.arrived).min()?;
         is_waiting.then(|| oldest + self.deadline)
     }
 
     /// The segment whose turn it is, if its turn has come.
     pub(super) fn pop(&mut self, now: Time) -> Option<Segment<T>> {
         let candidate = self.candidate()?;
-        if !self.is_explained(&self.held[candidate]) {
+        if !self.has_initialisation(&self.waiting[candidate]) {
             if self.is_ending {
-                for held in std::mem::take(&mut self.held) {
-                    self.drop_object(held.location, Reason::NoRoom);
+                for segment in std::mem::take(&mut self.waiting) {
+                    self.drop_object(segment.location, Reason::NoRoom);
                 }
             }
             return None;
@@ -271,23 +281,24 @@ impl<T: Clone> Order<T> {
         Some(self.take(candidate, now))
     }
 
-    fn held_bytes(&self) -> u64 {
-        self.held.iter().map(|held| held.size).fold(0, u64::saturating_add)
+    fn waiting_bytes(&self) -> u64 {
+        self.waiting.iter().map(|segment| segment.size).fold(0, u64::saturating_add)
     }
 
     fn is_full(&self) -> bool {
-        self.held.len() > MAX_HELD || (self.held.len() > 1 && self.held_bytes() > self.max_bytes)
+        self.waiting.len() > MAX_WAITING || (self.waiting.len() > 1 && self.waiting_bytes() > self.max_bytes)
     }
 
     fn times_of(&self, timing: &Timing) -> Option<(Duration, Duration)> {
         let movie = self.initialisations.back().map(|initialisation| &initialisation.movie);
-        let near = self.last.as_ref().and_then(|last| last.times).or(self.held.first().and_then(|held| held.times));
+        let near =
+            self.last.as_ref().and_then(|last| last.times).or(self.waiting.first().and_then(|segment| segment.times));
         timing.times(movie, near.map(|(start, _)| start))
     }
 
     /// Whether the initialisation is there that a segment needs.
-    fn is_explained(&self, held: &Held<T>) -> bool {
-        !held.timing.needs_initialisation() || !self.initialisations.is_empty()
+    fn has_initialisation(&self, segment: &WaitingSegment<T>) -> bool {
+        !segment.timing.needs_initialisation() || !self.initialisations.is_empty()
     }
 
     fn drop_object(&mut self, location: String, reason: Reason) {
@@ -310,124 +321,128 @@ impl<T: Clone> Order<T> {
         }
         let version = match self.initialisations.back() {
             Some(present) if present.location != location => {
-                if !self.strangers.contains(&location) && self.strangers.len() < MAX_NAMES {
-                    self.strangers.push(location.clone());
+                if !self.other_representations.contains(&location) && self.other_representations.len() < MAX_NAMES {
+                    self.other_representations.push(location.clone());
                 }
                 self.drop_object(location, Reason::OtherRepresentation);
-                return self.sort_out();
+                return self.reconsider();
             }
             Some(present) => present.version + 1,
             None => 1,
         };
         self.initialisations.push_back(Initialisation { location, media_type, movie, bytes, payload, version });
         if version == 1 {
-            // What was held until now is explained by it.
-            for held in &mut self.held {
-                held.version = version;
+            // What was waiting until now is explained by it.
+            for segment in &mut self.waiting {
+                segment.version = version;
             }
-            self.sort_out();
+            self.reconsider();
         }
     }
 
     /// Drops what turns out not to be of the representation, now that more is known, and learns from the rest.
-    fn sort_out(&mut self) {
-        let mut held = std::mem::take(&mut self.held);
+    fn reconsider(&mut self) {
+        let mut segments = std::mem::take(&mut self.waiting);
         // Those come first that look the most like what the initialisation belongs to.
-        held.sort_by_key(|held| {
+        segments.sort_by_key(|segment| {
             let present = self.initialisations.back();
-            let near = present.map_or(0, |present| kinship(&present.location, &held.location));
-            (Reverse(near), held.arrived)
+            let near = present.map_or(0, |present| likeness(&present.location, &segment.location));
+            (Reverse(near), segment.arrived)
         });
         if self.last.is_none() {
             self.representation = Representation::default();
             self.folder = None;
         }
-        for mut held in held {
-            held.times = self.times_of(&held.timing);
-            self.hold(held);
+        for mut segment in segments {
+            segment.times = self.times_of(&segment.timing);
+            self.queue(segment);
         }
     }
 
     /// Whether a segment goes with the initialisation, as far as that is there.
-    fn suits(&self, held: &Held<T>) -> bool {
-        let Some(present) = self.initialisations.back().filter(|_| held.timing.needs_initialisation()) else {
+    fn suits(&self, segment: &WaitingSegment<T>) -> bool {
+        let Some(present) = self.initialisations.back().filter(|_| segment.timing.needs_initialisation()) else {
             return true;
         };
-        let kinds = (kind(present.media_type.as_deref()), kind(held.media_type.as_deref()));
+        let kinds = (kind(present.media_type.as_deref()), kind(segment.media_type.as_deref()));
         let is_other_kind = matches!(kinds, (Some(one), Some(other)) if one != other);
-        let near = kinship(&present.location, &held.location);
+        let near = likeness(&present.location, &segment.location);
         !is_other_kind
-            && held.timing.suits(&present.movie)
-            && !self.strangers.iter().any(|stranger| kinship(stranger, &held.location) > near)
+            && segment.timing.suits(&present.movie)
+            && !self.other_representations.iter().any(|other| likeness(other, &segment.location) > near)
     }
 
-    fn hold(&mut self, held: Held<T>) {
-        let start = held.times.map(|(start, _)| start);
-        let known = self.held.iter().map(|held| (&held.location, held.times.map(|(start, _)| start)));
-        let mut known = known.chain(self.gone.iter().map(|(location, start)| (location, *start)));
+    fn queue(&mut self, segment: WaitingSegment<T>) {
+        let start = segment.times.map(|(start, _)| start);
+        let known = self.waiting.iter().map(|segment| (&segment.location, segment.times.map(|(start, _)| start)));
+        let mut known = known.chain(self.delivered.iter().map(|(location, start)| (location, *start)));
         let is_same_time = |other: Option<Duration>| match (start, other) {
             (Some(start), Some(other)) => start.abs_diff(other) < SAME_TIME,
             _ => false,
         };
-        if let Some((_, other)) = known.clone().find(|(location, _)| **location == held.location) {
+        if let Some((_, other)) = known.clone().find(|(location, _)| **location == segment.location) {
             if is_same_time(other) || start.is_none() || other.is_none() {
-                return self.drop_object(held.location, Reason::Repeated);
+                return self.drop_object(segment.location, Reason::Repeated);
             }
             // Names are used again, in turn.
             self.representation.ignore_order();
         }
-        if !self.is_explained(&held) {
+        if !self.has_initialisation(&segment) {
             // What it belongs to is seen when the initialisation comes. What is oldest is the most likely to be late.
-            self.held.push(held);
+            self.waiting.push(segment);
             while self.is_full() {
-                let held = self.held.remove(0);
-                self.drop_object(held.location, Reason::NoRoom);
+                let segment = self.waiting.remove(0);
+                self.drop_object(segment.location, Reason::NoRoom);
             }
             return;
         }
-        let end = self.held.iter().filter_map(|held| held.times).chain(self.last.as_ref().and_then(|last| last.times));
+        let end = self
+            .waiting
+            .iter()
+            .filter_map(|segment| segment.times)
+            .chain(self.last.as_ref().and_then(|last| last.times));
         let end = end.map(|(_, end)| end).max();
         let moment = match (start, end) {
-            _ if known.any(|(location, other)| *location != held.location && is_same_time(other)) => Moment::Known,
+            _ if known.any(|(location, other)| *location != segment.location && is_same_time(other)) => Moment::Known,
             (Some(start), Some(end)) if start + SAME_TIME >= end => Moment::Later,
             _ => Moment::Other,
         };
-        let shares_folder = self.folder.as_deref().is_none_or(|known| known == folder(&held.location));
-        if !self.suits(&held) || !self.representation.take(&held.name, shares_folder, moment) {
-            return self.drop_object(held.location, Reason::OtherRepresentation);
+        let shares_folder = self.folder.as_deref().is_none_or(|known| known == folder(&segment.location));
+        if !self.suits(&segment) || !self.representation.take(&segment.name, shares_folder, moment) {
+            return self.drop_object(segment.location, Reason::OtherRepresentation);
         }
-        self.folder.get_or_insert_with(|| folder(&held.location).to_owned());
-        if self.last.as_ref().is_some_and(|last| self.is_before(&held, last)) {
+        self.folder.get_or_insert_with(|| folder(&segment.location).to_owned());
+        if self.last.as_ref().is_some_and(|last| self.is_before(&segment, last)) {
             self.late_in_a_row += 1;
-            let silence = held.arrived.since(self.last_progress);
+            let silence = segment.arrived.since(self.last_progress);
             if self.late_in_a_row < LATE_UNTIL_RESTART || silence < self.deadline * DEADLINES_UNTIL_RESTART {
-                return self.drop_object(held.location, Reason::Late);
+                return self.drop_object(segment.location, Reason::Late);
             }
-            self.restart(&held);
+            self.restart(&segment);
         }
         self.late_in_a_row = 0;
-        self.last_progress = held.arrived;
-        self.held.push(held);
+        self.last_progress = segment.arrived;
+        self.waiting.push(segment);
     }
 
     /// The sender began anew, with this segment.
-    fn restart(&mut self, held: &Held<T>) {
+    fn restart(&mut self, segment: &WaitingSegment<T>) {
         self.last = None;
-        self.gone.clear();
+        self.delivered.clear();
         self.lost.clear();
         self.representation = Representation::default();
-        self.representation.take(&held.name, true, Moment::Other);
+        self.representation.take(&segment.name, true, Moment::Other);
     }
 
-    fn is_before(&self, held: &Held<T>, last: &Last) -> bool {
-        self.compare((&held.name, held.times), (&last.name, last.times)) != Ordering::Greater
-            && (self.representation.is_ordered() || (held.times.is_some() && last.times.is_some()))
+    fn is_before(&self, segment: &WaitingSegment<T>, last: &LastSegment) -> bool {
+        self.compare((&segment.name, segment.times), (&last.name, last.times)) != Ordering::Greater
+            && (self.representation.is_ordered() || (segment.times.is_some() && last.times.is_some()))
     }
 
     fn compare(
         &self,
-        (name, times): (&Name, Option<(Duration, Duration)>),
-        (other_name, other_times): (&Name, Option<(Duration, Duration)>),
+        (name, times): (&NumberedName, Option<(Duration, Duration)>),
+        (other_name, other_times): (&NumberedName, Option<(Duration, Duration)>),
     ) -> Ordering {
         match (times, other_times) {
             _ if self.representation.is_ordered() => name.values().cmp(&other_name.values()),
@@ -437,21 +452,21 @@ impl<T: Clone> Order<T> {
         }
     }
 
-    /// Index of the earliest segment that is held.
+    /// Index of the earliest segment that is waiting.
     fn candidate(&self) -> Option<usize> {
         let earliest = self
-            .held
+            .waiting
             .iter()
             .enumerate()
             .min_by(|(_, one), (_, other)| self.compare((&one.name, one.times), (&other.name, other.times)));
         earliest.map(|(index, _)| index)
     }
 
-    fn follows(&self, name: &Name, times: Option<(Duration, Duration)>, held: &Held<T>) -> bool {
-        if self.representation.is_ordered() && self.representation.between(name, &held.name) == Some(0) {
+    fn follows(&self, name: &NumberedName, times: Option<(Duration, Duration)>, segment: &WaitingSegment<T>) -> bool {
+        if self.representation.is_ordered() && self.representation.between(name, &segment.name) == Some(0) {
             return true;
         }
-        match (times, held.times) {
+        match (times, segment.times) {
             (Some((start, end)), Some((next, _))) => {
                 let length = end.saturating_sub(start);
                 next >= start && next.abs_diff(end) <= LONGEST_GAP.max(length / 8).min(length / 2)
@@ -461,81 +476,83 @@ impl<T: Clone> Order<T> {
     }
 
     /// How many segments are missing between two that do not follow each other: at least one.
-    fn missing(&self, last: &Last, held: &Held<T>) -> u64 {
+    fn missing(&self, last: &LastSegment, segment: &WaitingSegment<T>) -> u64 {
         let by_time = || {
-            let ((start, end), (next, _)) = (last.times?, held.times?);
+            let ((start, end), (next, _)) = (last.times?, segment.times?);
             let length = end.checked_sub(start).filter(|length| !length.is_zero())?;
             Some((next.checked_sub(end)?.as_secs_f64() / length.as_secs_f64()).round() as u64)
         };
-        by_time().or_else(|| self.representation.between(&last.name, &held.name)).unwrap_or(1).max(1)
+        by_time().or_else(|| self.representation.between(&last.name, &segment.name)).unwrap_or(1).max(1)
     }
 
     /// Whether nothing is missing in front of the earliest segment, or nothing that will ever come.
     fn is_next(&self, candidate: usize) -> bool {
-        let held = &self.held[candidate];
+        let segment = &self.waiting[candidate];
         let Some(last) = &self.last else { return self.is_first(candidate) };
-        if self.follows(&last.name, last.times, held) {
+        if self.follows(&last.name, last.times, segment) {
             return true;
         }
-        let is_between = |name: &Name| {
-            name.is_like(&held.name) && name.values() > last.name.values() && name.values() < held.name.values()
+        let is_between = |name: &NumberedName| {
+            name.is_like(&segment.name) && name.values() > last.name.values() && name.values() < segment.name.values()
         };
         let lost = self.lost.iter().filter(|name| is_between(name)).count() as u64;
         let expected = self.expected.values().any(|name| self.representation.could_have(name) && is_between(name));
-        self.representation.is_ordered() && !expected && lost >= self.missing(last, held)
+        self.representation.is_ordered() && !expected && lost >= self.missing(last, segment)
     }
 
     /// Whether a segment is the first of all: by its number or its time, or because two follow each other already.
     fn is_first(&self, candidate: usize) -> bool {
-        let held = &self.held[candidate];
+        let segment = &self.waiting[candidate];
         let is_expected = self.representation.is_ordered()
             && self.expected.values().any(|name| {
-                self.representation.could_have(name) && name.is_like(&held.name) && name.values() < held.name.values()
+                self.representation.could_have(name)
+                    && name.is_like(&segment.name)
+                    && name.values() < segment.name.values()
             });
-        let count = self.representation.count(&held.name);
-        let is_origin = match held.times {
+        let count = self.representation.count(&segment.name);
+        let is_origin = match segment.times {
             Some((start, _)) => start.is_zero() || count.is_some_and(|count| count <= 1),
             None => count.is_none_or(|count| count <= 1),
         };
         let is_followed = || {
-            let mut others = self.held.iter().enumerate().filter(|(index, _)| *index != candidate);
-            others.any(|(_, other)| self.follows(&held.name, held.times, other))
+            let mut others = self.waiting.iter().enumerate().filter(|(index, _)| *index != candidate);
+            others.any(|(_, other)| self.follows(&segment.name, segment.times, other))
         };
         !is_expected && (is_origin || is_followed())
     }
 
     fn take(&mut self, candidate: usize, now: Time) -> Segment<T> {
         // A segment that came after a new initialisation can still be one of the old, if later ones are.
-        let version = self.held.iter().map(|held| held.version).min().unwrap_or(0);
+        let version = self.waiting.iter().map(|segment| segment.version).min().unwrap_or(0);
         let follows = match &self.last {
-            Some(last) => self.follows(&last.name, last.times, &self.held[candidate]),
+            Some(last) => self.follows(&last.name, last.times, &self.waiting[candidate]),
             None => false,
         };
-        let held = self.held.remove(candidate);
-        let begins = match (self.last.as_ref().map(|last| last.times), held.times) {
+        let segment = self.waiting.remove(candidate);
+        let begins = match (self.last.as_ref().map(|last| last.times), segment.times) {
             (Some(Some((last, _))), Some((start, _))) => start < last || start - last > LONGEST_JUMP,
             (last, _) => last.is_none(),
         };
         let missing = match &self.last {
-            Some(last) if !follows => self.missing(last, &held),
+            Some(last) if !follows => self.missing(last, &segment),
             _ => 0,
         };
         self.counts.missing += missing;
         self.counts.segments += 1;
-        let initialisation = self.initialisation(version).filter(|_| held.timing.needs_initialisation());
-        self.lost.retain(|name| name.is_like(&held.name) && name.values() > held.name.values());
-        self.expected.retain(|_, name| !(name.is_like(&held.name) && name.values() <= held.name.values()));
-        if self.gone.len() == MAX_NAMES {
-            self.gone.pop_front();
+        let initialisation = self.initialisation(version).filter(|_| segment.timing.needs_initialisation());
+        self.lost.retain(|name| name.is_like(&segment.name) && name.values() > segment.name.values());
+        self.expected.retain(|_, name| !(name.is_like(&segment.name) && name.values() <= segment.name.values()));
+        if self.delivered.len() == MAX_NAMES {
+            self.delivered.pop_front();
         }
-        self.gone.push_back((held.location.clone(), held.times.map(|(start, _)| start)));
+        self.delivered.push_back((segment.location.clone(), segment.times.map(|(start, _)| start)));
         self.last_progress = now;
-        self.last = Some(Last { name: held.name, times: held.times });
+        self.last = Some(LastSegment { name: segment.name, times: segment.times });
         Segment {
             initialisation,
-            payload: held.payload,
-            location: held.location,
-            times: held.times,
+            payload: segment.payload,
+            location: segment.location,
+            times: segment.times,
             is_discontinuous: !follows,
             missing,
             begins,

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::name::Name;
+use super::numbered_name::NumberedName;
 
 /// How the time of a segment stands to the segments that are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) enum Moment {
 #[derive(Debug, Default)]
 pub(super) struct Representation {
     /// The name of the segment that was taken last.
-    latest: Option<Name>,
+    latest: Option<NumberedName>,
     /// Which numbers of the names change from segment to segment.
     varying: BTreeSet<usize>,
     /// Which numbers tell representations apart.
@@ -34,7 +34,7 @@ pub(super) struct Representation {
 
 impl Representation {
     /// Whether a segment is of this representation. What it learns from the name it keeps.
-    pub(super) fn take(&mut self, name: &Name, folder_is_shared: bool, moment: Moment) -> bool {
+    pub(super) fn take(&mut self, name: &NumberedName, folder_is_shared: bool, moment: Moment) -> bool {
         let Some(latest) = &self.latest else {
             self.latest = Some(name.clone());
             return true;
@@ -87,7 +87,7 @@ impl Representation {
     }
 
     /// Whether a name could be one of this representation.
-    pub(super) fn could_have(&self, name: &Name) -> bool {
+    pub(super) fn could_have(&self, name: &NumberedName) -> bool {
         self.latest.as_ref().is_none_or(|latest| {
             let is_allowed = |index: &usize| match self.counter {
                 Some(_) => self.varying.contains(index),
@@ -98,12 +98,12 @@ impl Representation {
     }
 
     /// The count in a name.
-    pub(super) fn count(&self, name: &Name) -> Option<u64> {
+    pub(super) fn count(&self, name: &NumberedName) -> Option<u64> {
         name.value(self.counter.or_else(|| name.likely_counter())?)
     }
 
     /// How many numbers are between two names, if nothing else differs.
-    pub(super) fn between(&self, earlier: &Name, later: &Name) -> Option<u64> {
+    pub(super) fn between(&self, earlier: &NumberedName, later: &NumberedName) -> Option<u64> {
         let counter = match (self.counter, earlier.differences(later).as_slice()) {
             (None, [one]) => *one,
             (Some(counter), [one]) if counter == *one => counter,
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     fn taken(representation: &mut Representation, names: &[(&str, Moment)]) -> Vec<bool> {
-        names.iter().map(|(name, moment)| representation.take(&Name::new(name), true, *moment)).collect()
+        names.iter().map(|(name, moment)| representation.take(&NumberedName::new(name), true, *moment)).collect()
     }
 
     #[test]
@@ -134,14 +134,14 @@ mod tests {
             ("v1/seg-7-a1.ts", Later),
         ];
         assert_eq!(taken(&mut video, &names), [true, false, true, false, false, true]);
-        assert_eq!(video.count(&Name::new("v1/seg-9-a1.ts")), Some(9));
-        let between = |a, b| video.between(&Name::new(a), &Name::new(b));
+        assert_eq!(video.count(&NumberedName::new("v1/seg-9-a1.ts")), Some(9));
+        let between = |a, b| video.between(&NumberedName::new(a), &NumberedName::new(b));
         assert_eq!(between("v1/seg-7-a1.ts", "v1/seg-8-a1.ts"), Some(0));
         assert_eq!(between("v1/seg-7-a1.ts", "v1/seg-10-a1.ts"), Some(2));
         assert_eq!(between("v1/seg-7-a1.ts", "v1/seg-7-a1.ts"), None);
-        assert!(video.could_have(&Name::new("v1/seg-10-a1.ts")));
-        assert!(!video.could_have(&Name::new("v2/seg-10-a1.ts")));
-        assert!(!video.could_have(&Name::new("v1/live.mpd")));
+        assert!(video.could_have(&NumberedName::new("v1/seg-10-a1.ts")));
+        assert!(!video.could_have(&NumberedName::new("v2/seg-10-a1.ts")));
+        assert!(!video.could_have(&NumberedName::new("v1/live.mpd")));
     }
 
     #[test]
@@ -149,8 +149,8 @@ mod tests {
         let mut live = Representation::default();
         let names = ["20261122_235956.ts", "20261122_235958.ts", "20261123_000000.ts", "20261123_000002.ts"];
         assert!(taken(&mut live, &names.map(|name| (name, Moment::Later))).into_iter().all(|taken| taken));
-        assert_eq!(live.between(&Name::new(names[1]), &Name::new(names[2])), None);
-        assert!(Name::new(names[1]).values() < Name::new(names[2]).values());
+        assert_eq!(live.between(&NumberedName::new(names[1]), &NumberedName::new(names[2])), None);
+        assert!(NumberedName::new(names[1]).values() < NumberedName::new(names[2]).values());
     }
 
     #[test]
@@ -158,7 +158,7 @@ mod tests {
         let mut video = Representation::default();
         let names = [("s-1-90000.m4s", Moment::Other), ("s-2-180000.m4s", Moment::Other)];
         assert_eq!(taken(&mut video, &names), [true, true]);
-        assert_eq!(video.count(&Name::new("s-3-270000.m4s")), Some(270_000));
+        assert_eq!(video.count(&NumberedName::new("s-3-270000.m4s")), Some(270_000));
         assert!(video.is_ordered());
     }
 
@@ -173,8 +173,8 @@ mod tests {
     #[test]
     fn another_folder_is_another_representation() {
         let mut video = Representation::default();
-        assert!(video.take(&Name::new("video/1.m4s"), true, Moment::Other));
-        assert!(!video.take(&Name::new("audio/2.m4s"), false, Moment::Other));
-        assert!(video.take(&Name::new("video/2.m4s"), true, Moment::Other));
+        assert!(video.take(&NumberedName::new("video/1.m4s"), true, Moment::Other));
+        assert!(!video.take(&NumberedName::new("audio/2.m4s"), false, Moment::Other));
+        assert!(video.take(&NumberedName::new("video/2.m4s"), true, Moment::Other));
     }
 }

@@ -24,7 +24,7 @@ impl Scenario {
     }
 
     fn push_as(&mut self, location: &str, media_type: &str, bytes: &[u8]) -> &mut Self {
-        let object = Object {
+        let object = MediaObject {
             location: location.to_owned(),
             media_type: Some(media_type.to_owned()),
             content: Content::of(bytes, Some(media_type)),
@@ -80,7 +80,7 @@ fn an_initialisation_and_its_segments() {
     assert_eq!(scenario.mp4("2.m4s", 1).popped(), "2.m4s");
     assert_eq!(scenario.order.deadline(), None);
     let counts = scenario.order.counts();
-    assert_eq!((counts.initialisations, counts.segments, counts.held), (1, 2, 0));
+    assert_eq!((counts.initialisations, counts.segments, counts.waiting), (1, 2, 0));
 }
 
 #[test]
@@ -101,8 +101,8 @@ fn the_room_for_waiting_is_bounded() {
         scenario.mp4(&format!("{number}.m4s"), number);
     }
     let counts = scenario.order.counts();
-    assert!(counts.held_bytes <= 1000, "{counts:?}");
-    assert_eq!(counts.held + counts.no_room, 45);
+    assert!(counts.waiting_bytes <= 1000, "{counts:?}");
+    assert_eq!(counts.waiting + counts.no_room, 45);
     assert!(scenario.init("init.mp4").popped().ends_with("48.m4s 49.m4s"));
 }
 
@@ -181,7 +181,7 @@ fn a_full_order_does_not_wait() {
     let mut scenario = Scenario::new();
     scenario.order.max_bytes = 400;
     scenario.init("init.mp4").mp4("1.m4s", 0).mp4("3.m4s", 2).popped();
-    assert_eq!(scenario.order.counts().held, 1);
+    assert_eq!(scenario.order.counts().waiting, 1);
     assert_eq!(scenario.mp4("4.m4s", 3).popped(), "!3.m4s 4.m4s");
 }
 

@@ -10,7 +10,7 @@ const MAX_COMPARED: usize = 128;
 
 /// A Content-Location, with its numbers taken out. Digits of the ending, such as those of `.mp4`, are text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Name {
+pub(super) struct NumberedName {
     /// The text, with a NUL in place of each number.
     text: String,
     numbers: Vec<Number>,
@@ -31,7 +31,7 @@ fn ending(location: &str) -> usize {
     path[file..].rfind('.').map_or(path.len(), |dot| file + dot)
 }
 
-impl Name {
+impl NumberedName {
     pub(super) fn new(location: &str) -> Self {
         let (stem, ending) = location.split_at(ending(location));
         let folder = stem.rfind('/').map_or(0, |slash| slash + 1);
@@ -91,7 +91,7 @@ impl Name {
 
 /// How much two names look as if they belonged together: the length of the longest text that both contain, without
 /// their endings. `video1/init.mp4` is more akin to `video1/00001.m4s` than `video2/init.mp4` is.
-pub(super) fn kinship(one: &str, other: &str) -> usize {
+pub(super) fn likeness(one: &str, other: &str) -> usize {
     let end = |name: &str| {
         let stem = &name.as_bytes()[..ending(name)];
         stem[stem.len().saturating_sub(MAX_COMPARED)..].to_vec()
@@ -115,26 +115,26 @@ mod tests {
 
     #[test]
     fn numbers_of_names() {
-        let name = Name::new("http://h1/v2/chunk-stream0-00012.m4s");
+        let name = NumberedName::new("http://h1/v2/chunk-stream0-00012.m4s");
         assert_eq!(name.values(), [1, 2, 0, 12]);
         assert_eq!(name.in_folder, 2);
         assert_eq!(name.likely_counter(), Some(3));
-        assert_eq!(Name::new("init.mp4").values(), [0u64; 0]);
-        assert_eq!(Name::new("seg-5-v1-a1.ts").values(), [5, 1, 1]);
-        assert_eq!(Name::new("7/audio.mp4").likely_counter(), Some(0));
-        assert_eq!(Name::new("seg_0000000000000000000000001.ts").values(), [0u64; 0], "a hash is no number");
-        assert_eq!(Name::new("90000/0.m4s?token=5").values(), [90000, 0]);
+        assert_eq!(NumberedName::new("init.mp4").values(), [0u64; 0]);
+        assert_eq!(NumberedName::new("seg-5-v1-a1.ts").values(), [5, 1, 1]);
+        assert_eq!(NumberedName::new("7/audio.mp4").likely_counter(), Some(0));
+        assert_eq!(NumberedName::new("seg_0000000000000000000000001.ts").values(), [0u64; 0], "a hash is no number");
+        assert_eq!(NumberedName::new("90000/0.m4s?token=5").values(), [90000, 0]);
     }
 
     #[test]
     fn names_alike() {
-        let first = Name::new("seg_00009.m4s");
-        assert!(first.is_like(&Name::new("seg_00010.m4s")));
-        assert!(first.is_like(&Name::new("seg_10.m4s")));
-        assert!(!first.is_like(&Name::new("seg_00010.ts")));
-        assert!(!first.is_like(&Name::new("seg_init.m4s")));
-        assert_eq!(Name::new("v1/5.ts").differences(&Name::new("v2/5.ts")), [0]);
-        assert_eq!(Name::new("v1/5.ts").differences(&Name::new("v2/6.ts")), [0, 1]);
+        let first = NumberedName::new("seg_00009.m4s");
+        assert!(first.is_like(&NumberedName::new("seg_00010.m4s")));
+        assert!(first.is_like(&NumberedName::new("seg_10.m4s")));
+        assert!(!first.is_like(&NumberedName::new("seg_00010.ts")));
+        assert!(!first.is_like(&NumberedName::new("seg_init.m4s")));
+        assert_eq!(NumberedName::new("v1/5.ts").differences(&NumberedName::new("v2/5.ts")), [0]);
+        assert_eq!(NumberedName::new("v1/5.ts").differences(&NumberedName::new("v2/6.ts")), [0, 1]);
     }
 
     #[test]
@@ -145,8 +145,8 @@ mod tests {
             ("video/seg_init.m4s", "audio/seg_init.m4s", "video/seg_00001.m4s"),
             ("v_init.mp4", "a_init.mp4", "v_1.mp4"),
         ] {
-            assert!(kinship(init, media) > kinship(other_init, media), "{media}");
+            assert!(likeness(init, media) > likeness(other_init, media), "{media}");
         }
-        assert_eq!(kinship("", "a"), 0);
+        assert_eq!(likeness("", "a"), 0);
     }
 }

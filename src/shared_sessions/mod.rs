@@ -8,29 +8,25 @@
 //! is left then: no thread, no socket, no memory.
 
 mod channel;
-mod content;
-mod gateway;
-mod shelf;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
+use flute_http::{Missing, StoredObject};
 use flute_proto::content_location::LocationPath;
 use flute_proto::receiver::{Mode, ReceiverConfig};
 
-use crate::debug::FLUTEREGISTRY as CAT;
-use crate::reception::{Reception, Session};
-pub(crate) use channel::Missing;
-use channel::{Channel, Hearing};
-pub(crate) use content::{Piece, Stored};
+use crate::debug::FLUTESESSIONS as CAT;
+use crate::reception::{ReceiverThread, SharedReceiver};
+use channel::{Channel, ChannelListener};
 use flute_net::{HostAndPort, ReceiveConfig, ReceiveError, ReceiveSocket};
 
 /// Channels of a process at a time.
 const MAX_CHANNELS: usize = 64;
 
-/// What tells channels apart. Whoever leaves an option out takes any channel.
+/// What tells channels apart. A request that leaves an option out takes any channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Options {
     address: HostAndPort,
@@ -49,7 +45,7 @@ impl Options {
         }
     }
 
-    /// Whether a channel with the options `open` does for one who asks for these.
+    /// Whether a channel with the options `open` does for a request with these.
     fn are_met_by(&self, open: &Self) -> bool {
         self.address == open.address
             && (self.source.is_none() || self.source == open.source)
@@ -74,25 +70,25 @@ pub(crate) enum OpenError {
 pub(crate) struct Request {
     /// The socket, should one have to be opened.
     pub(crate) network: ReceiveConfig,
-    /// The receiver, should one have to be made. Its mode is not heeded. Its memory is that of incomplete objects, and
+    /// The receiver, should one have to be made. Its mode is not used. Its memory is that of incomplete objects, and
     /// once more that of completed ones.
     pub(crate) receiver: ReceiverConfig,
-    /// How long an object is waited for of which nothing comes. Whoever says nothing inherits from who opened the channel.
-    pub(crate) patience: Option<Duration>,
+    /// How long an object is waited for of which nothing comes. `None` takes that of the request that opened the channel.
+    pub(crate) object_timeout: Option<Duration>,
     /// How long the channel stays after its last user.
     pub(crate) linger: Duration,
 }
 
 /// The channels of a process.
 #[derive(Debug, Default)]
-pub(crate) struct Registry {
+pub(crate) struct SharedSessions {
     channels: Mutex<Vec<Arc<Channel>>>,
 }
 
-impl Registry {
+impl SharedSessions {
     /// That of this process.
     pub(crate) fn global() -> &'static Arc<Self> {
-        static REGISTRY: LazyLock<Arc<Registry>> = LazyLock::new(Arc::default);
+        static REGISTRY: LazyLock<Arc<SharedSessions>> = LazyLock::new(Arc::default);
         &REGISTRY
     }
 
@@ -104,7 +100,7 @@ impl Registry {
         let open = channels
             .iter()
             .filter(|channel| options.are_met_by(channel.options()))
-            .max_by_key(|channel| (channel.has(name), channel.last_used()));
+            .max_by_key(|channel| (channel.objects().has(name), channel.last_used()));
         let channel = match open {
             Some(channel) => channel.clone(),
             None => {
@@ -121,23 +117,23 @@ impl Registry {
             }
         };
         channel.enter();
-        let patience = request.patience.unwrap_or_else(|| channel.patience());
-        Ok(User { channel, patience, linger: request.linger, interrupted: AtomicBool::new(false) })
+        let object_timeout = request.object_timeout.unwrap_or_else(|| channel.object_timeout());
+        Ok(User { channel, object_timeout, linger: request.linger, interrupted: AtomicBool::new(false) })
     }
 
     fn start(self: &Arc<Self>, options: Options, request: &Request) -> Result<Arc<Channel>, OpenError> {
         let socket = ReceiveSocket::open(&request.network)?;
         let config = ReceiverConfig { mode: Mode::KeepUpdated, ..request.receiver.clone() };
         let max_memory = config.limits.max_memory;
-        let session = Arc::new(Session::new(config));
-        let channel = Channel::new(options, session.clone(), socket.waker(), max_memory, request.patience);
+        let session = Arc::new(SharedReceiver::new(config));
+        let channel = Channel::new(options, session.clone(), socket.waker(), max_memory, request.object_timeout);
         let channel = Arc::new(channel);
-        let hearing = Hearing::new(channel.clone(), self.clone());
-        Reception::start(socket, session, hearing).map_err(OpenError::Thread)?.detach();
+        let listener = ChannelListener::new(channel.clone(), self.clone());
+        ReceiverThread::start(socket, session, listener).map_err(OpenError::Thread)?.detach();
         Ok(channel)
     }
 
-    /// Takes a channel out of the table. `false` if somebody uses it and `unused` is asked for.
+    /// Takes a channel out of the table. `false` if it has users and `unused` is asked for.
     fn remove(&self, channel: &Arc<Channel>, unused: bool) -> bool {
         let mut channels = self.channels.lock().unwrap();
         if unused && channel.is_used() {
@@ -148,24 +144,24 @@ impl Registry {
     }
 }
 
-/// Somebody who takes objects from a channel, and keeps it open.
+/// Takes objects from a channel, and keeps it open.
 #[derive(Debug)]
 pub(crate) struct User {
     channel: Arc<Channel>,
-    patience: Duration,
+    object_timeout: Duration,
     linger: Duration,
     interrupted: AtomicBool,
 }
 
 impl User {
     /// The newest version of an object with this name, which is waited for.
-    pub(crate) fn object(&self, name: &LocationPath) -> Result<Arc<Stored>, Missing> {
-        self.channel.wait(name, self.patience, &self.interrupted)
+    pub(crate) fn object(&self, name: &LocationPath) -> Result<Arc<StoredObject>, Missing> {
+        self.channel.objects().wait(name, self.object_timeout, &self.interrupted)
     }
 
     /// While interrupted nothing is waited for.
     pub(crate) fn set_interrupted(&self, interrupted: bool) {
-        self.channel.wake_waiting(|| self.interrupted.store(interrupted, Ordering::Release));
+        self.channel.objects().wake_after(|| self.interrupted.store(interrupted, Ordering::Release));
     }
 
     /// Where an object is found over HTTP, on this machine, as long as there are users.
@@ -174,7 +170,7 @@ impl User {
     }
 
     /// What receives.
-    pub(crate) fn session(&self) -> &Arc<Session> {
+    pub(crate) fn session(&self) -> &Arc<SharedReceiver> {
         self.channel.session()
     }
 }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Instant;
 
+use flute_http::Piece;
 use flute_proto::receiver::Filter;
 use flute_proto::sender::{Batch, FinishPolicy, Object, Poll, Sender, SenderConfig};
 use flute_proto::{Time, lct::Tsi};
@@ -73,7 +74,7 @@ fn free_port() -> u16 {
 fn request(port: u16) -> Request {
     gst::init().unwrap();
     let network = ReceiveConfig::new(HostAndPort::new(IpAddr::from(Ipv4Addr::LOCALHOST), port));
-    Request { network, receiver: ReceiverConfig::default(), patience: Some(LONG), linger: LONG }
+    Request { network, receiver: ReceiverConfig::default(), object_timeout: Some(LONG), linger: LONG }
 }
 
 fn request_tsi(port: u16, tsi: u64) -> Request {
@@ -81,7 +82,7 @@ fn request_tsi(port: u16, tsi: u64) -> Request {
     Request { receiver: ReceiverConfig { filter, ..ReceiverConfig::default() }, ..request(port) }
 }
 
-fn bytes(object: &Arc<Stored>) -> Vec<u8> {
+fn bytes(object: &Arc<StoredObject>) -> Vec<u8> {
     match object.piece(0, usize::MAX).unwrap() {
         Piece::Shared(slice) => slice.as_ref().to_vec(),
         Piece::Read(bytes) => bytes,
@@ -98,9 +99,9 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 
 #[test]
 fn an_object_is_waited_for_and_kept() {
-    let (registry, port) = (Arc::<Registry>::default(), free_port());
+    let (sessions, port) = (Arc::<SharedSessions>::default(), free_port());
     let name = LocationPath::of_decoded("live.mpd");
-    let user = registry.open(&request(port), &name).unwrap();
+    let user = sessions.open(&request(port), &name).unwrap();
     let mut source = Source::new(port, 1);
     thread::scope(|scope| {
         let waiting = scope.spawn(|| bytes(&user.object(&name).unwrap()));
@@ -109,21 +110,21 @@ fn an_object_is_waited_for_and_kept() {
         assert_eq!(waiting.join().unwrap(), b"first");
     });
     // It is there for those who come later, and for those who know less.
-    let second = registry.open(&request(port), &name).unwrap();
+    let second = sessions.open(&request(port), &name).unwrap();
     assert_eq!(bytes(&second.object(&LocationPath::of_decoded("live/live.mpd")).unwrap()), b"first");
     source.send("http://example.com/live/live.mpd", b"second");
     eventually("the newest version is given out", || bytes(&second.object(&name).unwrap()) == b"second");
-    assert_eq!(registry.channels.lock().unwrap().len(), 1);
+    assert_eq!(sessions.channels.lock().unwrap().len(), 1);
 }
 
 #[test]
 fn a_channel_is_found_by_those_who_leave_options_out() {
-    let (registry, port) = (Arc::<Registry>::default(), free_port());
+    let (sessions, port) = (Arc::<SharedSessions>::default(), free_port());
     let name = LocationPath::of_decoded("a");
-    let first = registry.open(&request_tsi(port, 1), &name).unwrap();
-    let second = registry.open(&request_tsi(port, 2), &name).unwrap();
+    let first = sessions.open(&request_tsi(port, 1), &name).unwrap();
+    let second = sessions.open(&request_tsi(port, 2), &name).unwrap();
     assert!(!Arc::ptr_eq(&first.channel, &second.channel));
-    let same = registry.open(&request_tsi(port, 1), &name).unwrap();
+    let same = sessions.open(&request_tsi(port, 1), &name).unwrap();
     assert!(Arc::ptr_eq(&first.channel, &same.channel));
     // The one that has the object, not the one that was used last.
     let mut source = Source::new(port, 2);
@@ -131,22 +132,22 @@ fn a_channel_is_found_by_those_who_leave_options_out() {
     let name = LocationPath::of_decoded("b");
     assert_eq!(bytes(&second.object(&name).unwrap()), b"of the second");
     drop(same);
-    let brief = registry.open(&Request { patience: None, ..request(port) }, &name).unwrap();
+    let brief = sessions.open(&Request { object_timeout: None, ..request(port) }, &name).unwrap();
     assert!(Arc::ptr_eq(&second.channel, &brief.channel));
-    assert_eq!(brief.patience, LONG, "it is inherited");
+    assert_eq!(brief.object_timeout, LONG, "it is inherited");
     // Another port is another channel.
-    let other = registry.open(&request(free_port()), &name).unwrap();
+    let other = sessions.open(&request(free_port()), &name).unwrap();
     assert!(!Arc::ptr_eq(&other.channel, &first.channel) && !Arc::ptr_eq(&other.channel, &second.channel));
 }
 
 #[test]
 fn waits_end() {
-    let (registry, port) = (Arc::<Registry>::default(), free_port());
+    let (sessions, port) = (Arc::<SharedSessions>::default(), free_port());
     let name = LocationPath::of_decoded("a");
-    let hasty = Request { patience: Some(Duration::from_millis(1)), ..request(port) };
-    let user = registry.open(&hasty, &name).unwrap();
+    let hasty = Request { object_timeout: Some(Duration::from_millis(1)), ..request(port) };
+    let user = sessions.open(&hasty, &name).unwrap();
     assert_eq!(user.object(&name).unwrap_err(), Missing::Late(Duration::from_millis(1)));
-    let user = registry.open(&request(port), &name).unwrap();
+    let user = sessions.open(&request(port), &name).unwrap();
     thread::scope(|scope| {
         let waiting = scope.spawn(|| user.object(&name).unwrap_err());
         user.set_interrupted(true);
@@ -179,10 +180,10 @@ fn http(url: &str, method: &str, header: &str) -> (String, Vec<u8>) {
 
 #[test]
 fn objects_over_http() {
-    let (registry, port) = (Arc::<Registry>::default(), free_port());
+    let (sessions, port) = (Arc::<SharedSessions>::default(), free_port());
     let name = LocationPath::of_decoded("a movie.mp4");
     let brief = Request { linger: Duration::ZERO, ..request(port) };
-    let user = registry.open(&brief, &name).unwrap();
+    let user = sessions.open(&brief, &name).unwrap();
     let url = user.http_url("http/a movie.mp4").unwrap();
     assert_eq!(url, user.http_url("http/a movie.mp4").unwrap());
     let content: Vec<u8> = (0..100_000u32).map(|i| (i * 7 % 251) as u8).collect();
@@ -213,18 +214,18 @@ fn objects_over_http() {
 
 #[test]
 fn a_channel_ends_after_its_last_user() {
-    let (registry, port) = (Arc::<Registry>::default(), free_port());
+    let (sessions, port) = (Arc::<SharedSessions>::default(), free_port());
     let name = LocationPath::of_decoded("a");
-    let first = registry.open(&request(port), &name).unwrap();
+    let first = sessions.open(&request(port), &name).unwrap();
     let channel = Arc::downgrade(&first.channel);
     let brief = Request { linger: Duration::ZERO, ..request(port) };
-    drop(registry.open(&brief, &name).unwrap());
-    assert_eq!(registry.channels.lock().unwrap().len(), 1, "another uses it");
+    drop(sessions.open(&brief, &name).unwrap());
+    assert_eq!(sessions.channels.lock().unwrap().len(), 1, "another uses it");
     drop(first);
     assert!(channel.upgrade().is_some(), "it lingers");
-    drop(registry.open(&brief, &name).unwrap());
+    drop(sessions.open(&brief, &name).unwrap());
     eventually("table, thread and memory are given back", || {
-        registry.channels.lock().unwrap().is_empty() && channel.strong_count() == 0
+        sessions.channels.lock().unwrap().is_empty() && channel.strong_count() == 0
     });
     // The port is free, for those who do not share it.
     eventually("the socket is closed", || UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
@@ -232,25 +233,25 @@ fn a_channel_ends_after_its_last_user() {
 
 #[test]
 fn a_channel_too_many_takes_the_place_of_one_that_lingers() {
-    let (registry, port) = (Arc::<Registry>::default(), free_port());
+    let (sessions, port) = (Arc::<SharedSessions>::default(), free_port());
     let name = LocationPath::of_decoded("a");
-    let open = |tsi| registry.open(&request_tsi(port, tsi), &name);
+    let open = |tsi| sessions.open(&request_tsi(port, tsi), &name);
     let mut users: Vec<User> = (1..=MAX_CHANNELS as u64).map(|tsi| open(tsi).unwrap()).collect();
     assert!(matches!(open(1000), Err(OpenError::Full)));
     let lingering = Arc::downgrade(&users.pop().unwrap().channel);
     users.push(open(1000).unwrap());
     eventually("it ends", || lingering.strong_count() == 0);
-    assert_eq!(registry.channels.lock().unwrap().len(), MAX_CHANNELS);
+    assert_eq!(sessions.channels.lock().unwrap().len(), MAX_CHANNELS);
 }
 
 #[test]
 fn what_failed_is_opened_again() {
-    let (registry, port) = (Arc::<Registry>::default(), free_port());
+    let (sessions, port) = (Arc::<SharedSessions>::default(), free_port());
     let name = LocationPath::of_decoded("a");
-    let user = registry.open(&request(port), &name).unwrap();
-    Hearing::new(user.channel.clone(), registry.clone()).fail(std::io::Error::other("no network"));
+    let user = sessions.open(&request(port), &name).unwrap();
+    ChannelListener::new(user.channel.clone(), sessions.clone()).handle_failure(std::io::Error::other("no network"));
     assert_eq!(user.object(&name).unwrap_err(), Missing::Failed("no network".to_owned()));
-    let again = registry.open(&request(port), &name).unwrap();
+    let again = sessions.open(&request(port), &name).unwrap();
     assert!(!Arc::ptr_eq(&again.channel, &user.channel));
     Source::new(port, 1).send("a", b"content");
     assert_eq!(bytes(&again.object(&name).unwrap()), b"content");
@@ -258,10 +259,10 @@ fn what_failed_is_opened_again() {
 
 #[test]
 fn what_made_room_is_received_again() {
-    let (registry, port) = (Arc::<Registry>::default(), free_port());
+    let (sessions, port) = (Arc::<SharedSessions>::default(), free_port());
     let limits = flute_proto::receiver::Limits { max_memory: 100_000, ..Default::default() };
     let receiver = ReceiverConfig { limits, ..ReceiverConfig::default() };
-    let user = registry.open(&Request { receiver, ..request(port) }, &LocationPath::of_decoded("a")).unwrap();
+    let user = sessions.open(&Request { receiver, ..request(port) }, &LocationPath::of_decoded("a")).unwrap();
     let mut source = Source::new(port, 1);
     source.send("a", &[1; 60_000]);
     source.send("b", &[2; 60_000]);

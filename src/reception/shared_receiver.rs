@@ -65,13 +65,13 @@ struct Inner {
 
 /// A receiver that several threads may use.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub(crate) struct SharedReceiver {
     inner: Mutex<Inner>,
     /// There is an earlier deadline, or the wait is over.
     sooner: Condvar,
 }
 
-impl Session {
+impl SharedReceiver {
     pub(crate) fn new(config: ReceiverConfig) -> Self {
         let (receiver, clock) = (Receiver::new(config), Clock::new());
         let inner = Inner { receiver, clock, other_deadline: None, waiting_until: None, interrupted: false };
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn waits_end_when_interrupted() {
-        let session = std::sync::Arc::new(Session::new(ReceiverConfig::default()));
+        let session = std::sync::Arc::new(SharedReceiver::new(ReceiverConfig::default()));
         let waiting = {
             let session = session.clone();
             std::thread::spawn(move || session.wait_for_deadline())

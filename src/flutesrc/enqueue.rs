@@ -28,11 +28,11 @@ impl Enqueue {
 }
 
 impl Listener for Enqueue {
-    fn take(&mut self, event: Event) {
+    fn handle_event(&mut self, event: Event) {
         self.queue.push(Notice::Event(event));
     }
 
-    fn attend(&mut self, datagrams: usize) -> ControlFlow<(), Option<Duration>> {
+    fn after_read(&mut self, datagrams: usize) -> ControlFlow<(), Option<Duration>> {
         if datagrams > 0 {
             self.last_packet = Instant::now();
         }
@@ -45,7 +45,7 @@ impl Listener for Enqueue {
         ControlFlow::Continue(left)
     }
 
-    fn fail(&mut self, error: io::Error) {
+    fn handle_failure(&mut self, error: io::Error) {
         self.queue.push(Notice::Failed(error));
     }
 }

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! A completed object, as all who want it share it.
+//! A completed object, shared by all that read it.
 
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use flute_proto::Time;
 use flute_proto::fdt::CacheControl;
 use flute_proto::receiver::{Content, ObjectInfo};
-
-use crate::{boxes, media_type};
 
 /// What an object counts besides its content: with its description and its place in the tables.
 const OVERHEAD: u64 = 1 << 10;
@@ -19,20 +18,28 @@ const OVERHEAD: u64 = 1 << 10;
 /// What a file counts that holds content: there are not many descriptors in a process.
 const FILE_WEIGHT: u64 = 1 << 20;
 
-/// Initialisation segments are not longer than this.
-const MAX_INITIALISATION: usize = 1 << 20;
+/// How long an object is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retention {
+    /// All the time, as manifests and initialisation segments are.
+    Lasting,
+    /// Once, as media segments are.
+    Media,
+}
 
 /// A completed object.
 #[derive(Debug)]
-pub(crate) struct Stored {
+pub struct StoredObject {
     info: Arc<ObjectInfo>,
     content: Content,
+    retention: Retention,
+    received: SystemTime,
 }
 
 /// A part of an object that is in memory.
 #[derive(Debug)]
-pub(crate) struct Slice {
-    object: Arc<Stored>,
+pub struct Slice {
+    object: Arc<StoredObject>,
     range: Range<usize>,
 }
 
@@ -47,24 +54,37 @@ impl AsRef<[u8]> for Slice {
 
 /// Bytes of an object.
 #[derive(Debug)]
-pub(crate) enum Piece {
+pub enum Piece {
     /// They lie in memory already.
     Shared(Slice),
     /// They were read from a file.
     Read(Vec<u8>),
 }
 
-impl Stored {
-    pub(super) fn new(info: Arc<ObjectInfo>, content: Content) -> Self {
-        Self { info, content }
+impl StoredObject {
+    /// An object that was completed at the time `received`.
+    pub fn new(info: Arc<ObjectInfo>, content: Content, retention: Retention, received: SystemTime) -> Self {
+        Self { info, content, retention, received }
     }
 
-    pub(crate) fn info(&self) -> &Arc<ObjectInfo> {
+    /// Its description.
+    pub fn info(&self) -> &Arc<ObjectInfo> {
         &self.info
     }
 
+    /// How long it is needed.
+    pub fn retention(&self) -> Retention {
+        self.retention
+    }
+
+    /// When it was completed.
+    pub fn received(&self) -> SystemTime {
+        self.received
+    }
+
     /// Length in bytes.
-    pub(crate) fn len(&self) -> u64 {
+    #[expect(clippy::len_without_is_empty, reason = "it is a length in bytes, and not a number of items")]
+    pub fn len(&self) -> u64 {
         match &self.content {
             Content::Memory(bytes) => bytes.len() as u64,
             Content::File { length, .. } => *length,
@@ -73,7 +93,7 @@ impl Stored {
     }
 
     /// Bytes from `offset` on, `length` of them at most.
-    pub(crate) fn piece(self: &Arc<Self>, offset: u64, length: usize) -> io::Result<Piece> {
+    pub fn piece(self: &Arc<Self>, offset: u64, length: usize) -> io::Result<Piece> {
         let start = offset.min(self.len());
         let length = length.min(usize::try_from(self.len() - start).unwrap_or(usize::MAX));
         match &self.content {
@@ -91,7 +111,7 @@ impl Stored {
     }
 
     /// What it counts, about what it takes of the memory.
-    pub(super) fn weight(&self) -> u64 {
+    pub(crate) fn weight(&self) -> u64 {
         let content = match &self.content {
             Content::Memory(bytes) => bytes.len() as u64,
             Content::File { .. } => FILE_WEIGHT,
@@ -101,24 +121,10 @@ impl Stored {
     }
 
     /// When it is stale (`Cache-Control`, TS 26.346 7.2.10), by the clock of its sender.
-    pub(super) fn expires(&self, now: Time) -> Option<Time> {
+    pub(crate) fn expires(&self, now: Time) -> Option<Time> {
         match self.info.file.cache_control? {
             CacheControl::Expires(seconds) => Some(Time::from_ntp_seconds(seconds, now)),
             CacheControl::NoCache | CacheControl::MaxStale => None,
         }
-    }
-
-    /// Whether it is needed all the time, as manifests and initialisation segments are.
-    pub(super) fn is_lasting(&self) -> bool {
-        let caps = media_type::caps_of_object(self.info.file.content_type.as_deref(), self.info.location());
-        let is_manifest = caps.as_ref().and_then(|caps| caps.structure(0)).is_some_and(|structure| {
-            ["application/dash+xml", "application/x-hls", "application/vnd.ms-sstr+xml"]
-                .contains(&structure.name().as_str())
-        });
-        let is_initialisation = || match &self.content {
-            Content::Memory(bytes) => bytes.len() <= MAX_INITIALISATION && boxes::is_initialisation(bytes),
-            Content::File { .. } | Content::Delivered => false,
-        };
-        is_manifest || is_initialisation()
     }
 }

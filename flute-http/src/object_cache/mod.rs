@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The completed objects of a channel, the newest version of each, within bounds.
+//! The completed objects, the newest version of each, within bounds.
 //!
 //! When they weigh too much, objects go in this order:
 //!
 //! 1. those that are stale, by the `Cache-Control` of their description;
-//! 2. media that somebody has taken, what was taken longest ago first;
-//! 3. media that nobody has taken yet, the oldest first;
+//! 2. media that has been taken, what was taken longest ago first;
+//! 3. media that has not been taken yet, the oldest first;
 //! 4. manifests and initialisation segments, what was used longest ago first.
 //!
 //! One object may be heavier than the bound. What is being read goes on being read, and counts no more.
@@ -15,9 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flute_proto::Time;
-use flute_proto::content_location::LocationPath;
 
-use super::content::Stored;
+use crate::stored_object::{Retention, StoredObject};
+use flute_proto::content_location::LocationPath;
 
 /// Classes of objects, what goes first being first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +33,7 @@ type Place = (Class, u64);
 
 #[derive(Debug)]
 struct Slot {
-    object: Arc<Stored>,
+    object: Arc<StoredObject>,
     place: Place,
     expires: Option<Time>,
     /// Counts objects as they come.
@@ -42,7 +42,7 @@ struct Slot {
 
 /// Completed objects by name.
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(crate) struct ObjectCache {
     slots: BTreeMap<LocationPath, Slot>,
     order: BTreeMap<Place, LocationPath>,
     expiries: BTreeSet<(Time, LocationPath)>,
@@ -52,8 +52,8 @@ pub(super) struct Shelf {
     clock: u64,
 }
 
-impl Shelf {
-    pub(super) fn new(max_weight: u64) -> Self {
+impl ObjectCache {
+    pub(crate) fn new(max_weight: u64) -> Self {
         Self {
             slots: BTreeMap::new(),
             order: BTreeMap::new(),
@@ -65,11 +65,17 @@ impl Shelf {
     }
 
     /// Puts an object in the place of its older version, and returns those that go for it.
-    pub(super) fn put(&mut self, object: Stored, now: Time) -> Vec<Arc<Stored>> {
+    pub(crate) fn put(&mut self, object: StoredObject, now: Time) -> Vec<Arc<StoredObject>> {
         let name = LocationPath::of_location(object.info().location());
         self.take_out(&name);
         self.clock += 1;
-        let place = (if object.is_lasting() { Class::Lasting } else { Class::Untaken }, self.clock);
+        let place = (
+            match object.retention() {
+                Retention::Lasting => Class::Lasting,
+                Retention::Media => Class::Untaken,
+            },
+            self.clock,
+        );
         let expires = object.expires(now);
         self.weight += object.weight() + name.size() as u64;
         self.order.insert(place, name.clone());
@@ -79,12 +85,12 @@ impl Shelf {
     }
 
     /// Whether there is an object that `path` means.
-    pub(super) fn has(&self, path: &LocationPath) -> bool {
+    pub(crate) fn has(&self, path: &LocationPath) -> bool {
         self.find(path).is_some()
     }
 
     /// The object that `path` means: the one of just this name, else the newest of those whose names end with it.
-    pub(super) fn take(&mut self, path: &LocationPath) -> Option<Arc<Stored>> {
+    pub(crate) fn take(&mut self, path: &LocationPath) -> Option<Arc<StoredObject>> {
         let name = self.find(path)?.clone();
         self.clock += 1;
         let slot = self.slots.get_mut(&name)?;
@@ -103,7 +109,7 @@ impl Shelf {
         longer.max_by_key(|(_, slot)| slot.arrival).map(|(name, _)| name)
     }
 
-    fn take_out(&mut self, name: &LocationPath) -> Option<Arc<Stored>> {
+    fn take_out(&mut self, name: &LocationPath) -> Option<Arc<StoredObject>> {
         let slot = self.slots.remove(name)?;
         self.order.remove(&slot.place);
         if let Some(expires) = slot.expires {
@@ -113,7 +119,7 @@ impl Shelf {
         Some(slot.object)
     }
 
-    fn make_room(&mut self, newest: &LocationPath, now: Time) -> Vec<Arc<Stored>> {
+    fn make_room(&mut self, newest: &LocationPath, now: Time) -> Vec<Arc<StoredObject>> {
         let mut gone = Vec::new();
         if self.weight > self.max_weight {
             self.mark_stale(now);

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! The objects of one receiver: those that are complete, and the waits for those that are not.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use flute_proto::Time;
+use tokio::sync::Notify;
+
+use crate::object_cache::ObjectCache;
+use crate::stored_object::StoredObject;
+use flute_proto::content_location::LocationPath;
+
+/// Why there is no object.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Missing {
+    /// The wait was interrupted.
+    #[error("the wait was interrupted")]
+    Interrupted,
+    /// Nothing of the object came for so long.
+    #[error("nothing of it came for {} s", .0.as_secs_f64())]
+    Late(Duration),
+    /// It cannot come any more.
+    #[error("the session is closed or complete, and does not have it")]
+    Never,
+    /// Receiving failed.
+    #[error("receiving failed: {0}")]
+    Failed(String),
+}
+
+/// A wait for an object.
+#[derive(Debug)]
+struct Waiter {
+    number: u64,
+    name: LocationPath,
+    /// When something of the object came, or the wait began.
+    last_news: Instant,
+    /// The object will not come.
+    is_hopeless: bool,
+}
+
+#[derive(Debug)]
+struct State {
+    cache: ObjectCache,
+    waiters: Vec<Waiter>,
+    next_waiter: u64,
+    /// Whether the objects that are waited for can still come has to be decided.
+    is_undecided: bool,
+    /// Nothing more will come, and why if that is an error.
+    end: Option<Option<String>>,
+}
+
+/// Completed objects within a bound, and the waits for others.
+pub struct ObjectStore {
+    state: Mutex<State>,
+    /// Wakes threads.
+    changed: Condvar,
+    /// Wakes requests.
+    changed_async: Notify,
+    /// Told when a wait begins, so that the receiver decides whether there is hope.
+    wait_begins: Box<dyn Fn() + Send + Sync>,
+}
+
+impl fmt::Debug for ObjectStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObjectStore").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl ObjectStore {
+    /// A store for objects of `max_weight` bytes. `wait_begins` is called when something has to be decided by
+    /// [`decide`](Self::decide).
+    pub fn new(max_weight: u64, wait_begins: impl Fn() + Send + Sync + 'static) -> Self {
+        let state = State {
+            cache: ObjectCache::new(max_weight),
+            waiters: Vec::new(),
+            next_waiter: 0,
+            is_undecided: false,
+            end: None,
+        };
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            changed_async: Notify::new(),
+            wait_begins: Box::new(wait_begins),
+        }
+    }
+
+    /// Whether there is an object that `path` means.
+    pub fn has(&self, path: &LocationPath) -> bool {
+        self.state.lock().unwrap().cache.has(path)
+    }
+
+    /// Adds an object, in the place of its older version, and returns those that had to make room for it.
+    pub fn insert(&self, object: StoredObject, now: Time) -> Vec<Arc<StoredObject>> {
+        let removed = self.state.lock().unwrap().cache.put(object, now);
+        self.wake();
+        removed
+    }
+
+    /// Something of the object with this Content-Location came: waits for it begin anew.
+    pub fn note_progress(&self, location: &str) {
+        let mut state = self.state.lock().unwrap();
+        if state.waiters.is_empty() {
+            return;
+        }
+        let name = LocationPath::of_location(location);
+        for waiter in state.waiters.iter_mut().filter(|waiter| name.is_meant_by(&waiter.name)) {
+            waiter.last_news = Instant::now();
+        }
+    }
+
+    /// Some object may have become one that cannot come any more.
+    pub fn set_undecided(&self) {
+        self.state.lock().unwrap().is_undecided = true;
+    }
+
+    /// Ends the waits for objects that cannot come any more, if that is undecided. `may_come` is asked for each with a
+    /// function that says whether a Content-Location is meant.
+    pub fn decide(&self, mut may_come: impl FnMut(&dyn Fn(&str) -> bool) -> bool) {
+        let mut state = self.state.lock().unwrap();
+        if !std::mem::take(&mut state.is_undecided) {
+            return;
+        }
+        for waiter in &mut state.waiters {
+            let name = &waiter.name;
+            waiter.is_hopeless = !may_come(&|location| LocationPath::of_location(location).is_meant_by(name));
+        }
+        drop(state);
+        self.wake();
+    }
+
+    /// Nothing more will come; `error` says why if that is an error.
+    pub fn end(&self, error: Option<String>) {
+        self.state.lock().unwrap().end.get_or_insert(error);
+        self.wake();
+    }
+
+    /// Whether nothing more will come.
+    pub fn has_ended(&self) -> bool {
+        self.state.lock().unwrap().end.is_some()
+    }
+
+    /// Does something after which every wait looks again.
+    pub fn wake_after(&self, change: impl FnOnce()) {
+        let state = self.state.lock().unwrap();
+        change();
+        drop(state);
+        self.wake();
+    }
+
+    /// The newest version of an object, which is waited for while something of it comes at least every `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// It cannot come, nothing of it came in time, or `interrupted` was set and [`wake_after`](Self::wake_after) called.
+    pub fn wait(
+        &self,
+        path: &LocationPath,
+        timeout: Duration,
+        interrupted: &AtomicBool,
+    ) -> Result<Arc<StoredObject>, Missing> {
+        let waiting = self.begin_wait(path);
+        let mut state = self.state.lock().unwrap();
+        loop {
+            if interrupted.load(Ordering::Acquire) {
+                return Err(Missing::Interrupted);
+            }
+            match state.outcome(waiting.number, path, timeout) {
+                Outcome::Known(outcome) => return outcome,
+                Outcome::Wait(left) => state = self.changed.wait_timeout(state, left).unwrap().0,
+            }
+        }
+    }
+
+    /// The same for an asynchronous task of tokio.
+    ///
+    /// # Errors
+    ///
+    /// It cannot come, or nothing of it came in time.
+    pub(crate) async fn wait_async(
+        &self,
+        path: &LocationPath,
+        timeout: Duration,
+    ) -> Result<Arc<StoredObject>, Missing> {
+        let waiting = self.begin_wait(path);
+        loop {
+            let mut changed = std::pin::pin!(self.changed_async.notified());
+            // A change after the look at the state must not be missed.
+            changed.as_mut().enable();
+            let outcome = self.state.lock().unwrap().outcome(waiting.number, path, timeout);
+            match outcome {
+                Outcome::Known(outcome) => return outcome,
+                Outcome::Wait(left) => {
+                    let _ = tokio::time::timeout(left, changed).await;
+                }
+            }
+        }
+    }
+
+    fn begin_wait(&self, path: &LocationPath) -> Waiting<'_> {
+        let mut state = self.state.lock().unwrap();
+        let number = state.next_waiter;
+        state.next_waiter += 1;
+        state.waiters.push(Waiter { number, name: path.clone(), last_news: Instant::now(), is_hopeless: false });
+        state.is_undecided = true;
+        drop(state);
+        (self.wait_begins)();
+        Waiting { store: self, number }
+    }
+
+    fn wake(&self) {
+        self.changed.notify_all();
+        self.changed_async.notify_waiters();
+    }
+}
+
+/// What a wait has come to.
+enum Outcome {
+    Known(Result<Arc<StoredObject>, Missing>),
+    /// It goes on, for so long at most.
+    Wait(Duration),
+}
+
+impl State {
+    fn outcome(&mut self, number: u64, path: &LocationPath, timeout: Duration) -> Outcome {
+        if let Some(object) = self.cache.take(path) {
+            return Outcome::Known(Ok(object));
+        }
+        if let Some(end) = &self.end {
+            return Outcome::Known(Err(end.clone().map_or(Missing::Never, Missing::Failed)));
+        }
+        let waiter = self.waiters.iter().find(|waiter| waiter.number == number);
+        let Some(waiter) = waiter.filter(|waiter| !waiter.is_hopeless) else {
+            return Outcome::Known(Err(Missing::Never));
+        };
+        match timeout.saturating_sub(waiter.last_news.elapsed()) {
+            Duration::ZERO => Outcome::Known(Err(Missing::Late(timeout))),
+            left => Outcome::Wait(left),
+        }
+    }
+}
+
+/// A wait that has begun, until this is dropped: a request may be given up at any time.
+struct Waiting<'a> {
+    store: &'a ObjectStore,
+    number: u64,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        // A panic elsewhere must not become another one here.
+        if let Ok(mut state) = self.store.state.lock() {
+            state.waiters.retain(|waiter| waiter.number != self.number);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! What is told of objects that are lost: a text for each, as far as they are not too many, and one at the end.
+
+use std::time::{Duration, Instant};
+
+use flute_proto::receiver::{BlockLoss, Failure, ObjectInfo};
+
+/// Losses that are told one by one in each [`PERIOD`]. Further ones are counted and told with the next.
+const MAX_TOLD: u32 = 16;
+const PERIOD: Duration = Duration::from_secs(10);
+
+/// The losses of a run of the element.
+#[derive(Debug, Default)]
+pub(super) struct Losses {
+    lost: u64,
+    /// Lost since the last text, and not told.
+    untold: u64,
+    period: Option<Instant>,
+    told_in_period: u32,
+}
+
+impl Losses {
+    /// Counts a loss. Returns the text that tells of it, unless there were too many of late.
+    pub(super) fn count(
+        &mut self,
+        object: &ObjectInfo,
+        reason: &Failure,
+        missing: &[BlockLoss],
+        now: Instant,
+    ) -> Option<String> {
+        self.lost += 1;
+        if self.period.is_none_or(|begin| now.saturating_duration_since(begin) >= PERIOD) {
+            self.period = Some(now);
+            self.told_in_period = 0;
+        }
+        if self.told_in_period >= MAX_TOLD {
+            self.untold += 1;
+            return None;
+        }
+        self.told_in_period += 1;
+        let further = match std::mem::take(&mut self.untold) {
+            0 => String::new(),
+            untold => format!(" ({untold} more were lost before it)"),
+        };
+        Some(format!("lost {}: {reason}{}{further}", object.location(), shortfall(missing)))
+    }
+
+    /// How many were lost, and that once only.
+    pub(super) fn take_summary(&mut self) -> Option<String> {
+        match std::mem::take(self).lost {
+            0 => None,
+            1 => Some("1 object was lost".to_owned()),
+            lost => Some(format!("{lost} objects were lost")),
+        }
+    }
+}
+
+/// How much of an object is missing.
+fn shortfall(missing: &[BlockLoss]) -> String {
+    let sum = |count: fn(&BlockLoss) -> u32| missing.iter().map(|block| u64::from(count(block))).sum::<u64>();
+    match sum(|block| block.missing) {
+        0 => String::new(),
+        symbols => format!(
+            "; {symbols} of {} source symbols of {} source block(s) are missing",
+            sum(|block| block.source_symbols),
+            missing.len()
+        ),
+    }
+}
+
+/// What a user can do about a loss.
+pub(super) fn advice(reason: &Failure) -> &'static str {
+    match reason {
+        Failure::Digest | Failure::Content(_) => {
+            "the content was damaged on its way, or described wrongly by its sender"
+        }
+        Failure::Description(_) => "the sender has to describe the object rightly",
+        Failure::Limit(_) => "raise the property that names the limit, such as max-memory or max-object-size",
+        Failure::Destination(_) => "make room in spool-directory, or set it to a folder that has some",
+        _ => {
+            "where packets are lost the sender can add repair symbols (flutesink fec=raptorq repair-percent=20), lower its \
+             bitrate or repeat the object, and the receiver can raise buffer-size and net.core.rmem_max"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use flute_proto::Time;
+    use flute_proto::receiver::{Endpoints, Event, Receiver, ReceiverConfig};
+    use flute_proto::sender::{Batch, Object, Poll, Sender, SenderConfig};
+
+    use super::*;
+
+    /// An object as a receiver describes it.
+    fn described() -> Arc<ObjectInfo> {
+        let now = Time::from_unix(Duration::from_secs(1_800_000_000));
+        let mut sender = Sender::new(SenderConfig::default(), now).unwrap();
+        sender.add(Object::new("a.bin", vec![0; 10]), now).unwrap();
+        let (mut receiver, mut batch) = (Receiver::new(ReceiverConfig::default()), Batch::new(16));
+        while let Poll::Packets = sender.poll(now, &mut batch) {
+            for packet in batch.packets() {
+                receiver.push(Endpoints { source: None, destination: None }, packet, now);
+            }
+        }
+        let info = std::iter::from_fn(|| receiver.poll_event()).find_map(|event| match event {
+            Event::Completed { object, .. } => Some(object),
+            _ => None,
+        });
+        info.unwrap()
+    }
+
+    #[test]
+    fn a_flood_is_counted() {
+        let (object, begin) = (described(), Instant::now());
+        let missing = [BlockLoss { source_block: 0, missing: 2, repair: 0, source_symbols: 5 }];
+        let mut losses = Losses::default();
+        let mut count = |now| losses.count(&object, &Failure::Expired, &missing, now);
+        let first = count(begin).unwrap();
+        assert!(first.starts_with("lost a.bin: "), "{first}");
+        assert!(first.ends_with("; 2 of 5 source symbols of 1 source block(s) are missing"), "{first}");
+        let told = (0..999).filter(|_| count(begin).is_some()).count();
+        assert_eq!(told as u32, MAX_TOLD - 1);
+        let next = count(begin + PERIOD).unwrap();
+        assert!(next.ends_with("(984 more were lost before it)"), "{next}");
+        assert_eq!(losses.take_summary().as_deref(), Some("1001 objects were lost"));
+        assert_eq!(losses.take_summary(), None);
+    }
+}
