@@ -16,6 +16,7 @@ use super::messages;
 use super::progress::{Progress, Step};
 use super::queue::{Notice, Popped, Queue};
 use crate::debug::FLUTESRC as CAT;
+use crate::object_removal::ObjectRemoval;
 use crate::{fd_memory, media_type};
 
 fn buffer_of(content: Content) -> std::io::Result<gst::Buffer> {
@@ -126,6 +127,34 @@ impl FluteSrc {
                     gst::ResourceError::NoSpaceLeft,
                     ("session with TSI {}: {}, and something was dropped", session.tsi, limit_text(limit))
                 );
+            }
+            Event::FdtUnusable { session, instance_id, reason } => {
+                self.post(messages::fdt_unusable(&session, instance_id, &reason));
+                let is_new = self.state.lock().unwrap().as_mut().is_some_and(|state| state.fdt_reasons.is_new(&reason));
+                let tsi = session.tsi;
+                if is_new {
+                    gst::element_imp_warning!(
+                        self,
+                        gst::StreamError::Decode,
+                        ("session with TSI {tsi}: FDT Instance {instance_id} cannot be used: {reason}"),
+                        ["the objects that it describes may be lost; the sender has to mend it"]
+                    );
+                } else {
+                    gst::debug!(CAT, imp = self, "TSI {tsi}: FDT Instance {instance_id} cannot be used: {reason}");
+                }
+            }
+            Event::Withdrawn(object) => {
+                gst::debug!(CAT, imp = self, "withdrawn: {}, TOI {}", object.location(), object.toi());
+                let removal = ObjectRemoval {
+                    content_location: object.location().to_owned(),
+                    now: false,
+                    tsi: Some(object.session.tsi.get()),
+                    source: object.session.source,
+                };
+                // What no longer describes an object says nothing of a presentation that is being played.
+                for pad in self.source_pads().iter().filter(|pad| pad.accepts(&object) && !self.delivers_media(pad)) {
+                    pad.push_removal(removal.clone().into_event());
+                }
             }
             event => gst::debug!(CAT, imp = self, "not handled: {event:?}"),
         }

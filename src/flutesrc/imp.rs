@@ -263,7 +263,7 @@ pub struct FluteSrc {
         blurb = "Folder for long objects, which are kept as files without a name (unset = that of flutedirsink downstream, else the system's temporary folder)",
         mutable_ready)]
     #[property(name = "spool-threshold", nick = "Spool threshold", type = u64, get, set, member = spool_threshold, default = Settings::default().spool_threshold,
-        blurb = "Objects of more bytes than this are kept in the spool folder; where that is not set, of more than this and than half of max-memory",
+        blurb = "Objects of more bytes than this are kept in the spool folder; where neither is set, of more than half of max-memory",
         mutable_ready)]
     pub(super) settings: Mutex<Settings>,
     pub(super) state: Mutex<Option<State>>,

@@ -13,7 +13,7 @@ use gst::subclass::prelude::*;
 
 use super::enqueue::Enqueue;
 use super::imp::FluteSrc;
-use super::losses::Losses;
+use super::losses::{FdtReasons, Losses};
 use super::pad::StreamStart;
 use super::progress::Progress;
 use super::queue::Queue;
@@ -54,6 +54,7 @@ pub(super) struct State {
     /// EOS was pushed.
     pub(super) ended: bool,
     pub(super) losses: Losses,
+    pub(super) fdt_reasons: FdtReasons,
     pub(super) progress: Progress,
     /// It was told that there are packets that are none of ALC.
     pub(super) told_malformed: bool,
@@ -107,6 +108,7 @@ impl FluteSrc {
             closed_by_sender: false,
             ended: false,
             losses: Losses::default(),
+            fdt_reasons: FdtReasons::default(),
             progress: Progress::default(),
             told_malformed: false,
         });

@@ -2,6 +2,7 @@
 
 //! What is told of objects that are lost: a text for each, as far as they are not too many, and one at the end.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use flute_proto::receiver::{BlockLoss, Failure, ObjectInfo};
@@ -9,6 +10,8 @@ use flute_proto::receiver::{BlockLoss, Failure, ObjectInfo};
 /// Losses that are told one by one in each [`PERIOD`]. Further ones are counted and told with the next.
 const MAX_TOLD: u32 = 16;
 const PERIOD: Duration = Duration::from_secs(10);
+/// Reasons why FDT Instances cannot be used that are told, at most.
+const MAX_FDT_REASONS: usize = 16;
 
 /// The losses of a run of the element.
 #[derive(Debug, Default)]
@@ -53,6 +56,17 @@ impl Losses {
             1 => Some("1 object was lost".to_owned()),
             lost => Some(format!("{lost} objects were lost")),
         }
+    }
+}
+
+/// Why FDT Instances could not be used, each reason to be told once.
+#[derive(Debug, Default)]
+pub(super) struct FdtReasons(HashSet<String>);
+
+impl FdtReasons {
+    /// Whether a reason is to be told: it is new, and there have not been too many.
+    pub(super) fn is_new(&mut self, reason: &str) -> bool {
+        self.0.len() < MAX_FDT_REASONS && self.0.insert(reason.to_owned())
     }
 }
 

@@ -38,6 +38,14 @@ pub(super) fn received(object: &ObjectInfo, size: u64) -> gst::Structure {
     structure
 }
 
+/// `flute-fdt-unusable`: the fields of the session; `instance-id`; and `reason`, in the words of the parser.
+pub(super) fn fdt_unusable(session: &SessionId, instance_id: u32, reason: &str) -> gst::Structure {
+    let mut structure = session_structure("flute-fdt-unusable", session);
+    structure.set("instance-id", instance_id);
+    structure.set("reason", reason);
+    structure
+}
+
 /// `flute-object-lost`: the fields of the object meta and those of the session; `reason`; `missing-symbols`, the source
 /// symbols that are missing; and `blocks`, an array of structures with the numbers of those source blocks that lack
 /// some.

@@ -337,6 +337,14 @@ impl super::FluteSrcPad {
         }
     }
 
+    /// Pushes the event that an object is withdrawn, if anything has been pushed before.
+    pub(super) fn push_removal(&self, event: gst::Event) {
+        let has_started = self.imp().stream.lock().unwrap().started;
+        if has_started {
+            self.push_event(event);
+        }
+    }
+
     /// Pushes the events that have to come before an object with these caps and were not pushed yet. Media that has a
     /// `time`, and a place on the running time, is in a segment of time, else it is in one of bytes.
     fn begin(&self, start: &StreamStart, caps: Option<gst::Caps>, time: Option<Duration>) {

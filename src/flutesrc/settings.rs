@@ -151,8 +151,9 @@ impl Settings {
                 max_fdt_size: self.max_fdt_size,
                 max_decoding_work: self.max_decoding_work,
                 spool_threshold: match &spool_directory {
-                    Some(_) => self.spool_threshold,
-                    None => self.spool_threshold.max(self.max_memory / 2),
+                    // The temporary folder may be in memory, too.
+                    None if self.spool_threshold == Self::default().spool_threshold => self.max_memory / 2,
+                    _ => self.spool_threshold,
                 },
                 session_timeout: Duration::from_nanos(self.session_timeout),
             },
