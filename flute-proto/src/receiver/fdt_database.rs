@@ -153,6 +153,11 @@ impl FdtDatabase {
         !self.readers.is_empty()
     }
 
+    /// Length in bytes of the instance that is to be read next, as it was received.
+    pub(super) fn length_to_read(&self) -> Option<u64> {
+        self.readers.front().map(|reader| reader.object().transfer_length())
+    }
+
     /// Takes out the instance that is to be read next.
     pub(super) fn take_reader(&mut self) -> Option<FdtReader> {
         self.readers.pop_front()

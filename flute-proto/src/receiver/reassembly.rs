@@ -292,7 +292,7 @@ impl Reassembly {
     }
 
     /// Whether `length` bytes, the first of which belong to symbol `esi` of `block`, are a whole number of symbols. The last
-    /// of the object may lack what pads it (RFC 5445 §3.2, RFC 5510 §4.2).
+    /// of the object may lack what pads it (RFC 5445 §3.2, RFC 5510 §4.2), all of it.
     fn is_whole(&self, block: &SourceBlock, esi: u32, length: usize) -> bool {
         let symbol_size = usize::from(self.oti.parameters.symbol_size);
         if length.is_multiple_of(symbol_size) {
@@ -307,7 +307,7 @@ impl Reassembly {
         }
         let last = u64::from(esi) + (length / symbol_size) as u64;
         let padding = u64::from(block.symbols) * symbol_size as u64 - block.length;
-        last + 1 == u64::from(block.symbols) && (symbol_size - length % symbol_size) as u64 <= padding
+        last + 1 == u64::from(block.symbols) && (symbol_size - length % symbol_size) as u64 == padding
     }
 
     fn insert_source(

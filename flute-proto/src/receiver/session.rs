@@ -35,6 +35,9 @@ const TURN: u64 = 2_000_000;
 /// Work of something that is due, and of forgetting an object.
 const DUE: u64 = 1000;
 const FORGET: u64 = 1000;
+/// Memory that reading an FDT Instance takes, about: for content decoding, and so many times its length for its files.
+const READING_MEMORY: u64 = 128 * 1024;
+const READING_FACTOR: u64 = 8;
 /// How long a file is still received that a new full table (`FullFDT`) does not list, for packets that are late.
 const LATE: Duration = Duration::from_secs(2);
 /// An object whose symbols still arrive does not expire by the clock of a sender that does not tell the time.
@@ -491,6 +494,13 @@ impl ReceiverSession {
 
     /// Reads FDT Instances, and carries out what they say.
     fn read(&mut self, cx: &mut Context<'_>) {
+        // A session whose memory is full of objects must hear of it which of them are withdrawn.
+        if let Some(length) = self.fdt.database().length_to_read() {
+            let needed = (READING_MEMORY + READING_FACTOR * length).min(self.ledger.budget.limit() / 4);
+            if self.ledger.budget.available() < needed {
+                self.free_memory(needed, Toi::FDT, cx);
+            }
+        }
         while !self.end.is_ending()
             && let Some(statement) = self.fdt.next_statement(&mut self.ledger, cx)
         {

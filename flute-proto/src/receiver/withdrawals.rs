@@ -16,9 +16,9 @@ use crate::lct::Toi;
 use crate::work::Work;
 
 /// An object is not withdrawn while its symbols arrive, or have until so long ago.
-const QUIET: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_secs(1);
 /// How often withdrawn objects are looked for, while FDT Instances come.
-const INTERVAL: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_millis(500);
 /// Work of looking at an object.
 const LOOK: u64 = 50;
 

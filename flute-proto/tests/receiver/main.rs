@@ -4,6 +4,8 @@
 
 mod close;
 mod crafted;
+mod damage;
+mod destinations;
 mod encodings;
 mod fdt;
 mod fec;
