@@ -37,7 +37,9 @@ fn receive(group: SocketAddrV4, interface: Ipv4Addr, folder: PathBuf) -> Result<
 
     let destination = {
         let folder = folder.clone();
-        move |object: &_| match File::options().read(true).write(true).create(true).open(partial(&folder, object)) {
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(true);
+        move |object: &_| match options.open(partial(&folder, object)) {
             Ok(file) => Destination::file(file),
             Err(error) => {
                 eprintln!("{}: {error}", partial(&folder, object).display());

@@ -124,13 +124,14 @@ fn command_lines_run_as_printed() {
         for receiver in of(Purpose::Receive) {
             println!("{}", receiver.text);
             let running = receiver.start(folder).wait_for_port(PORT);
-            for sender in of(Purpose::Send) {
-                println!("{}", sender.text);
-                let sending = sender.start(folder);
-                if sender.is_endless() {
-                    assert_success(&running.finish());
-                    break;
-                }
+            let Some(sender) = of(Purpose::Send).next() else { panic!("no sender beside {}", receiver.text) };
+            println!("{}", sender.text);
+            let sending = sender.start(folder);
+            if sender.is_endless() {
+                assert_success(&running.finish());
+                // It is ended when it is dropped.
+                drop(sending);
+            } else {
                 assert_success(&sending.finish());
                 assert_success(&running.finish());
                 if sender.text.contains("location=presentation") {
@@ -138,7 +139,6 @@ fn command_lines_run_as_printed() {
                 } else if sender.text.contains("location=movie.mp4") {
                     assert!(fs::read(folder.join("received/movie.mp4")).unwrap() == movie);
                 }
-                break;
             }
             if receiver.text.contains("location=received") {
                 fs::remove_dir_all(folder.join("received")).unwrap();

@@ -142,8 +142,10 @@ impl Drop for OpenWriter {
     }
 }
 
+type Choose = dyn FnMut(&Arc<ObjectInfo>) -> Destination + Send;
+
 /// Chooses destinations.
-pub(super) struct Chooser(Box<dyn FnMut(&Arc<ObjectInfo>) -> Destination + Send>);
+pub(super) struct Chooser(Box<Choose>);
 
 impl Chooser {
     pub(super) fn new(choose: impl FnMut(&Arc<ObjectInfo>) -> Destination + Send + 'static) -> Self {

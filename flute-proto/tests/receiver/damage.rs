@@ -36,7 +36,7 @@ fn merged_datagrams_are_cut_apart() {
     harness.push_all(&fdt);
     let packets = style.object(1, &oti, &object);
     packets.chunks(7).for_each(|merged| harness.push(&merged.concat()));
-    assert_eq!(harness.take(), [object.clone()]);
+    assert!(harness.take() == std::slice::from_ref(&object));
     assert_eq!(harness.receiver.stats().merged, packets.len().div_ceil(7) as u64);
     assert_eq!(harness.stats().unusable, 0);
 
@@ -67,7 +67,7 @@ fn one_contradicting_packet_blocks_nothing() {
         packets[..20].iter().for_each(|packet| harness.push(packet));
         (0..third).for_each(|_| harness.push(&late));
         packets[20..].iter().for_each(|packet| harness.push(packet));
-        assert_eq!(harness.take(), [object.clone()], "{first} {second} {third}");
+        assert!(harness.take() == std::slice::from_ref(&object), "{first} {second} {third}");
         assert!(harness.stats().contradictions > 0);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use base64::prelude::*;
 use flute_proto::content::{ContentEncoding, encode, md5};
 use flute_proto::oti::{FecEncodingId, Oti};
-use flute_proto::receiver::{Content, Destination, Event, Limits, ObjectWriter, Receiver, ReceiverConfig};
+use flute_proto::receiver::{Content, Destination, Event, Limits, ObjectInfo, ObjectWriter, Receiver, ReceiverConfig};
 
 use crate::crafted::{Harness, Style, content, file, instance, no_code, oti};
 
@@ -54,11 +54,14 @@ impl ObjectWriter for Writer {
 /// A receiver whose objects go to a writer, and that writer.
 fn to_writer(choose: impl Fn(Destination) -> Destination + Send + 'static) -> (Harness, Writer) {
     let writer = Writer::default();
-    let mut harness = Harness::default();
     let given = writer.clone();
-    harness.receiver =
-        Receiver::with_destinations(ReceiverConfig::default(), move |_| choose(Destination::writer(given.clone())));
+    let harness = asking(ReceiverConfig::default(), move |_| choose(Destination::writer(given.clone())));
     (harness, writer)
+}
+
+/// A receiver that asks where its objects go.
+fn asking(config: ReceiverConfig, choose: impl FnMut(&Arc<ObjectInfo>) -> Destination + Send + 'static) -> Harness {
+    Harness { receiver: Receiver::with_destinations(config, choose), ..Harness::default() }
 }
 
 /// Bytes without 0xEE, by which the log knows what was not written.
@@ -127,8 +130,7 @@ fn what_waits_for_its_turn_gives_way_to_what_is_next() {
     let limits = Limits { max_memory: 60_000, ..Limits::default() };
     let writer = Writer::default();
     let given = writer.clone();
-    let mut harness = Harness::default();
-    harness.receiver = Receiver::with_destinations(ReceiverConfig { limits, ..ReceiverConfig::default() }, move |_| {
+    let mut harness = asking(ReceiverConfig { limits, ..ReceiverConfig::default() }, move |_| {
         Destination::writer(given.clone()).in_order()
     });
     let (style, object) = (Style::default(), plain(200_000));
@@ -182,9 +184,8 @@ fn what_came_before_its_description_is_handed_on() {
 fn a_file_of_the_application() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("object");
-    let mut harness = Harness::default();
     let opened = path.clone();
-    harness.receiver = Receiver::with_destinations(ReceiverConfig::default(), move |_| {
+    let mut harness = asking(ReceiverConfig::default(), move |_| {
         Destination::file(
             fs::File::options().read(true).write(true).create(true).truncate(false).open(&opened).unwrap(),
         )
@@ -211,8 +212,7 @@ fn a_file_of_the_application() {
 #[test]
 fn data_is_told_where_it_lies() {
     let ranges = |in_order: bool| {
-        let mut harness = Harness::default();
-        harness.receiver = Receiver::with_destinations(ReceiverConfig::default(), move |_| {
+        let mut harness = asking(ReceiverConfig::default(), move |_| {
             let destination = Destination::memory().tell_data();
             if in_order { destination.in_order() } else { destination }
         });
@@ -247,8 +247,7 @@ fn a_writer_is_told_that_an_object_is_given_up() {
 
 #[test]
 fn nothing_is_received_all_the_same() {
-    let mut harness = Harness::default();
-    harness.receiver = Receiver::with_destinations(ReceiverConfig::default(), |_| Destination::nothing());
+    let mut harness = asking(ReceiverConfig::default(), |_| Destination::nothing());
     let (style, object) = (Style::default(), plain(9950));
     let oti = reed_solomon(9950);
     harness.push_all(&style.fdt(0, &instance("", &[file_with_code(1, "a", &oti, "")])));
