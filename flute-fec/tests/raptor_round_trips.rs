@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Raptor and RaptorQ from object to object, and with parameters and symbols that nobody should send.
+//! Raptor and RaptorQ from object to object, and with parameters and symbols that no sender should send.
 
 mod noise;
 

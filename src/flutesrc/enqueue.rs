@@ -12,7 +12,7 @@ use flute_proto::receiver::Event;
 use super::queue::{Notice, Queue};
 use crate::reception::Listener;
 
-/// Puts what happens into a queue. The queue must be flushing, or drained by somebody, when the thread is to end.
+/// Puts what happens into a queue. The queue must be flushing, or be drained, when the thread is to end.
 #[derive(Debug)]
 pub(super) struct Enqueue {
     queue: Arc<Queue>,

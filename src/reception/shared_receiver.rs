@@ -56,9 +56,9 @@ impl Clock {
 struct Inner {
     receiver: Receiver,
     clock: Clock,
-    /// When somebody else has something to do who has the same clock.
+    /// When another user of the same clock has something to do.
     other_deadline: Option<Time>,
-    /// Until when somebody waits for a deadline.
+    /// Until when a thread waits for a deadline.
     waiting_until: Option<Time>,
     interrupted: bool,
 }

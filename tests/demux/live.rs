@@ -10,7 +10,7 @@ use crate::init;
 use crate::player::{DECODE, Player};
 use crate::presentation::{FRAME_RATE, SECONDS};
 
-/// A port that nobody had a moment ago.
+/// A port that was free a moment ago.
 fn free_port() -> u16 {
     UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

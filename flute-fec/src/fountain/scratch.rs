@@ -10,7 +10,7 @@ use crate::cache::lock;
 /// Bytes that are kept, at most.
 const KEPT_BYTES: usize = 32 << 20;
 
-/// What nobody uses at present.
+/// What is not in use at present.
 static KEPT: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
 
 /// Calls `work` with some lanes, which may hold anything.

@@ -6,7 +6,7 @@ use super::field::Field;
 use super::symbol::Layout;
 use crate::{ByteOrder, Code, ParameterError, Parameters, Partition, Points, Protection, Scheme, Wanted};
 
-/// Source symbols of a block where nobody says how many.
+/// Source symbols of a block where the caller does not say how many.
 const DEFAULT_SOURCE_BLOCK_LENGTH: u32 = 64;
 
 /// Checks all that is known of a code without an object: m, max_n, B and the symbol size.

@@ -53,7 +53,7 @@ impl<M> Scratch<M> {
     }
 }
 
-/// Scratches that nobody uses.
+/// Scratches that are not in use.
 pub(super) struct Pool<M>(Mutex<Vec<Scratch<M>>>);
 
 impl<M> Pool<M> {

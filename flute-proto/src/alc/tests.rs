@@ -29,7 +29,7 @@ fn packet_with_extensions() {
 
 #[test]
 fn length_of_the_payload_id() {
-    // FEC Encoding IDs 128 and 129 have 8 bytes, all others 4, those that nobody knows included.
+    // FEC Encoding IDs 128 and 129 have 8 bytes, all others 4, those that are not assigned included.
     for (codepoint, length) in [(0, 4), (1, 4), (2, 4), (3, 4), (5, 4), (6, 4), (99, 4), (128, 8), (129, 8), (130, 4)] {
         let mut datagram = vec![0x10, 0x10, 3, codepoint, 0, 0, 0, 0, 0, 1, 0, 1];
         datagram.resize(12 + length - 1, 0);

@@ -42,7 +42,7 @@ pub enum Mode {
     KeepUpdated,
 }
 
-/// Bounds on what a sender, or somebody who plays one, can make a receiver do.
+/// Bounds on what a sender, an honest one or an attacker, can make a receiver do.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Bytes that are kept on behalf of one session, content included unless it is spooled to a file.

@@ -2,7 +2,7 @@
 
 //! The receiver: datagrams in, objects out.
 //!
-//! The loop of whoever drives it, written once:
+//! The loop of the program that drives it, written once:
 //!
 //! 1. [`push`](Receiver::push) a datagram if there is one;
 //! 2. [`handle_timeout`](Receiver::handle_timeout) if the time that [`next_deadline`](Receiver::next_deadline) names has
@@ -334,7 +334,7 @@ impl Receiver {
         self.sessions.is_empty() || self.sessions.values().any(|entry| entry.session.may_bring(&wanted))
     }
 
-    /// Takes an object anew that was completed, should it be repeated: whoever kept its content has it no more.
+    /// Takes an object anew that was completed, should it be repeated: the application no longer has its content.
     pub fn receive_again(&mut self, session: &SessionId, toi: Toi) {
         let entry = self.serials.get(session).and_then(|serial| self.sessions.get_mut(serial));
         if let Some(entry) = entry {

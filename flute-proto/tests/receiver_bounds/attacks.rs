@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What somebody may send who means harm: one row each, as packets.
+//! What an attacker may send: one row each, as packets.
 
 use flute_fec::{ByteOrder, Code, Points};
 use flute_proto::content::{ContentEncoding, encode};

@@ -128,7 +128,7 @@ fn reed_solomon_of_repair_symbols() {
 #[test]
 fn raptorq_of_one_byte_symbols() {
     let harness = beside(attacks::raptorq_of_one_byte_symbols());
-    // They are as good as any, and an object: of a file that nobody described.
+    // They are as good as any, and an object: of a file that no FDT Instance describes.
     assert_eq!(harness.receiver.stats().totals.recovered, 56_403);
 }
 
