@@ -23,6 +23,7 @@ pub mod receiver;
 #[doc = include_str!("../REQUIREMENTS.md")]
 pub mod requirements {}
 pub mod sender;
+mod setters;
 mod time;
 mod work;
 

@@ -135,30 +135,30 @@ impl Settings {
         if let Some(folder) = spool_directory.as_ref().filter(|folder| !folder.is_dir()) {
             return Err(SettingsError::SpoolDirectory(folder.clone()));
         }
-        Ok(ReceiverConfig {
-            filter: Filter {
-                tsis: u64::try_from(self.tsi).ok().and_then(Tsi::new).into_iter().collect(),
-                source: self.source()?,
-            },
-            mode: self.mode.into(),
-            limits: Limits {
-                max_memory: self.max_memory,
-                max_sessions: self.max_sessions as usize,
-                max_objects: self.max_objects as usize,
-                max_object_size: self.max_object_size,
-                max_expansion: self.max_expansion,
-                max_fdt_instances: self.max_fdt_instances as usize,
-                max_fdt_size: self.max_fdt_size,
-                max_decoding_work: self.max_decoding_work,
-                spool_threshold: match &spool_directory {
-                    // The temporary folder may be in memory, too.
-                    None if self.spool_threshold == Self::default().spool_threshold => self.max_memory / 2,
-                    _ => self.spool_threshold,
-                },
-                session_timeout: Duration::from_nanos(self.session_timeout),
-            },
-            spool_directory: spool_directory.or(Some(default_spool_directory)),
-        })
+        let filter = Filter::default()
+            .tsis(u64::try_from(self.tsi).ok().and_then(Tsi::new).into_iter().collect())
+            .source(self.source()?);
+        let spool_threshold = match &spool_directory {
+            // The temporary folder may be in memory, too.
+            None if self.spool_threshold == Self::default().spool_threshold => self.max_memory / 2,
+            _ => self.spool_threshold,
+        };
+        let limits = Limits::default()
+            .max_memory(self.max_memory)
+            .max_sessions(self.max_sessions as usize)
+            .max_objects(self.max_objects as usize)
+            .max_object_size(self.max_object_size)
+            .max_expansion(self.max_expansion)
+            .max_fdt_instances(self.max_fdt_instances as usize)
+            .max_fdt_size(self.max_fdt_size)
+            .max_decoding_work(self.max_decoding_work)
+            .spool_threshold(spool_threshold)
+            .session_timeout(Duration::from_nanos(self.session_timeout));
+        Ok(ReceiverConfig::default()
+            .filter(filter)
+            .mode(self.mode.into())
+            .limits(limits)
+            .spool_directory(spool_directory.or(Some(default_spool_directory))))
     }
 
     /// The settings of the socket.

@@ -123,7 +123,7 @@ impl SharedSessions {
 
     fn start(self: &Arc<Self>, options: Options, request: &Request) -> Result<Arc<Channel>, OpenError> {
         let socket = ReceiveSocket::open(&request.network)?;
-        let config = ReceiverConfig { mode: Mode::KeepUpdated, ..request.receiver.clone() };
+        let config = request.receiver.clone().mode(Mode::KeepUpdated);
         let max_memory = config.limits.max_memory;
         let session = Arc::new(SharedReceiver::new(config));
         let channel = Channel::new(options, session.clone(), socket.waker(), max_memory, request.object_timeout);

@@ -78,8 +78,8 @@ fn request(port: u16) -> Request {
 }
 
 fn request_tsi(port: u16, tsi: u64) -> Request {
-    let filter = Filter { tsis: vec![Tsi::new(tsi).unwrap()], source: None };
-    Request { receiver: ReceiverConfig { filter, ..ReceiverConfig::default() }, ..request(port) }
+    let filter = Filter::default().tsis(vec![Tsi::new(tsi).unwrap()]).source(None);
+    Request { receiver: ReceiverConfig::default().filter(filter), ..request(port) }
 }
 
 fn bytes(object: &Arc<StoredObject>) -> Vec<u8> {
@@ -260,8 +260,8 @@ fn what_failed_is_opened_again() {
 #[test]
 fn what_made_room_is_received_again() {
     let (sessions, port) = (Arc::<SharedSessions>::default(), free_port());
-    let limits = flute_proto::receiver::Limits { max_memory: 100_000, ..Default::default() };
-    let receiver = ReceiverConfig { limits, ..ReceiverConfig::default() };
+    let limits = flute_proto::receiver::Limits::default().max_memory(100_000);
+    let receiver = ReceiverConfig::default().limits(limits);
     let user = sessions.open(&Request { receiver, ..request(port) }, &LocationPath::of_decoded("a")).unwrap();
     let mut source = Source::new(port, 1);
     source.send("a", &[1; 60_000]);

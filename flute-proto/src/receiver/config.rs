@@ -7,9 +7,26 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::lct::Tsi;
+use crate::setters::setters;
 
-/// Settings of a [`Receiver`](super::Receiver).
+/// Settings of a [`Receiver`](super::Receiver). Begin with [`default`](Self::default) and set what differs: each field has a
+/// method of its name that does so.
+///
+/// One session of one sender, with at most 64 MiB of memory, and longer objects in files:
+///
+/// ```
+/// use flute_proto::lct::Tsi;
+/// use flute_proto::receiver::{Filter, Limits, Receiver, ReceiverConfig};
+///
+/// let filter = Filter::default().tsis(vec![Tsi::new(1).unwrap()]).source("192.0.2.1".parse().ok());
+/// let config = ReceiverConfig::default()
+///     .filter(filter)
+///     .limits(Limits::default().max_memory(64 << 20).spool_threshold(8 << 20))
+///     .spool_directory(Some(std::env::temp_dir()));
+/// let receiver = Receiver::new(config);
+/// ```
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ReceiverConfig {
     /// Which sessions are taken.
     pub filter: Filter,
@@ -21,13 +38,30 @@ pub struct ReceiverConfig {
     pub spool_directory: Option<PathBuf>,
 }
 
+setters! {
+    ReceiverConfig {
+        filter: Filter,
+        mode: Mode,
+        limits: Limits,
+        spool_directory: Option<PathBuf>,
+    }
+}
+
 /// Which packets are taken.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Filter {
     /// Only sessions with one of these TSIs; empty: any.
     pub tsis: Vec<Tsi>,
     /// Only packets of this sender.
     pub source: Option<IpAddr>,
+}
+
+setters! {
+    Filter {
+        tsis: Vec<Tsi>,
+        source: Option<IpAddr>,
+    }
 }
 
 /// Which objects are delivered (TS 26.346 7.1).
@@ -44,6 +78,7 @@ pub enum Mode {
 
 /// Bounds on what a sender, an honest one or an attacker, can make a receiver do.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Limits {
     /// Bytes that are kept on behalf of one session, content included unless it is spooled to a file.
     pub max_memory: u64,
@@ -83,5 +118,20 @@ impl Default for Limits {
             max_decoding_work: 1 << 30,
             session_timeout: Duration::from_secs(300),
         }
+    }
+}
+
+setters! {
+    Limits {
+        max_memory: u64,
+        max_sessions: usize,
+        max_objects: usize,
+        max_fdt_instances: usize,
+        max_fdt_size: u64,
+        max_object_size: u64,
+        max_expansion: u32,
+        spool_threshold: u64,
+        max_decoding_work: u64,
+        session_timeout: Duration,
     }
 }

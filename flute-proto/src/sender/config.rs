@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use super::fec_config::FecConfig;
 use super::pacing::Pacing;
-use super::setters::setters;
 use crate::content::ContentEncoding;
 use crate::fdt::{FdtInstance, WriteError};
 use crate::lct::{EncodeError, FieldWidths, HeaderWidths, Toi, Tsi};
 use crate::oti::OtiError;
 use crate::profile::{Feature, Forbidden, Profile};
+use crate::setters::setters;
 
 /// Settings of a [`Sender`](super::Sender), checked as a whole when it is made. Begin with [`default`](Self::default) and
 /// set what differs: each field has a method of its name that does so.

@@ -4,9 +4,9 @@
 
 use flute_fec::{ByteOrder, Code, Parameters, Points, Protection, Scheme, Wanted};
 
-use super::setters::setters;
 use crate::oti::{FecEncodingId, Oti, OtiError};
 use crate::profile::Profile;
+use crate::setters::setters;
 
 /// Bytes of the shortest object that Raptor can protect. A shorter one is sent as Compact No-Code.
 const MIN_RAPTOR_LENGTH: u64 = 4;

@@ -79,7 +79,6 @@ mod packetizer;
 mod preparation;
 mod publication;
 mod schedule;
-mod setters;
 mod source;
 mod toi;
 mod transfer;

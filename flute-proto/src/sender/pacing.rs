@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use super::setters::setters;
 use crate::Time;
+use crate::setters::setters;
 
 /// How far ahead of the clock a batch reaches: packets of this time are given out together.
 pub(super) const BATCH_TIME: Duration = Duration::from_millis(1);

@@ -151,8 +151,8 @@ fn sessions_apart() {
 
 #[test]
 fn filters() {
-    let filter = Filter { tsis: vec![Tsi::new(7).unwrap()], source: "192.0.2.1".parse().ok() };
-    let mut harness = Harness::new(ReceiverConfig { filter, ..ReceiverConfig::default() });
+    let filter = Filter::default().tsis(vec![Tsi::new(7).unwrap()]).source("192.0.2.1".parse().ok());
+    let mut harness = Harness::new(ReceiverConfig::default().filter(filter));
     let other = Style { tsi: 8, ..style() };
     fdt(0, "").iter().for_each(|packet| harness.push_from("192.0.2.2:5000", packet));
     harness.push_all(&other.fdt(0, &instance("", &[])));

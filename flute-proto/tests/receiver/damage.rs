@@ -169,8 +169,8 @@ fn alternating_instances_withdraw_nothing() {
 /// A live session without FEC: what can no longer be completed makes way for what can, for ever.
 #[test]
 fn losses_never_fill_the_memory() {
-    let limits = Limits { max_memory: 1 << 20, ..Limits::default() };
-    let mut harness = Harness::new(ReceiverConfig { limits, ..ReceiverConfig::default() });
+    let limits = Limits::default().max_memory(1 << 20);
+    let mut harness = Harness::new(ReceiverConfig::default().limits(limits));
     let style = Style::default();
     let oti = no_code(100_000, 1000, 64);
     let mut completed = 0;

@@ -127,12 +127,11 @@ fn in_order_means_from_the_start() {
 
 #[test]
 fn what_waits_for_its_turn_gives_way_to_what_is_next() {
-    let limits = Limits { max_memory: 60_000, ..Limits::default() };
+    let limits = Limits::default().max_memory(60_000);
     let writer = Writer::default();
     let given = writer.clone();
-    let mut harness = asking(ReceiverConfig { limits, ..ReceiverConfig::default() }, move |_| {
-        Destination::writer(given.clone()).in_order()
-    });
+    let mut harness =
+        asking(ReceiverConfig::default().limits(limits), move |_| Destination::writer(given.clone()).in_order());
     let (style, object) = (Style::default(), plain(200_000));
     let oti = no_code(200_000, 100, 64);
     harness.push_all(&style.fdt(0, &instance("", &[file(1, "a", &oti, "")])));

@@ -103,9 +103,8 @@ fn long_objects_in_slices() {
 #[test]
 fn spool_files() {
     let folder = tempfile::tempdir().unwrap();
-    let limits = Limits { spool_threshold: 100_000, max_memory: 1 << 20, ..Limits::default() };
-    let config =
-        ReceiverConfig { limits, spool_directory: Some(folder.path().to_owned()), ..ReceiverConfig::default() };
+    let limits = Limits::default().spool_threshold(100_000).max_memory(1 << 20);
+    let config = ReceiverConfig::default().limits(limits).spool_directory(Some(folder.path().to_owned()));
     let text = text(5_000_000);
     for encoding in [None, Some((ContentEncoding::Gzip, "gzip"))] {
         let transport = encoding.map_or(text.clone(), |(encoding, _)| encode(encoding, &text).unwrap());
@@ -130,9 +129,9 @@ fn spool_files() {
 
 #[test]
 fn spool_folder_that_is_not_there() {
-    let limits = Limits { spool_threshold: 1000, ..Limits::default() };
+    let limits = Limits::default().spool_threshold(1000);
     let spool_directory = Some("/nonexistent/folder".into());
-    let mut harness = Harness::new(ReceiverConfig { limits, spool_directory, ..ReceiverConfig::default() });
+    let mut harness = Harness::new(ReceiverConfig::default().limits(limits).spool_directory(spool_directory));
     send(&mut harness, &content(5000, 1), "");
     assert!(harness.failures()[0].1.starts_with("Destination("), "{:?}", harness.failures());
 }

@@ -174,7 +174,7 @@ fn modes() {
     for (mode, expected) in
         [(Mode::Everything, vec![1, 2, 3]), (Mode::OncePerLocation, vec![1, 3]), (Mode::KeepUpdated, vec![1, 2, 3])]
     {
-        let mut harness = Harness::new(ReceiverConfig { mode, ..ReceiverConfig::default() });
+        let mut harness = Harness::new(ReceiverConfig::default().mode(mode));
         for (id, toi, location) in [(0, 1, "a"), (1, 2, "a"), (2, 3, "b")] {
             describe(&mut harness, id, "", &[(toi, location)]);
             harness.push_all(&packets(toi, &content(SIZE, toi as u64)));
@@ -189,7 +189,7 @@ fn modes() {
 /// Only the latest version counts as soon as it is described.
 #[test]
 fn keep_updated_drops_the_older_version_at_once() {
-    let mut harness = Harness::new(ReceiverConfig { mode: Mode::KeepUpdated, ..ReceiverConfig::default() });
+    let mut harness = Harness::new(ReceiverConfig::default().mode(Mode::KeepUpdated));
     describe(&mut harness, 0, "", &[(1, "a")]);
     harness.push_all(&packets(1, &content(SIZE, 1))[..4]);
     describe(&mut harness, 1, "", &[(2, "a")]);

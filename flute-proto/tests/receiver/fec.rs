@@ -54,8 +54,8 @@ fn lost_symbols_are_rebuilt() {
     let object = content(56_789, 1);
     let folder = tempfile::tempdir().unwrap();
     let in_memory = ReceiverConfig::default();
-    let limits = Limits { spool_threshold: 1000, ..Limits::default() };
-    let spooled = ReceiverConfig { limits, spool_directory: Some(folder.path().into()), ..ReceiverConfig::default() };
+    let limits = Limits::default().spool_threshold(1000);
+    let spooled = ReceiverConfig::default().limits(limits).spool_directory(Some(folder.path().into()));
     for oti in schemes(object.len() as u64) {
         for (config, fti_on_objects) in [(&in_memory, false), (&in_memory, true), (&spooled, false)] {
             let style = Style { fti_on_objects, ..Style::default() };

@@ -183,10 +183,10 @@ fn a_large_block() {
     let file = format!("<File TOI=\"1\" Content-Location=\"a\" Transfer-Length=\"{}\"/>", object.len());
     let (source, repair) = (style.object(1, &oti, &object), style.repair(1, &oti, &object, 3000));
     let folder = tempfile::tempdir().unwrap();
-    let limits = Limits { spool_threshold: 1000, ..Limits::default() };
+    let limits = Limits::default().spool_threshold(1000);
     for spool_directory in [None, Some(folder.path().into())] {
         let mut harness =
-            Harness::new(ReceiverConfig { limits: limits.clone(), spool_directory, ..Default::default() });
+            Harness::new(ReceiverConfig::default().limits(limits.clone()).spool_directory(spool_directory));
         style.fdt(0, &instance("", std::slice::from_ref(&file))).iter().for_each(|packet| push(&mut harness, packet));
         source.iter().step_by(2).for_each(|packet| push(&mut harness, packet));
         repair.iter().for_each(|packet| push(&mut harness, packet));

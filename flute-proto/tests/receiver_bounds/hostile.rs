@@ -17,8 +17,8 @@ const MARGIN: u64 = 16 << 20;
 const WORK: u64 = 20_000_000;
 
 fn config() -> ReceiverConfig {
-    let limits = Limits { max_memory: MEMORY, max_decoding_work: 1 << 26, ..Limits::default() };
-    ReceiverConfig { limits, ..ReceiverConfig::default() }
+    let limits = Limits::default().max_memory(MEMORY).max_decoding_work(1 << 26);
+    ReceiverConfig::default().limits(limits)
 }
 
 /// Runs an attack between the packets of an honest session. Returns the harness after it.

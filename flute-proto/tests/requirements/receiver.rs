@@ -233,8 +233,8 @@ fn objects_that_no_instance_describes_are_ignored() {
 
 #[test]
 fn sessions_that_were_not_asked_for_are_discarded() {
-    let filter = Filter { tsis: vec![Tsi::new(2).unwrap()], source: Some(Ipv4Addr::new(192, 0, 2, 1).into()) };
-    let mut listener = Listener::with(ReceiverConfig { filter, ..ReceiverConfig::default() });
+    let filter = Filter::default().tsis(vec![Tsi::new(2).unwrap()]).source(Some(Ipv4Addr::new(192, 0, 2, 1).into()));
+    let mut listener = Listener::with(ReceiverConfig::default().filter(filter));
     for (host, tsi) in [(1, 1), (2, 2), (1, 2)] {
         listener.hear_from(host, at(0), [fdt(tsi, 0, &file_xml(1, &format!("host {host}, TSI {tsi}"), A.len()))]);
         listener.hear_from(host, at(0), object_packets(tsi, 1, A));

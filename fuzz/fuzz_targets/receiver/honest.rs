@@ -71,14 +71,37 @@ fn config(input: &mut Unstructured<'_>, tsi: Tsi) -> Result<SenderConfig> {
         FecScheme::RaptorQ,
         FecScheme::ReedSolomon8SmallBlock,
     ])?;
-    let fec = FecConfig::default().scheme(scheme).symbol_size(8 * input.int_in_range(4..=128u16)?).max_source_block_length(Some(input.int_in_range(1..=64u32)?)).protection(Protection::Symbols(input.int_in_range(0..=8u32)?));
+    let fec = FecConfig::default()
+        .scheme(scheme)
+        .symbol_size(8 * input.int_in_range(4..=128u16)?)
+        .max_source_block_length(Some(input.int_in_range(1..=64u32)?))
+        .protection(Protection::Symbols(input.int_in_range(0..=8u32)?));
     let profile = *input.choose(&Profile::ALL)?;
     let encodings = [ContentEncoding::Null, ContentEncoding::Gzip, ContentEncoding::Zlib, ContentEncoding::Deflate];
     let (tsi_width, toi_width) = *input.choose(&[(0, 0), (16, 16), (32, 32), (48, 112), (32, 64)])?;
     let flags: u8 = input.arbitrary()?;
     let is_set = |bit: u8| flags & 1 << bit != 0;
     let own_fdt_code = FecConfig::default().symbol_size(512).protection(Protection::Symbols(0));
-    Ok(SenderConfig::default().tsi(tsi).profile(profile).fec(fec).content_encoding(*input.choose(&encodings)?).fdt(FdtPolicy::default().content_encoding(*input.choose(&encodings)?).fec(is_set(0).then_some(own_fdt_code)).full_fdt(is_set(1))).first_toi(Toi::new(1)).widths(HeaderWidths { tsi: tsi_width, toi: toi_width }).interleave(input.int_in_range(1..=4u32)?).multiplex(input.int_in_range(1..=4u32)?).spread_repair(is_set(2)).sender_current_time(is_set(3)).fti_on_objects(is_set(4)).close_session(is_set(5)).close_with_payload(is_set(6)))
+    Ok(SenderConfig::default()
+        .tsi(tsi)
+        .profile(profile)
+        .fec(fec)
+        .content_encoding(*input.choose(&encodings)?)
+        .fdt(
+            FdtPolicy::default()
+                .content_encoding(*input.choose(&encodings)?)
+                .fec(is_set(0).then_some(own_fdt_code))
+                .full_fdt(is_set(1)),
+        )
+        .first_toi(Toi::new(1))
+        .widths(HeaderWidths { tsi: tsi_width, toi: toi_width })
+        .interleave(input.int_in_range(1..=4u32)?)
+        .multiplex(input.int_in_range(1..=4u32)?)
+        .spread_repair(is_set(2))
+        .sender_current_time(is_set(3))
+        .fti_on_objects(is_set(4))
+        .close_session(is_set(5))
+        .close_with_payload(is_set(6)))
 }
 
 /// Bytes that differ from place to place, or hardly do.

@@ -18,7 +18,7 @@ use std::time::Duration;
 use arbitrary::{Result, Unstructured};
 use flute_proto::Time;
 use flute_proto::lct::Tsi;
-use flute_proto::receiver::{Content, Event, Limits, Mode, Endpoints, Receiver, ReceiverConfig};
+use flute_proto::receiver::{Content, Endpoints, Event, Limits, Mode, Receiver, ReceiverConfig};
 use honest::Session;
 use libfuzzer_sys::fuzz_target;
 
@@ -47,11 +47,11 @@ struct Play {
 
 impl Play {
     fn new(input: &mut Unstructured<'_>) -> Result<Self> {
-        let limits = Limits { max_memory: MAX_MEMORY, max_objects: 64, max_fdt_instances: 16, ..Limits::default() };
+        let limits = Limits::default().max_memory(MAX_MEMORY).max_objects(64).max_fdt_instances(16);
         let mode = *input.choose(&[Mode::Everything, Mode::OncePerLocation, Mode::KeepUpdated])?;
         let tsi = Tsi::new(u64::from(input.arbitrary::<u8>()?)).unwrap_or_default();
         Ok(Self {
-            receiver: Receiver::new(ReceiverConfig { limits, mode, ..ReceiverConfig::default() }),
+            receiver: Receiver::new(ReceiverConfig::default().limits(limits).mode(mode)),
             now: honest::start(),
             tsi,
             sessions: Vec::new(),
