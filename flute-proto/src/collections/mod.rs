@@ -3,5 +3,7 @@
 //! Containers that know no protocol.
 
 mod deadlines;
+mod recent_map;
 
 pub(crate) use deadlines::Deadlines;
+pub(crate) use recent_map::RecentMap;

@@ -62,6 +62,13 @@ pub(super) struct FirstPacket {
 pub(super) enum FdtStatement {
     /// A new instance has been read, and its files are about to be described.
     Instance(Box<NewInstance>),
+    /// Something of its objects.
+    Object(ObjectStatement),
+}
+
+/// What the FDT says of objects.
+#[derive(Debug)]
+pub(super) enum ObjectStatement {
     /// What was received under this TOI is to be forgotten.
     Forget(Toi),
     /// A file is described.
@@ -255,10 +262,13 @@ impl FdtReception {
         while !cx.work.is_exhausted() {
             if let Some(describing) = &mut self.describing {
                 if let Some(toi) = describing.next_of_past() {
-                    return Some(FdtStatement::Forget(toi));
+                    return Some(FdtStatement::Object(ObjectStatement::Forget(toi)));
                 }
                 match describing.next(self.clock, cx.now, &mut ledger.budget, &mut cx.work) {
-                    Some(Some(description)) => return Some(FdtStatement::File(description)),
+                    Some(Some(description)) => {
+                        let statement = ObjectStatement::File(description);
+                        return Some(FdtStatement::Object(statement));
+                    }
                     Some(None) => continue,
                     None => {}
                 }
@@ -268,7 +278,7 @@ impl FdtReception {
                     done.discard(&mut ledger.budget);
                 }
                 if is_full {
-                    return Some(FdtStatement::Full { order });
+                    return Some(FdtStatement::Object(ObjectStatement::Full { order }));
                 }
                 continue;
             }

@@ -17,16 +17,14 @@ const MAX_SYMBOLS: u64 = 8;
 pub(super) struct Fingerprint {
     oti: Oti,
     format: PayloadIdFormat,
-    symbols: Vec<FingerprintSymbol>,
+    /// Which symbols are remembered. Every packet is looked for here.
+    symbols: Vec<SymbolKey>,
+    /// Length and hash of each of them, once it was seen.
+    seen: Vec<Option<(usize, u64)>>,
 }
 
-#[derive(Debug)]
-struct FingerprintSymbol {
-    source_block: u32,
-    esi: u32,
-    /// Length and hash of the symbol, once it was seen.
-    seen: Option<(usize, u64)>,
-}
+/// Source block and ESI of a symbol in one number.
+type SymbolKey = u64;
 
 impl Fingerprint {
     /// All symbols of a short object, some at regular distances of a longer one.
@@ -40,9 +38,10 @@ impl Fingerprint {
             let symbol = (u128::from(index) * u128::from(total - 1) / u128::from(last)) as u64;
             let block = codec.block_of_symbol(symbol)?;
             let esi = (symbol - block.offset / symbol_size) as u32;
-            Some(FingerprintSymbol { source_block: block.number, esi, seen: None })
+            Some(key(block.number, esi))
         });
-        Self { oti: object.oti().clone(), format: object.format(), symbols: symbols.collect() }
+        let symbols: Vec<_> = symbols.collect();
+        Self { oti: object.oti().clone(), format: object.format(), seen: vec![None; symbols.len()], symbols }
     }
 
     /// The FEC OTI of the object.
@@ -52,17 +51,16 @@ impl Fingerprint {
 
     /// Bytes of memory besides itself.
     pub(super) fn memory_use(&self) -> u64 {
-        size_of_val(&self.symbols[..]) as u64
+        (size_of_val(&self.symbols[..]) + size_of_val(&self.seen[..])) as u64
     }
 
     /// Remembers the first symbol of a packet, if it is one of the few.
     pub(super) fn note(&mut self, payload: Payload<'_>, hasher: &RandomState) {
-        let Some(id) = self.format.decode(payload.id) else { return };
-        let symbol = self.first_symbol(payload);
-        if let Some(known) = self.symbols.iter_mut().find(|known| known.is(id))
-            && known.seen.is_none()
+        if let Some(index) = self.index(payload)
+            && self.seen[index].is_none()
         {
-            known.seen = Some((symbol.len(), hasher.hash_one(symbol)));
+            let symbol = self.first_symbol(payload);
+            self.seen[index] = Some((symbol.len(), hasher.hash_one(symbol)));
         }
     }
 
@@ -71,12 +69,19 @@ impl Fingerprint {
         if packet.oti().is_some_and(|oti| oti.is_ok_and(|oti| oti != self.oti)) {
             return true;
         }
-        let Some(id) = self.format.decode(payload.id) else { return false };
         let symbol = self.first_symbol(payload);
-        let known = self.symbols.iter().find(|known| known.is(id));
-        known
-            .and_then(|known| known.seen)
+        self.index(payload)
+            .and_then(|index| self.seen[index])
             .is_some_and(|(length, hash)| length == symbol.len() && hash != hasher.hash_one(symbol))
+    }
+
+    /// The place of the first symbol of a packet among those that are remembered.
+    fn index(&self, payload: Payload<'_>) -> Option<usize> {
+        let PayloadId { source_block, esi, .. } = self.format.decode(payload.id)?;
+        let wanted = key(source_block, esi);
+        // Without a branch for each: hardly any packet has one of them.
+        let found = self.symbols.iter().fold(false, |found, symbol| found | (*symbol == wanted));
+        found.then(|| self.symbols.iter().position(|symbol| *symbol == wanted))?
     }
 
     fn first_symbol<'a>(&self, payload: Payload<'a>) -> &'a [u8] {
@@ -84,8 +89,6 @@ impl Fingerprint {
     }
 }
 
-impl FingerprintSymbol {
-    fn is(&self, id: PayloadId) -> bool {
-        self.source_block == id.source_block && self.esi == id.esi
-    }
+fn key(source_block: u32, esi: u32) -> SymbolKey {
+    u64::from(source_block) << 32 | u64::from(esi)
 }

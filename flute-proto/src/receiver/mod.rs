@@ -85,6 +85,7 @@ mod object_state;
 mod object_table;
 mod pending_packets;
 mod reassembly;
+mod reception;
 mod repair_symbols;
 mod sender_clock;
 mod session;
@@ -135,8 +136,11 @@ pub struct Receiver {
     /// longest.
     expendable: LinkedHashSet<Serial>,
     next_serial: Serial,
-    /// When a session is to be looked after. It may be too early, never too late.
+    /// When a session is to be looked after. It may be too early, and too late only for the one that `touched` names.
     deadlines: Deadlines<Serial>,
+    /// The session that has taken packets since its deadline was noted: packets come in bursts, and are asked for deadlines
+    /// after them.
+    touched: Option<Serial>,
     /// Sessions that have something to go on with, each in its turn.
     busy: VecDeque<Serial>,
     events: VecDeque<Event>,
@@ -177,6 +181,7 @@ impl Receiver {
             expendable: LinkedHashSet::new(),
             next_serial: 0,
             deadlines: Deadlines::default(),
+            touched: None,
             busy: VecDeque::new(),
             events: VecDeque::new(),
             stats: ReceiverStats::default(),
@@ -215,7 +220,7 @@ impl Receiver {
 
         let has_times = packet.header.sender_current_time.is_some() || packet.header.expected_residual_time.is_some();
         if has_times {
-            let version = entry.session.flute_version();
+            let version = entry.session.reception().flute_version();
             match Packet::decode(datagram, Revision::Rfc5651) {
                 // The first FDT Instance says by itself how its header is to be read.
                 Ok(again) if version.or(again.fdt.map(|fdt| fdt.flute_version)).is_some_and(|version| version >= 2) => {
@@ -232,24 +237,38 @@ impl Receiver {
         let (config, destinations, events) = (&self.config, &mut self.destinations, &mut self.events);
         let mut cx = Context { config, destinations, now, events, work };
         entry.session.push(&packet, datagram.len(), &mut cx);
-        if let Some(symbol_size) = entry.session.take_wrong_cut() {
+        if let Some(symbol_size) = entry.session.reception_mut().take_wrong_cut() {
             let packets = cut_apart(datagram, &packet, symbol_size);
             if packets.is_empty() {
-                entry.session.note_unusable();
+                entry.session.reception_mut().note_unusable();
             } else {
                 self.stats.merged += 1;
             }
             for packet in packets {
                 entry.session.push(&packet, 0, &mut cx);
-                if entry.session.take_wrong_cut().is_some() {
-                    entry.session.note_unusable();
+                if entry.session.reception_mut().take_wrong_cut().is_some() {
+                    entry.session.reception_mut().note_unusable();
                 }
             }
         }
         let spent = cx.work.spent();
-        self.deadlines.set_earlier(serial, entry.session.next_deadline(&self.config));
-        self.list(serial);
+        if entry.session.has_work() || entry.session.is_closed() {
+            self.list(serial);
+        }
+        if self.touched != Some(serial) {
+            self.note_deadline();
+            self.touched = Some(serial);
+        }
         self.note_work(spent);
+    }
+
+    /// Notes when the session is to be looked after that has taken packets, if that is earlier than known.
+    fn note_deadline(&mut self) {
+        if let Some(serial) = self.touched.take()
+            && let Some(entry) = self.sessions.get(&serial)
+        {
+            self.deadlines.set_earlier(serial, entry.session.next_deadline(&self.config));
+        }
     }
 
     /// Notes what a session has become: one that has something to go on with, one that may give way.
@@ -274,12 +293,15 @@ impl Receiver {
         if !self.busy.is_empty() {
             return Some(Time::default());
         }
-        self.deadlines.next()
+        let touched = self.touched.and_then(|serial| self.sessions.get(&serial));
+        let touched = touched.map(|entry| entry.session.next_deadline(&self.config));
+        self.deadlines.next().into_iter().chain(touched).min()
     }
 
     /// Does what is due at `now`, as much of it as fits into one call: [`next_deadline`](Self::next_deadline) says whether
     /// that was all.
     pub fn handle_timeout(&mut self, now: Time) {
+        self.note_deadline();
         let mut work = Work::new(WORK_PER_CALL);
         let due: Vec<Serial> = std::iter::from_fn(|| self.deadlines.pop_due(now)).collect();
         for serial in due {
@@ -338,7 +360,7 @@ impl Receiver {
     pub fn receive_again(&mut self, session: &SessionId, toi: Toi) {
         let entry = self.serials.get(session).and_then(|serial| self.sessions.get_mut(serial));
         if let Some(entry) = entry {
-            entry.session.receive_again(toi);
+            entry.session.reception_mut().receive_again(toi);
         }
     }
 
@@ -346,10 +368,10 @@ impl Receiver {
     pub fn stats(&self) -> ReceiverStats {
         let mut stats = self.stats.clone();
         for Entry { session, .. } in self.sessions.values() {
-            let counters = session.stats();
+            let counters = session.reception().stats();
             stats.totals.add(&counters);
             if !session.is_closed() {
-                stats.sessions.push((session.id(), counters));
+                stats.sessions.push((session.reception().session(), counters));
             }
         }
         stats
@@ -396,7 +418,7 @@ impl Receiver {
     fn forget_expendable(&mut self, now: Time) -> bool {
         while let Some(serial) = self.expendable.pop_front() {
             let Some(entry) = self.sessions.get_mut(&serial) else { continue };
-            if entry.session.is_described() && !entry.session.is_closed() {
+            if entry.session.reception().is_described() && !entry.session.is_closed() {
                 continue;
             }
             let (config, destinations, events) = (&self.config, &mut self.destinations, &mut self.events);
@@ -410,10 +432,11 @@ impl Receiver {
     fn forget(&mut self, serial: Serial) {
         self.expendable.remove(&serial);
         self.deadlines.remove(serial);
+        self.touched = self.touched.filter(|touched| *touched != serial);
         if let Some(entry) = self.sessions.remove(&serial) {
-            self.serials.remove(&entry.session.id());
+            self.serials.remove(&entry.session.reception().session());
             self.last = self.last.filter(|(_, last)| *last != serial);
-            let last = SessionStats { active: 0, memory: 0, ..entry.session.stats() };
+            let last = SessionStats { active: 0, memory: 0, ..entry.session.reception().stats() };
             self.stats.totals.add(&last);
         }
     }

@@ -74,7 +74,7 @@ pub(super) enum Taken {
     /// Its EXT_FTI contradicts what most packets of the object say.
     Contradiction,
     /// Most packets of the object say this by now, and what was received before is of no use.
-    Outvoted(Oti),
+    Outvoted(Box<Oti>),
     /// It is of another object than the one that was completed under this TOI: a restarted sender uses the TOI again.
     OfAnother {
         /// The description that there is may be that of the new object.

@@ -2,7 +2,6 @@
 
 //! The objects of a session, and by which ways they are found: by TOI, by Content-Location, by age.
 
-use std::collections::HashMap;
 use std::hash::RandomState;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use super::description::Description;
 use super::location_index::{DELIVERED_OVERHEAD, LocationIndex};
 use super::object_state::ObjectState;
 use crate::Time;
-use crate::collections::Deadlines;
+use crate::collections::{Deadlines, RecentMap};
 use crate::lct::Toi;
 
 /// What a TOI costs besides its description and its content: its places in tables, which may have grown to twice what is in
@@ -25,7 +24,7 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 /// The objects of a session.
 #[derive(Debug, Default)]
 pub(super) struct ObjectTable {
-    objects: HashMap<Toi, ObjectState>,
+    objects: RecentMap<Toi, ObjectState>,
     /// Objects that have no description yet; the first came first.
     undescribed: LinkedHashSet<Toi, RandomState>,
     /// Objects that are completed; the first was completed first.
@@ -58,7 +57,7 @@ impl ObjectTable {
 
     /// All objects, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Toi, &ObjectState)> {
-        self.objects.iter().map(|(toi, object)| (*toi, object))
+        self.objects.iter()
     }
 
     /// Number of objects that are described and being received.
@@ -98,10 +97,10 @@ impl ObjectTable {
 
     /// The description of every object ends at `end` that no FDT Instance from the place `order` on describes.
     pub(super) fn end_before(&mut self, order: u64, end: Time) {
-        for (toi, object) in &mut self.objects {
+        for (toi, object) in self.objects.iter_mut() {
             if object.description().is_some_and(|description| description.last_instance < order) && object.shorten(end)
             {
-                self.expiries.set(*toi, end);
+                self.expiries.set(toi, end);
             }
         }
     }
@@ -203,7 +202,7 @@ impl ObjectTable {
     /// The objects that are being received and none of whose symbols has arrived for `idle`, the longest idle first.
     pub(super) fn idle(&self, idle: Duration, except: Toi, now: Time) -> Vec<Toi> {
         let since = |object: &ObjectState| object.last_symbol().filter(|last| now.since(*last) >= idle);
-        let idle = self.objects.iter().filter_map(|(toi, object)| Some((since(object)?, *toi)));
+        let idle = self.objects.iter().filter_map(|(toi, object)| Some((since(object)?, toi)));
         let mut idle: Vec<_> = idle.filter(|(_, toi)| *toi != except).collect();
         idle.sort_unstable();
         idle.into_iter().map(|(_, toi)| toi).collect()
@@ -236,6 +235,6 @@ impl ObjectTable {
     /// What was received of a session that has been closed: described, or failed.
     pub(super) fn past(&self) -> Vec<Toi> {
         let is_past = |object: &ObjectState| object.description().is_some() || object.is_failed();
-        self.objects.iter().filter(|(_, object)| is_past(object)).map(|(toi, _)| *toi).collect()
+        self.objects.iter().filter(|(_, object)| is_past(object)).map(|(toi, _)| toi).collect()
     }
 }

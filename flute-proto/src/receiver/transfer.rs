@@ -64,7 +64,7 @@ pub(super) enum Vote {
     /// Most others say otherwise.
     Against,
     /// Most say this by now.
-    Outvotes(Oti),
+    Outvotes(Box<Oti>),
 }
 
 /// Votes that count: a sender that goes on with another object under the TOI has its way after so many packets.
@@ -216,7 +216,7 @@ impl Transfer {
         };
         let weight = |of: &Oti| u8::from(described == Some(of));
         let is_outvoted = rival + weight(&oti) > self.votes.agreeing.max(1) + weight(present);
-        Some(if is_outvoted { Vote::Outvotes(oti) } else { Vote::Against })
+        Some(if is_outvoted { Vote::Outvotes(Box::new(oti)) } else { Vote::Against })
     }
 
     /// Whether a single packet said how the object is cut, and the FDT says otherwise.
