@@ -55,6 +55,19 @@ struct BlockCopy {
     stored: u32,
 }
 
+/// A block to decode, where it lies, and what that may take.
+#[derive(Debug)]
+pub(super) struct DecodeContext<'a> {
+    pub(super) block: &'a SourceBlock,
+    pub(super) codec: &'a ObjectCodec,
+    /// Where its source symbols are.
+    pub(super) store: &'a mut Store,
+    /// Units of decoding for the whole attempt.
+    pub(super) max_work: u64,
+    pub(super) budget: &'a mut Budget,
+    pub(super) work: &'a mut Work,
+}
+
 /// What has become of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Solved {
@@ -108,22 +121,18 @@ impl IncompleteBlock {
         Some(attempt.present)
     }
 
-    /// Goes on with decoding `block`, which begins in `store` and of which those symbols are there that `present` says.
+    /// Goes on with decoding the block, of which those source symbols are there that `present` says.
     pub(super) fn proceed(
         &mut self,
-        (block, codec): (&SourceBlock, &ObjectCodec),
         present: impl FnOnce() -> Present,
-        max_work: u64,
-        store: &mut Store,
-        budget: &mut Budget,
-        work: &mut Work,
+        cx: &mut DecodeContext<'_>,
     ) -> io::Result<Solved> {
-        let solved = self.attempt((block, codec), present, max_work, store, budget, work);
+        let solved = self.attempt(present, cx);
         self.is_queued = matches!(solved, Ok(Solved::NotYet));
         if self.is_queued {
             return solved;
         }
-        if let (Some(present), Ok(solved)) = (self.end_attempt(budget), &solved) {
+        if let (Some(present), Ok(solved)) = (self.end_attempt(cx.budget), &solved) {
             match solved {
                 Solved::Not => self.repair.note_failure(&present),
                 Solved::TooExpensive | Solved::OverBudget => self.repair.note_price(&present),
@@ -133,28 +142,20 @@ impl IncompleteBlock {
         solved
     }
 
-    fn attempt(
-        &mut self,
-        (block, codec): (&SourceBlock, &ObjectCodec),
-        present: impl FnOnce() -> Present,
-        max_work: u64,
-        store: &mut Store,
-        budget: &mut Budget,
-        work: &mut Work,
-    ) -> io::Result<Solved> {
-        let length = block.symbols as usize * usize::from(codec.parameters().symbol_size);
+    fn attempt(&mut self, present: impl FnOnce() -> Present, cx: &mut DecodeContext<'_>) -> io::Result<Solved> {
+        let length = cx.block.symbols as usize * usize::from(cx.codec.parameters().symbol_size);
         let attempt = match &mut self.attempt {
             Some(attempt) => attempt,
             None => {
                 let present = present();
-                work.spend(SYMBOL * (u64::from(block.symbols) + self.repair.len() as u64));
+                cx.work.spend(SYMBOL * (u64::from(cx.block.symbols) + self.repair.len() as u64));
                 let Ok(job) = self.repair.begin(&present) else {
                     self.repair.note_failure(&present);
                     return Ok(Solved::Not);
                 };
-                let copy = match store.block_mut(block, length, budget) {
+                let copy = match cx.store.block_mut(cx.block, length, cx.budget) {
                     Ok(Some(_)) => Ok(None),
-                    Ok(None) => budget.buffer(length).map(|bytes| Some(BlockCopy { bytes, loaded: 0, stored: 0 })),
+                    Ok(None) => cx.budget.buffer(length).map(|bytes| Some(BlockCopy { bytes, loaded: 0, stored: 0 })),
                     Err(OverBudget) => Err(OverBudget),
                 };
                 let Ok(copy) = copy else {
@@ -164,23 +165,22 @@ impl IncompleteBlock {
                 self.attempt.insert(Attempt { job, present, copy, charged: 0, spent: 0, is_decoded: false })
             }
         };
-        let limits = (max_work, &self.repair);
         if let Some(mut copy) = attempt.copy.take() {
-            let solved = attempt.decode_copy(&mut copy, (block, codec), limits, store, budget, work);
+            let solved = attempt.decode_copy(&mut copy, &self.repair, cx);
             attempt.copy = Some(copy);
             return solved;
         }
-        let solved = match store.block_mut(block, length, budget) {
-            Ok(Some(bytes)) => attempt.decode(bytes, limits, work),
+        let solved = match cx.store.block_mut(cx.block, length, cx.budget) {
+            Ok(Some(bytes)) => attempt.decode(bytes, &self.repair, cx.max_work, cx.work),
             Ok(None) | Err(OverBudget) => return Ok(Solved::Not),
         };
-        Ok(attempt.charge(solved, budget))
+        Ok(attempt.charge(solved, cx.budget))
     }
 }
 
 impl Attempt {
     /// Goes on with the job, in the block as it lies in `bytes`.
-    fn decode(&mut self, bytes: &mut [u8], (max_work, repair): (u64, &RepairSymbols), work: &mut Work) -> Solved {
+    fn decode(&mut self, bytes: &mut [u8], repair: &RepairSymbols, max_work: u64, work: &mut Work) -> Solved {
         let symbols = repair.symbols();
         work.spend(SYMBOL * symbols.len() as u64);
         let mut units = flute_fec::Work::new(work.left() / UNIT + 1);
@@ -213,12 +213,10 @@ impl Attempt {
     fn decode_copy(
         &mut self,
         copy: &mut BlockCopy,
-        (block, codec): (&SourceBlock, &ObjectCodec),
-        limits: (u64, &RepairSymbols),
-        store: &mut Store,
-        budget: &mut Budget,
-        work: &mut Work,
+        repair: &RepairSymbols,
+        cx: &mut DecodeContext<'_>,
     ) -> io::Result<Solved> {
+        let DecodeContext { block, codec, store, max_work, budget, work } = cx;
         while copy.loaded < copy.bytes.len() {
             if work.is_exhausted() {
                 return Ok(Solved::NotYet);
@@ -231,7 +229,7 @@ impl Attempt {
         if !self.is_decoded {
             // What pads the last symbol of the object is zero, whatever follows it in the file.
             copy.bytes[block.length as usize..].fill(0);
-            let solved = self.decode(&mut copy.bytes, limits, work);
+            let solved = self.decode(&mut copy.bytes, repair, *max_work, work);
             let solved = self.charge(solved, budget);
             if solved != Solved::All {
                 return Ok(solved);

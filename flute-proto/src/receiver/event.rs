@@ -274,8 +274,16 @@ pub struct SessionStats {
     pub contradictions: u64,
     /// FDT Instances, packets of them and `File` entries that cannot be used.
     pub unusable_fdt: u64,
+    /// Source symbols that arrived, each once.
+    pub source_symbols: u64,
+    /// Bytes of them, without what pads them.
+    pub source_bytes: u64,
+    /// Repair symbols that arrived, needed or not.
+    pub repair_symbols: u64,
     /// Source symbols rebuilt from repair symbols.
     pub recovered: u64,
+    /// Source symbols that were missing of objects when they were given up.
+    pub lost_symbols: u64,
     /// FDT Instances read.
     pub fdt_instances: u64,
     /// Objects completed.
@@ -300,7 +308,11 @@ impl SessionStats {
             (&mut self.unusable, other.unusable),
             (&mut self.contradictions, other.contradictions),
             (&mut self.unusable_fdt, other.unusable_fdt),
+            (&mut self.source_symbols, other.source_symbols),
+            (&mut self.source_bytes, other.source_bytes),
+            (&mut self.repair_symbols, other.repair_symbols),
             (&mut self.recovered, other.recovered),
+            (&mut self.lost_symbols, other.lost_symbols),
             (&mut self.fdt_instances, other.fdt_instances),
             (&mut self.completed, other.completed),
             (&mut self.failed, other.failed),

@@ -4,7 +4,9 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use super::reassembly::Reassembly;
+use flute_fec::ObjectCodec;
+
+use super::reassembly::{Reassembly, repair_symbols};
 use crate::alc::{Packet, Payload};
 use crate::oti::{Oti, PayloadId, PayloadIdFormat};
 
@@ -17,6 +19,7 @@ const MAX_SYMBOLS: u64 = 8;
 pub(super) struct Fingerprint {
     oti: Oti,
     format: PayloadIdFormat,
+    codec: ObjectCodec,
     /// Which symbols are remembered. Every packet is looked for here.
     symbols: Vec<SymbolKey>,
     /// Length and hash of each of them, once it was seen.
@@ -41,7 +44,8 @@ impl Fingerprint {
             Some(key(block.number, esi))
         });
         let symbols: Vec<_> = symbols.collect();
-        Self { oti: object.oti().clone(), format: object.format(), seen: vec![None; symbols.len()], symbols }
+        let (oti, format, codec) = (object.oti().clone(), object.format(), codec.clone());
+        Self { oti, format, codec, seen: vec![None; symbols.len()], symbols }
     }
 
     /// The FEC OTI of the object.
@@ -73,6 +77,11 @@ impl Fingerprint {
         self.index(payload)
             .and_then(|index| self.seen[index])
             .is_some_and(|(length, hash)| length == symbol.len() && hash != hasher.hash_one(symbol))
+    }
+
+    /// Repair symbols in a packet of the object.
+    pub(super) fn repair_symbols(&self, payload: Payload<'_>) -> u32 {
+        repair_symbols(&self.codec, self.format, payload)
     }
 
     /// The place of the first symbol of a packet among those that are remembered.

@@ -55,6 +55,9 @@ impl Ledger {
     /// Counts what a packet did.
     pub(super) fn count(&mut self, outcome: &Outcome, work: &mut Work, events: &mut VecDeque<Event>) {
         work.spend(outcome.work());
+        self.stats.source_symbols += u64::from(outcome.source);
+        self.stats.source_bytes += u64::from(outcome.source_bytes);
+        self.stats.repair_symbols += u64::from(outcome.repair);
         self.stats.duplicates += u64::from(outcome.duplicate);
         self.stats.unusable += u64::from(outcome.unusable);
         self.wrong_cut = outcome.wrong_cut;
@@ -79,9 +82,16 @@ impl Ledger {
         events.push_back(Event::FdtUnusable { session: self.session, instance_id, reason: reason.to_owned() });
     }
 
+    /// Counts a packet that repeats what is complete, with so many repair symbols.
+    pub(super) fn count_repeated(&mut self, repair_symbols: u32) {
+        self.stats.duplicates += 1;
+        self.stats.repair_symbols += u64::from(repair_symbols);
+    }
+
     /// Counts a loss, and tells it.
     pub(super) fn lose(&mut self, loss: Loss, events: &mut VecDeque<Event>) {
         self.stats.failed += 1;
+        self.stats.lost_symbols += loss.symbols;
         self.has_losses |= !matches!(loss.reason, super::Failure::Superseded);
         events.push_back(loss.into());
     }

@@ -81,7 +81,10 @@ pub(super) enum Taken {
         may_be_described: bool,
     },
     /// It repeats what is complete.
-    Repeated,
+    Repeated {
+        /// So many symbols in it are repair symbols.
+        repair_symbols: u32,
+    },
     /// The object is not wanted any more.
     Ignored,
 }
@@ -92,10 +95,12 @@ pub(super) struct Loss {
     pub(super) object: Arc<ObjectInfo>,
     pub(super) reason: Failure,
     pub(super) missing: Vec<BlockLoss>,
+    /// Source symbols that are missing.
+    pub(super) symbols: u64,
 }
 
 impl From<Loss> for Event {
-    fn from(Loss { object, reason, missing }: Loss) -> Self {
+    fn from(Loss { object, reason, missing, .. }: Loss) -> Self {
         Self::Failed { object, reason, missing }
     }
 }
@@ -210,7 +215,13 @@ impl ObjectState {
                 let same_oti = packet.oti().is_none_or(|oti| oti.as_ref() == Ok(fingerprint.oti()));
                 Taken::OfAnother { may_be_described: same_oti }
             }
-            Phase::Delivering(_) | Phase::Completed { .. } => Taken::Repeated,
+            Phase::Delivering(transfer) => {
+                Taken::Repeated { repair_symbols: transfer.object().repair_symbols(payload) }
+            }
+            Phase::Completed { fingerprint, .. } => {
+                let repair_symbols = fingerprint.as_ref().map_or(0, |known| known.repair_symbols(payload));
+                Taken::Repeated { repair_symbols }
+            }
             Phase::Failed | Phase::Unwanted => Taken::Ignored,
         }
     }
@@ -332,19 +343,15 @@ impl ObjectState {
             Failure::Digest => Phase::Waiting { refused: None },
             _ => Phase::Failed,
         };
-        let (missing, reason) = match std::mem::replace(&mut self.phase, next) {
-            Phase::Receiving(transfer) | Phase::Delivering(transfer) => {
-                let (missing, reason) = (transfer.object().losses(), transfer.explain(reason));
-                transfer.discard(budget);
-                (missing, reason)
-            }
-            Phase::Waiting { refused } => (self.losses_of_all(), reason_of_waiting(refused, reason)),
-            _ => (Vec::new(), reason),
-        };
+        let phase = std::mem::replace(&mut self.phase, next);
+        let (missing, symbols, reason) = self.lacks(&phase, reason);
+        if let Phase::Receiving(transfer) | Phase::Delivering(transfer) = phase {
+            transfer.discard(budget);
+        }
         // What took the place of an object that had been delivered looked like a repetition of it until now.
         let is_told = std::mem::replace(&mut self.loss_is_told, true) || is_superseded && self.is_delivered;
         let object = self.description.as_ref().filter(|_| !is_told)?.info.clone();
-        Some(Loss { object, reason, missing })
+        Some(Loss { object, reason, missing, symbols })
     }
 
     /// The sender has moved on without the object. What has arrived of it stays until the memory is wanted, should the
@@ -355,17 +362,25 @@ impl ObjectState {
             return None;
         }
         let object = self.description.as_ref()?.info.clone();
-        let (missing, reason) = match &self.phase {
-            Phase::Receiving(transfer) => (transfer.object().losses(), transfer.explain(Failure::Withdrawn)),
-            Phase::Waiting { refused } => (self.losses_of_all(), reason_of_waiting(*refused, Failure::Withdrawn)),
-            _ => (Vec::new(), Failure::Withdrawn),
-        };
-        Some(Loss { object, reason, missing })
+        let (missing, symbols, reason) = self.lacks(&self.phase, Failure::Withdrawn);
+        Some(Loss { object, reason, missing, symbols })
     }
 
-    fn losses_of_all(&self) -> Vec<BlockLoss> {
-        let oti = self.description.as_ref().and_then(|description| description.oti.as_ref().ok());
-        oti.map(Reassembly::losses_of_all).unwrap_or_default()
+    /// What an object lacks in this phase that is given up for this reason: blocks, source symbols, and the reason, if it is
+    /// known better.
+    fn lacks(&self, phase: &Phase, reason: Failure) -> (Vec<BlockLoss>, u64, Failure) {
+        match phase {
+            Phase::Receiving(transfer) | Phase::Delivering(transfer) => {
+                let object = transfer.object();
+                (object.losses(), object.missing(), transfer.explain(reason))
+            }
+            Phase::Waiting { refused } => {
+                let oti = self.description.as_ref().and_then(|description| description.oti.as_ref().ok());
+                let (missing, symbols) = oti.map(Reassembly::losses_of_all).unwrap_or_default();
+                (missing, symbols, reason_of_waiting(*refused, reason))
+            }
+            _ => (Vec::new(), 0, reason),
+        }
     }
 
     /// Forgets what has been received. A completed object is received once more if it is repeated.

@@ -16,7 +16,7 @@ use std::path::Path;
 use bytes::Bytes;
 use flute_fec::{Code, ObjectCodec, SourceBlock};
 
-use super::block_decoder::{IncompleteBlock, Solved};
+use super::block_decoder::{DecodeContext, IncompleteBlock, Solved};
 use super::budget::{Budget, OverBudget};
 use super::destination::OpenWriter;
 use super::event::{BlockLoss, Failure, Limit};
@@ -73,6 +73,14 @@ pub(super) enum Placement<'a> {
     Nothing,
 }
 
+/// One encoding symbol.
+#[derive(Clone, Copy, Debug)]
+struct Symbol<'a> {
+    block: &'a SourceBlock,
+    esi: u32,
+    bytes: &'a [u8],
+}
+
 /// Why an object cannot be received.
 #[derive(Debug)]
 pub(super) enum Unreceivable {
@@ -104,6 +112,11 @@ impl From<Unreceivable> for Failure {
 pub(super) struct Outcome {
     /// Symbols that are new.
     pub(super) new: u32,
+    /// Source symbols among them, and their bytes.
+    pub(super) source: u32,
+    pub(super) source_bytes: u32,
+    /// Repair symbols, whether new or not.
+    pub(super) repair: u32,
     /// Symbols that were there.
     pub(super) duplicate: u32,
     /// Symbols that have no place in the object.
@@ -272,10 +285,12 @@ impl Reassembly {
             };
             if self.symbols.is_block_complete(&block) {
                 outcome.duplicate += 1;
+                outcome.repair += u32::from(esi >= block.symbols);
             } else if esi < block.symbols {
-                self.insert_source(&block, esi, symbol, budget, &mut outcome)?;
+                self.insert_source(Symbol { block: &block, esi, bytes: symbol }, budget, &mut outcome)?;
             } else if symbol.len() == usize::from(symbol_size) {
-                self.insert_repair(&block, esi, symbol, budget, &mut outcome);
+                outcome.repair += 1;
+                self.insert_repair(Symbol { block: &block, esi, bytes: symbol }, budget, &mut outcome);
             } else {
                 outcome.unusable += 1;
             }
@@ -310,26 +325,20 @@ impl Reassembly {
         last + 1 == u64::from(block.symbols) && (symbol_size - length % symbol_size) as u64 == padding
     }
 
-    fn insert_source(
-        &mut self,
-        block: &SourceBlock,
-        esi: u32,
-        symbol: &[u8],
-        budget: &mut Budget,
-        outcome: &mut Outcome,
-    ) -> io::Result<()> {
+    fn insert_source(&mut self, symbol: Symbol<'_>, budget: &mut Budget, outcome: &mut Outcome) -> io::Result<()> {
+        let Symbol { block, esi, bytes } = symbol;
         let first = self.first_symbol(block);
         if self.symbols.contains(first, esi) {
             outcome.duplicate += 1;
             return Ok(());
         }
         // What pads the last symbol of the object may be there or not (RFC 5445 §3.2, RFC 5510 §4.2).
-        let piece = |run: &flute_fec::Run| symbol.get(run.symbol_offset.into()..)?.get(..run.length.into());
+        let piece = |run: &flute_fec::Run| bytes.get(run.symbol_offset.into()..)?.get(..run.length.into());
         if self.codec.runs(block, esi).any(|run| run.length > 0 && piece(&run).is_none()) {
             outcome.unusable += 1;
             return Ok(());
         }
-        let mut stored = Ok(());
+        let (mut stored, before) = (Ok(()), self.received);
         for run in self.codec.runs(block, esi) {
             let Some(bytes) = piece(&run).filter(|bytes| !bytes.is_empty()) else { continue };
             stored = self.store.write(block, run.object_offset, bytes, budget);
@@ -346,7 +355,7 @@ impl Reassembly {
             Ok(()) => {}
             // The first run of a block takes the memory for all of it, so that nothing has been written yet.
             Err(StoreError::OverBudget) if self.forget_last_block_behind(block, esi, budget) => {
-                return self.insert_source(block, esi, symbol, budget, outcome);
+                return self.insert_source(symbol, budget, outcome);
             }
             Err(StoreError::OverBudget) => {
                 outcome.dropped += 1;
@@ -356,6 +365,8 @@ impl Reassembly {
         }
         self.symbols.insert(block, first, esi);
         outcome.new += 1;
+        outcome.source += 1;
+        outcome.source_bytes += (self.received - before) as u32;
         Ok(())
     }
 
@@ -390,14 +401,8 @@ impl Reassembly {
         has_forgotten
     }
 
-    fn insert_repair(
-        &mut self,
-        block: &SourceBlock,
-        esi: u32,
-        symbol: &[u8],
-        budget: &mut Budget,
-        outcome: &mut Outcome,
-    ) {
+    fn insert_repair(&mut self, symbol: Symbol<'_>, budget: &mut Budget, outcome: &mut Outcome) {
+        let Symbol { block, esi, bytes } = symbol;
         let incomplete = match self.incomplete.entry(block.number) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => match self.codec.decoder(block) {
@@ -408,7 +413,7 @@ impl Reassembly {
                 }
             },
         };
-        match incomplete.insert(esi, symbol, budget) {
+        match incomplete.insert(esi, bytes, budget) {
             Ok(true) => outcome.new += 1,
             Ok(false) => outcome.duplicate += 1,
             Err(OverBudget) => outcome.dropped += 1,
@@ -442,7 +447,9 @@ impl Reassembly {
         let first = self.first_symbol(&block);
         let Some(incomplete) = self.incomplete.get_mut(&number) else { return Ok((Solved::Not, 0)) };
         let present = || self.symbols.present(&block, first);
-        let solved = incomplete.proceed((&block, &self.codec), present, max_work, &mut self.store, budget, work)?;
+        let (codec, store) = (&self.codec, &mut self.store);
+        let mut cx = DecodeContext { block: &block, codec, store, max_work, budget, work };
+        let solved = incomplete.proceed(present, &mut cx)?;
         if solved != Solved::All {
             return Ok((solved, 0));
         }
@@ -498,18 +505,27 @@ impl Reassembly {
         self.symbols.losses(&self.codec, REPORTED_LOSSES, repair)
     }
 
-    /// What an object lacks of which nothing has arrived.
-    pub(super) fn losses_of_all(oti: &Oti) -> Vec<BlockLoss> {
-        let Ok(codec) = oti.codec() else { return Vec::new() };
+    /// Source symbols that are not there.
+    pub(super) fn missing(&self) -> u64 {
+        self.symbols.missing()
+    }
+
+    /// What an object lacks of which nothing has arrived: its first blocks, and all source symbols.
+    pub(super) fn losses_of_all(oti: &Oti) -> (Vec<BlockLoss>, u64) {
+        let Ok(codec) = oti.codec() else { return Default::default() };
         let blocks = (0..codec.block_count()).filter_map(|number| codec.block(number)).take(REPORTED_LOSSES_OF_ALL);
-        blocks
-            .map(|block| BlockLoss {
-                source_block: block.number,
-                missing: block.symbols,
-                repair: 0,
-                source_symbols: block.symbols,
-            })
-            .collect()
+        let losses = blocks.map(|block| BlockLoss {
+            source_block: block.number,
+            missing: block.symbols,
+            repair: 0,
+            source_symbols: block.symbols,
+        });
+        (losses.collect(), SymbolMap::count(&codec))
+    }
+
+    /// Repair symbols in a packet of the object, which is complete.
+    pub(super) fn repair_symbols(&self, payload: Payload<'_>) -> u32 {
+        repair_symbols(&self.codec, self.format, payload)
     }
 
     /// Forgets the object.
@@ -552,6 +568,14 @@ pub(super) enum Complete {
     File(File),
     /// It has been handed on.
     HandedOn,
+}
+
+/// Repair symbols in a packet of an object that is complete.
+pub(super) fn repair_symbols(codec: &ObjectCodec, format: PayloadIdFormat, payload: Payload<'_>) -> u32 {
+    let Some(PayloadId { source_block, esi, .. }) = format.decode(payload.id) else { return 0 };
+    let is_repair = codec.block(source_block).is_some_and(|block| esi >= block.symbols);
+    let symbols = payload.symbols.len() / usize::from(codec.parameters().symbol_size);
+    if is_repair { symbols as u32 } else { 0 }
 }
 
 /// The symbols of a block, counted over the whole object.

@@ -184,7 +184,7 @@ impl Reception {
                 }
                 self.take_first(toi, packet, payload, cx);
             }
-            Taken::Repeated => self.ledger.stats.duplicates += 1,
+            Taken::Repeated { repair_symbols } => self.ledger.count_repeated(repair_symbols),
             Taken::Ignored => {}
         }
     }

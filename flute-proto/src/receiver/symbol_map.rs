@@ -21,6 +21,8 @@ pub(super) struct SymbolMap {
     received: Vec<u32>,
     /// Blocks of which every source symbol is there.
     complete: u32,
+    /// Source symbols that are not there.
+    missing: u64,
     /// The first symbol of the object that is not there.
     first_missing: u64,
 }
@@ -28,15 +30,23 @@ pub(super) struct SymbolMap {
 impl SymbolMap {
     /// Bytes of memory that the tables of an object take.
     pub(super) fn memory_use(codec: &ObjectCodec) -> u64 {
-        count(codec).div_ceil(64) * size_of::<u64>() as u64 + u64::from(codec.block_count()) * size_of::<u32>() as u64
+        Self::count(codec).div_ceil(64) * size_of::<u64>() as u64
+            + u64::from(codec.block_count()) * size_of::<u32>() as u64
+    }
+
+    /// Number of source symbols of an object.
+    pub(super) fn count(codec: &ObjectCodec) -> u64 {
+        let parameters = codec.parameters();
+        parameters.transfer_length.div_ceil(parameters.symbol_size.into())
     }
 
     /// No symbol is there. The caller has charged [`memory_use`](Self::memory_use).
     pub(super) fn new(codec: &ObjectCodec) -> Self {
         Self {
-            symbols: vec![0; count(codec).div_ceil(64) as usize],
+            symbols: vec![0; Self::count(codec).div_ceil(64) as usize],
             received: vec![0; codec.block_count() as usize],
             complete: 0,
+            missing: Self::count(codec),
             first_missing: 0,
         }
     }
@@ -44,6 +54,11 @@ impl SymbolMap {
     /// Whether every block is complete.
     pub(super) fn is_complete(&self) -> bool {
         self.complete as usize == self.received.len()
+    }
+
+    /// Source symbols that are not there.
+    pub(super) fn missing(&self) -> u64 {
+        self.missing
     }
 
     /// Whether every source symbol of `block` is there.
@@ -72,6 +87,7 @@ impl SymbolMap {
         self.symbols[word] |= bit;
         let received = &mut self.received[block.number as usize];
         *received += 1;
+        self.missing -= 1;
         if *received == block.symbols {
             self.complete += 1;
         }
@@ -104,6 +120,7 @@ impl SymbolMap {
             if self.symbols[word] & bit != 0 {
                 self.symbols[word] &= !bit;
                 self.received[block.number as usize] -= 1;
+                self.missing += 1;
             }
         }
         if was_complete && !self.is_block_complete(block) {
@@ -147,12 +164,6 @@ impl SymbolMap {
     }
 }
 
-/// Number of source symbols of an object.
-fn count(codec: &ObjectCodec) -> u64 {
-    let parameters = codec.parameters();
-    parameters.transfer_length.div_ceil(parameters.symbol_size.into())
-}
-
 fn place(symbol: u64) -> (usize, u64) {
     ((symbol / 64) as usize, 1 << (symbol % 64))
 }
@@ -179,6 +190,7 @@ mod tests {
         assert_eq!(map.present(&block(1), 4).missing().collect::<Vec<_>>(), [0, 1]);
         assert_eq!(map.complete_block(&block(1), 4), 2);
         assert_eq!(map.first_missing(), 0);
+        assert_eq!(map.missing(), 7);
         assert_eq!(map.complete_block(&block(0), 0), 4);
         assert_eq!(map.first_missing(), 7);
         assert!(!map.is_complete());
@@ -199,7 +211,7 @@ mod tests {
         }
         assert_eq!((map.first_missing(), map.received(&block)), (100, 199));
         map.remove(&block, 0, 128..192);
-        assert_eq!(map.received(&block), 135);
+        assert_eq!((map.received(&block), map.missing()), (135, 65));
         map.insert(&block, 0, 100);
         assert_eq!(map.first_missing(), 128);
         assert_eq!(map.complete_block(&block, 0), 64);

@@ -102,6 +102,40 @@ fn complete_with_the_first_sufficient_packet() {
     }
 }
 
+/// What the counters of symbols say, of which loss, repair and its margin are worked out: one block of 60 source symbols
+/// and 20 repair symbols, of which 3 source symbols and one repair symbol are lost; then an object of which two symbols
+/// arrive and no more.
+#[test]
+fn symbols_are_counted() {
+    let object = content(5950, 2);
+    let oti = oti(FecEncodingId::REED_SOLOMON_8, reed_solomon(8, 60, 80), 5950, 100);
+    let style = Style::default();
+    let mut harness = Harness::default();
+    let fdt = style.fdt(0, &instance("", &[describe(&oti)]));
+    harness.push_all(&fdt);
+    let before = harness.stats();
+    let mut packets = style.object(1, &oti, &object);
+    packets.extend(style.repair(1, &oti, &object, 20));
+    for lost in [70, 40, 8, 2] {
+        packets.remove(lost);
+    }
+    harness.push_all(&packets);
+    assert_eq!(harness.take(), [object]);
+    let stats = harness.stats();
+    assert_eq!(stats.source_symbols - before.source_symbols, 57);
+    // The last symbol is half a symbol.
+    assert_eq!(stats.source_bytes - before.source_bytes, 56 * 100 + 50);
+    // Those that come when the object is complete count, too.
+    assert_eq!(stats.repair_symbols, 19);
+    assert_eq!((stats.recovered, stats.lost_symbols), (3, 0));
+
+    let unlucky = describe(&oti).replace("TOI=\"1\" Content-Location=\"a\"", "TOI=\"2\" Content-Location=\"b\"");
+    harness.push_all(&style.fdt(1, &instance("", &[unlucky])));
+    harness.push_all(&style.object(2, &oti, &content(5950, 3))[..2]);
+    harness.finish();
+    assert_eq!(harness.receiver.stats().totals.lost_symbols, 58);
+}
+
 /// Only repair symbols arrive.
 #[test]
 fn repair_symbols_only() {
