@@ -10,19 +10,9 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{BorrowedFd, IntoRawFd};
 
+use flute_folder::FileRange;
 use gst_allocators::prelude::*;
 use gst_allocators::{FdAllocator, FdMemory, FdMemoryFlags};
-
-/// A part of a file.
-#[derive(Debug)]
-pub(crate) struct FileRange {
-    /// The file, under a descriptor of its own.
-    pub(crate) file: File,
-    /// Where the part begins, in bytes.
-    pub(crate) offset: u64,
-    /// How long it is, in bytes.
-    pub(crate) length: u64,
-}
 
 /// The first `length` bytes of a file as memory, which owns the file from now on.
 pub(crate) fn memory_of_file(file: File, length: usize) -> io::Result<gst::Memory> {

@@ -17,7 +17,6 @@
 
 use gst::glib;
 
-mod boxes;
 mod debug;
 #[expect(unsafe_code, reason = "the bindings leave it to the caller that a file descriptor is one")]
 mod fd_memory;
@@ -28,7 +27,6 @@ mod flutesrc;
 pub mod media_type;
 pub mod object_meta;
 pub mod object_removal;
-mod reception;
 mod shared_sessions;
 
 mod uri;

@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use flute_media::boxes;
 use flute_proto::Time;
 use flute_proto::fdt::CacheControl;
 use flute_proto::receiver::{Content, ObjectInfo};
@@ -25,6 +26,24 @@ pub enum Retention {
     Lasting,
     /// Once, as media segments are.
     Media,
+}
+
+/// Initialisation segments are not longer than this.
+const MAX_INITIALISATION: usize = 1 << 20;
+
+impl Retention {
+    /// How long this object is needed: manifests and initialisation segments all the time.
+    pub fn of(info: &ObjectInfo, content: &Content) -> Self {
+        let is_initialisation = match content {
+            Content::Memory(bytes) => bytes.len() <= MAX_INITIALISATION && boxes::is_initialisation(bytes),
+            Content::File { .. } | Content::Delivered => false,
+        };
+        if is_initialisation || flute_media::is_manifest(info.file.content_type.as_deref(), info.location()) {
+            Self::Lasting
+        } else {
+            Self::Media
+        }
+    }
 }
 
 /// A completed object.

@@ -8,10 +8,13 @@ mod interface;
 mod membership;
 mod readiness;
 mod receive;
+pub mod reception;
 mod send;
 mod socket_options;
+mod uri;
 
 pub use host::{Host, HostAndPort, HostError, ResolveError};
 pub use readiness::{Readiness, Waker};
 pub use receive::{ReceiveConfig, ReceiveError, ReceiveSocket};
 pub use send::{SendConfig, SendError, SendSocket};
+pub use uri::{FluteUri, SCHEME, UriError};

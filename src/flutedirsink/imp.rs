@@ -77,17 +77,18 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 
-use super::location_pattern::LocationPattern;
-use super::relative_path::UrlMapping;
-use super::target_folder::TargetFolder;
-use super::warnings::{Kind, Saying};
-use super::writer::{Deleted, NotWritten, Writer, Written};
-use super::written_files::{Bounds, Origin};
+use flute_folder::target::{
+    Bounds, Deleted, FolderWriter, Kind, LocationPattern, NotWritten, ObjectDescription, Origin, Saying, TargetFolder,
+    Written,
+};
+
+use super::object_bytes::ObjectBytes;
+use super::url_mapping::FluteDirSinkUrlMapping;
 use crate::debug::FLUTEDIRSINK as CAT;
 use crate::object_meta::ObjectMeta;
 use crate::object_removal::ObjectRemoval;
 
-const DEFAULT_URL_MAPPING: UrlMapping = UrlMapping::HostPath;
+const DEFAULT_URL_MAPPING: FluteDirSinkUrlMapping = FluteDirSinkUrlMapping::HostPath;
 const DEFAULT_FSYNC: bool = false;
 const DEFAULT_DELETE_WITHDRAWN: bool = false;
 const DEFAULT_DELETE_DELAY: u64 = 30_000_000_000;
@@ -101,7 +102,7 @@ const SPOOL_DIRECTORY_QUERY: &str = "flute-spool-directory";
 #[derive(Debug, Clone)]
 struct Settings {
     location: Option<String>,
-    url_mapping: UrlMapping,
+    url_mapping: FluteDirSinkUrlMapping,
     fsync: bool,
     delete_withdrawn: bool,
     delete_delay: u64,
@@ -149,13 +150,13 @@ struct Counters {
 /// The writer while the element runs, for the streaming thread and the one that deletes files when their time has come.
 #[derive(Debug, Default)]
 struct Shared {
-    writer: Mutex<Option<Writer>>,
+    writer: Mutex<Option<FolderWriter>>,
     /// What is due has changed, or the element has stopped.
     changed: Condvar,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Option<Writer>> {
+    fn lock(&self) -> MutexGuard<'_, Option<FolderWriter>> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -187,7 +188,7 @@ pub struct FluteDirSink {
     #[property(name = "location", type = Option<String>, get, set, member = location, nick = "Location", mutable_ready,
         blurb = "Folder that the files are written into; it is made if it is not there, and %{tsi} and %{source} in it \
                  make a folder for each session")]
-    #[property(name = "url-mapping", type = UrlMapping, get, set, member = url_mapping, nick = "URL mapping", mutable_ready,
+    #[property(name = "url-mapping", type = FluteDirSinkUrlMapping, get, set, member = url_mapping, nick = "URL mapping", mutable_ready,
         blurb = "What becomes of the host in a Content-Location that is a URL", builder(DEFAULT_URL_MAPPING))]
     #[property(name = "fsync", type = bool, get, set, member = fsync, nick = "Sync to disk",
         default_value = DEFAULT_FSYNC, mutable_ready,
@@ -318,6 +319,16 @@ impl FluteDirSink {
     }
 }
 
+/// Makes a file of the object in a buffer.
+fn write(writer: &mut FolderWriter, buffer: &gst::BufferRef, meta: &ObjectMeta) -> Result<Written, NotWritten> {
+    let object = ObjectDescription {
+        content_location: meta.content_location.as_deref(),
+        content_type: meta.content_type.as_deref(),
+        origin: Origin { tsi: meta.tsi, source: meta.source },
+    };
+    writer.write(object, &ObjectBytes::of(buffer, meta).map_err(NotWritten::Read)?)
+}
+
 #[glib::object_subclass]
 impl ObjectSubclass for FluteDirSink {
     const NAME: &'static str = "GstFluteDirSink";
@@ -404,7 +415,7 @@ impl BaseSinkImpl for FluteDirSink {
         gst::info!(CAT, imp = self, "writing into {location}: {settings:?}");
         *self.counters.lock().unwrap() = Counters::default();
         let bounds = settings.bounds();
-        *self.shared.lock() = Some(Writer::new(target, pattern, settings.url_mapping, bounds));
+        *self.shared.lock() = Some(FolderWriter::new(target, pattern, settings.url_mapping.into(), bounds));
         if bounds.need_time() {
             let (shared, element) = (self.shared.clone(), self.obj().downgrade());
             let deletion = thread::Builder::new()
@@ -448,7 +459,7 @@ impl BaseSinkImpl for FluteDirSink {
             self.post_summaries();
         } else if let Some(removal) = ObjectRemoval::of(&event) {
             if let Some(writer) = self.shared.lock().as_mut() {
-                writer.withdraw(&removal);
+                writer.withdraw(&removal.content_location, Origin { tsi: removal.tsi, source: removal.source });
             }
             self.shared.changed.notify_all();
         }
@@ -459,7 +470,7 @@ impl BaseSinkImpl for FluteDirSink {
         let meta = ObjectMeta::of(buffer).unwrap_or_default();
         // The lock is held while the file is written: only the thread that deletes files waits for it, and the end.
         let (result, deleted) = match self.shared.lock().as_mut() {
-            Some(writer) => (writer.write(buffer, &meta), writer.delete_due(Instant::now())),
+            Some(writer) => (write(writer, buffer, &meta), writer.delete_due(Instant::now())),
             None => return Err(gst::FlowError::Flushing),
         };
         self.shared.changed.notify_all();

@@ -6,14 +6,8 @@ use gst::glib;
 use gst::prelude::*;
 
 mod imp;
-mod location_pattern;
-mod manifest_names;
 mod object_bytes;
-mod relative_path;
-mod target_folder;
-mod warnings;
-mod writer;
-mod written_files;
+mod url_mapping;
 
 glib::wrapper! {
     /// The element `flutedirsink`.
@@ -22,6 +16,6 @@ glib::wrapper! {
 
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     #[cfg(feature = "doc")]
-    relative_path::UrlMapping::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    url_mapping::FluteDirSinkUrlMapping::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(Some(plugin), "flutedirsink", gst::Rank::NONE, FluteDirSink::static_type())
 }

@@ -67,21 +67,17 @@ use gst_base::prelude::*;
 use gst_base::subclass::base_src::CreateSuccess;
 use gst_base::subclass::prelude::*;
 
-use super::files::{self, FoundFile};
-use super::selection::{FluteDirSrcFollowLinks, Rules, Selection};
-use super::watcher::{Next, Watcher};
+use flute_folder::source::{self, FoundFile, Next, Rules, Selection, TEMPORARY_NAMES, Watcher, other_name};
+
+use super::follow_links::FluteDirSrcFollowLinks;
 use crate::debug::FLUTEDIRSRC as CAT;
 use crate::fd_memory;
-use crate::media_type;
 use crate::object_meta::ObjectMeta;
 use crate::object_removal::ObjectRemoval;
 use flute_net::Waker;
 
 /// Bytes of a file that is read into memory at most.
 const MAX_READ: u64 = 64 << 10;
-
-/// Names that are temporary, where the user names none: what packagers and programs that copy files use.
-const DEFAULT_WATCH_IGNORE: &str = "*~,*.tmp,*.part";
 
 const DEFAULT_SETTLE_TIME: u64 = 1_000_000_000;
 
@@ -216,10 +212,13 @@ impl BaseSrcImpl for FluteDirSrc {
         let not_found = |error| gst::error_msg!(gst::ResourceError::NotFound, ("{error}"));
         let settings = self.settings.lock().unwrap().clone();
         let location = settings.location.unwrap_or_default();
-        let default_ignore = if settings.watch { DEFAULT_WATCH_IGNORE } else { "" };
+        let default_ignore = if settings.watch { TEMPORARY_NAMES } else { "" };
         let ignore = settings.ignore.as_deref().unwrap_or(default_ignore);
-        let rules =
-            Rules { recursive: settings.recursive, hidden: settings.hidden, follow_links: settings.follow_links };
+        let rules = Rules {
+            recursive: settings.recursive,
+            hidden: settings.hidden,
+            follow_links: settings.follow_links.into(),
+        };
         let selection = Selection::new(&location, rules, ignore).map_err(not_found)?;
         let state = if settings.watch {
             let cannot = |error| gst::error_msg!(gst::ResourceError::OpenRead, ("Cannot watch {location}: {error}"));
@@ -229,7 +228,7 @@ impl BaseSrcImpl for FluteDirSrc {
             gst::info!(CAT, imp = self, "watching {location}");
             State::Watched(Box::new(watcher), waker)
         } else {
-            let found = files::find(&selection, settings.manifests_last).map_err(not_found)?;
+            let found = source::find(&selection, settings.manifests_last).map_err(not_found)?;
             gst::info!(CAT, imp = self, "{} files in {location}", found.files.len());
             for unreadable in found.unreadable {
                 gst::element_imp_warning!(self, gst::ResourceError::OpenRead, ("Not sent: {unreadable}"));
@@ -319,16 +318,6 @@ enum Step {
     Again,
 }
 
-/// What is to be told of a file that receivers cannot give the same name: its Content-Location has every byte of it, but
-/// they do not write names with control characters, or that are not text.
-fn other_name(path: &Path, relative: &Path, name: &str) -> Option<String> {
-    let is_plain = relative.to_str().is_some_and(|text| !text.chars().any(char::is_control));
-    (!is_plain).then(|| {
-        let reason = "its name has control characters or is not UTF-8";
-        format!("{} arrives as {name}: {reason}; rename it", path.display())
-    })
-}
-
 impl FluteDirSrc {
     fn next_listed(&self, selection: &Selection, found: FoundFile) -> Step {
         let path = selection.folder().join(&found.relative);
@@ -381,7 +370,7 @@ impl FluteDirSrc {
         gst::debug!(CAT, imp = self, "{} is {name}", path.display());
         let meta = ObjectMeta {
             content_location: Some(self.content_location(name)),
-            content_type: media_type::content_type_of_name(name).map(str::to_owned),
+            content_type: flute_media::content_type_of_name(name).map(str::to_owned),
             from_file: true,
             file: path.to_str().filter(|_| !is_read).map(str::to_owned),
             ..Default::default()

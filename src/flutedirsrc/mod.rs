@@ -5,12 +5,8 @@
 use gst::glib;
 use gst::prelude::*;
 
-mod files;
+mod follow_links;
 mod imp;
-mod inotify;
-mod pending;
-mod selection;
-mod watcher;
 
 glib::wrapper! {
     /// The element.
@@ -20,6 +16,6 @@ glib::wrapper! {
 
 /// Registers the element and its type.
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    selection::FluteDirSrcFollowLinks::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    follow_links::FluteDirSrcFollowLinks::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(Some(plugin), "flutedirsrc", gst::Rank::NONE, FluteDirSrc::static_type())
 }

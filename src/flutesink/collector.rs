@@ -5,6 +5,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use flute_media::boxes;
 use flute_proto::content::ContentEncoding;
 use flute_proto::sender::{FileSource, GrowingWriter, Object, OnChange, Source};
 
@@ -16,7 +17,6 @@ use super::settings::{Settings, SettingsError};
 use super::source::BufferSpool;
 use super::spool::Spool;
 use super::timing::{self, Span};
-use crate::boxes;
 use crate::fd_memory;
 use crate::media_type;
 use crate::object_meta::ObjectMeta;
@@ -206,10 +206,10 @@ impl Collected {
             .take()
             .or_else(|| pad.content_type.clone())
             .or_else(|| origin.caps.as_deref().and_then(media_type::content_type_of_caps))
-            .or_else(|| media_type::content_type_of_name(&location).map(str::to_owned));
-        let is_manifest = media_type::is_manifest(content_type.as_deref(), &location);
+            .or_else(|| flute_media::content_type_of_name(&location).map(str::to_owned));
+        let is_manifest = flute_media::is_manifest(content_type.as_deref(), &location);
         let is_vital = || {
-            let is_mp4 = || media_type::is_mp4(content_type.as_deref(), &location);
+            let is_mp4 = || flute_media::is_mp4(content_type.as_deref(), &location);
             let is_initialisation = || is_mp4() && boxes::is_initialisation(&*self.source);
             is_manifest || self.kind == Kind::Initialisation || is_initialisation()
         };

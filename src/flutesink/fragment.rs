@@ -12,7 +12,7 @@ use std::io;
 
 use super::source::BufferSpool;
 use super::timing::Span;
-use crate::boxes::BoxScanner;
+use flute_media::boxes::BoxScanner;
 
 /// What was cut off.
 #[derive(Debug)]

@@ -110,7 +110,7 @@ use super::settings::{
 };
 use super::{FluteSinkPad, actions};
 use crate::debug::FLUTESINK as CAT;
-use crate::uri;
+use crate::uri::bad_uri;
 
 /// The element.
 #[derive(Debug, Default, glib::Properties)]
@@ -382,7 +382,7 @@ impl URIHandlerImpl for FluteSink {
     const URI_TYPE: gst::URIType = gst::URIType::Sink;
 
     fn protocols() -> &'static [&'static str] {
-        &[uri::SCHEME]
+        &[flute_net::SCHEME]
     }
 
     fn uri(&self) -> Option<String> {
@@ -394,7 +394,7 @@ impl URIHandlerImpl for FluteSink {
             let text = "the URI cannot change while the element is running";
             return Err(glib::Error::new(gst::URIError::BadState, text));
         }
-        Ok(self.settings.lock().unwrap().set_uri(uri)?)
+        self.settings.lock().unwrap().set_uri(uri).map_err(bad_uri)
     }
 }
 

@@ -27,7 +27,6 @@ use super::messages::{self, Reporter};
 use super::output::Output;
 use super::queue_limits::{QueueLimits, Queued};
 use crate::debug::FLUTESINK as CAT;
-use crate::media_type;
 use flute_net::SendConfig;
 
 /// How long the last packets of a session may take whose element is stopped.
@@ -515,7 +514,7 @@ impl State {
 
     /// What has to be sent before this object can be: objects of the same queue, if it is a manifest, which may name them.
     fn what_goes_before(&self, object: &Object, queue: &str) -> HashSet<Toi> {
-        if !media_type::is_manifest(object.content_type.as_deref(), &object.location) {
+        if !flute_media::is_manifest(object.content_type.as_deref(), &object.location) {
             return HashSet::new();
         }
         let mut before = self.queue_limits.before(queue, object.priority);

@@ -4,14 +4,12 @@
 
 use std::io;
 use std::mem;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use flute_proto::sender::Source;
 use gst::buffer::{MappedBuffer, Readable};
 
 use super::spool::{MAX_IN_MEMORY, Spool};
-use crate::fd_memory::FileRange;
 
 /// The buffers of one object: as they are, without a copy, or in a file when there are many bytes of them.
 #[derive(Debug, Default)]
@@ -126,18 +124,6 @@ impl Source for BuffersSource {
             }
         }
         Ok(())
-    }
-}
-
-impl Source for FileRange {
-    fn len(&self) -> u64 {
-        self.length
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let end = offset.checked_add(buffer.len() as u64).filter(|&end| end <= self.length);
-        end.ok_or(io::ErrorKind::UnexpectedEof)?;
-        self.file.read_exact_at(buffer, self.offset + offset)
     }
 }
 

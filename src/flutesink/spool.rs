@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use flute_proto::sender::Source;
 use tempfile::{SpooledData, SpooledTempFile};
 
-use crate::fd_memory::FileRange;
+use flute_folder::FileRange;
 
 /// Bytes of one object that are kept in memory; longer ones are written to an unlinked file.
 pub(super) const MAX_IN_MEMORY: u64 = 32 << 20;

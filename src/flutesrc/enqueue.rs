@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use flute_proto::receiver::Event;
 
 use super::queue::{Notice, Queue};
-use crate::reception::Listener;
+use flute_net::reception::Listener;
 
 /// Puts what happens into a queue. The queue must be flushing, or be drained, when the thread is to end.
 #[derive(Debug)]

@@ -160,7 +160,7 @@ use super::object::OneObject;
 use super::queue::Notice;
 use super::settings::{self, Settings};
 use crate::debug::FLUTESRC as CAT;
-use crate::uri;
+use crate::uri::bad_uri;
 
 #[derive(Debug, Default)]
 pub(super) struct Pads {
@@ -528,7 +528,7 @@ impl URIHandlerImpl for FluteSrc {
     const URI_TYPE: gst::URIType = gst::URIType::Src;
 
     fn protocols() -> &'static [&'static str] {
-        &[uri::SCHEME]
+        &[flute_net::SCHEME]
     }
 
     fn uri(&self) -> Option<String> {
@@ -544,7 +544,7 @@ impl URIHandlerImpl for FluteSrc {
         }
         let path = {
             let mut settings = self.settings.lock().unwrap();
-            settings.set_uri(uri)?;
+            settings.set_uri(uri).map_err(bad_uri)?;
             settings.path.clone()
         };
         self.srcpad.set_path(path);

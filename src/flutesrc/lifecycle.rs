@@ -20,8 +20,8 @@ use super::queue::Queue;
 use super::settings::{Settings, SettingsError};
 use super::timeline::Timeline;
 use crate::debug::FLUTESRC as CAT;
-use crate::reception::{ReceiverThread, SharedReceiver};
 use crate::shared_sessions::User;
+use flute_net::reception::{ReceiverThread, SharedReceiver};
 
 /// Asks elements downstream for the folder in which files without a name have to be, so that they can be given one.
 const SPOOL_DIRECTORY_QUERY: &str = "flute-spool-directory";

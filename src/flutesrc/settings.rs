@@ -11,7 +11,7 @@ use flute_proto::receiver::{Filter, Limits, ReceiverConfig};
 
 use super::enums::{OnLoss, ReceiveMode, SegmentOrder};
 use crate::shared_sessions::Request;
-use crate::uri::{FluteUri, UriError};
+use flute_net::{FluteUri, UriError};
 use flute_net::{Host, HostAndPort, HostError, ReceiveConfig};
 
 pub(super) const DEFAULT_PORT: i32 = 3400;
@@ -203,7 +203,8 @@ impl Settings {
         self.source_filter = uri.source.map(|source| source.to_string());
         self.multicast_iface = uri.interface;
         self.tsi = uri.tsi.and_then(|tsi| i64::try_from(tsi).ok()).map_or(DEFAULT_TSI, |tsi| tsi.min(MAX_TSI));
-        self.timeout = uri.timeout.map_or(DEFAULT_TIMEOUT, gst::ClockTime::nseconds);
+        self.timeout =
+            uri.timeout.map_or(DEFAULT_TIMEOUT, |timeout| u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
         self.path = uri.path;
         Ok(())
     }
@@ -219,7 +220,7 @@ impl Settings {
             path: self.path.clone(),
             tsi: u64::try_from(self.tsi).ok(),
             interface: said(&self.multicast_iface).or(host.zone()).map(str::to_owned),
-            timeout: (self.timeout > 0).then(|| gst::ClockTime::from_nseconds(self.timeout)),
+            timeout: (self.timeout > 0).then(|| Duration::from_nanos(self.timeout)),
         };
         Some(uri.to_string())
     }

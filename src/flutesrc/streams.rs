@@ -16,7 +16,7 @@ use super::FluteSrcPad;
 use super::imp::FluteSrc;
 use super::lifecycle::Input;
 use crate::debug::FLUTESRC as CAT;
-use crate::reception::SharedReceiver;
+use flute_net::reception::SharedReceiver;
 
 /// Timestamps of this many nanoseconds and more are wall-clock times: no stream has run since 2001-09-09.
 const WALL_CLOCK_THRESHOLD: u64 = 1_000_000_000_000_000_000;

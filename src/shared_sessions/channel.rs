@@ -15,8 +15,7 @@ use flute_proto::receiver::{Content, Event, ObjectInfo};
 
 use super::{Options, SharedSessions};
 use crate::debug::FLUTESESSIONS as CAT;
-use crate::reception::{Listener, SharedReceiver};
-use crate::{boxes, media_type};
+use flute_net::reception::{Listener, SharedReceiver};
 
 /// How long a user waits for an object of which nothing comes, unless it says otherwise.
 const DEFAULT_OBJECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -145,7 +144,7 @@ impl ChannelListener {
     fn put(&self, info: Arc<ObjectInfo>, content: Content) {
         let received = SystemTime::now();
         let since_epoch = received.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let retention = retention(&info, &content);
+        let retention = Retention::of(&info, &content);
         let object = StoredObject::new(info, content, retention, received);
         gst::info!(CAT, "{}: received {}, {} bytes", self.channel, object.info().location(), object.len());
         let removed = self.channel.objects.insert(object, Time::from_unix(since_epoch));
@@ -157,22 +156,6 @@ impl ChannelListener {
                 }
             });
         }
-    }
-}
-
-/// Initialisation segments are not longer than this.
-const MAX_INITIALISATION: usize = 1 << 20;
-
-/// Manifests and initialisation segments are needed all the time.
-fn retention(info: &ObjectInfo, content: &Content) -> Retention {
-    let is_initialisation = match content {
-        Content::Memory(bytes) => bytes.len() <= MAX_INITIALISATION && boxes::is_initialisation(bytes),
-        Content::File { .. } | Content::Delivered => false,
-    };
-    if is_initialisation || media_type::is_manifest(info.file.content_type.as_deref(), info.location()) {
-        Retention::Lasting
-    } else {
-        Retention::Media
     }
 }
 

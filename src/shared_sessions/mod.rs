@@ -19,8 +19,8 @@ use flute_proto::content_location::LocationPath;
 use flute_proto::receiver::{Mode, ReceiverConfig};
 
 use crate::debug::FLUTESESSIONS as CAT;
-use crate::reception::{ReceiverThread, SharedReceiver};
 use channel::{Channel, ChannelListener};
+use flute_net::reception::{ReceiverThread, SharedReceiver};
 use flute_net::{HostAndPort, ReceiveConfig, ReceiveError, ReceiveSocket};
 
 /// Channels of a process at a time.

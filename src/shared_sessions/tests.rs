@@ -13,7 +13,7 @@ use flute_proto::sender::{Batch, FinishPolicy, Object, Poll, Sender, SenderConfi
 use flute_proto::{Time, lct::Tsi};
 
 use super::*;
-use crate::reception::Listener;
+use flute_net::reception::Listener;
 
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(600);

@@ -16,7 +16,7 @@ use flute_proto::sender::{FdtPolicy, FecConfig, FecScheme, Pacing, SenderConfig,
 use super::default_rate::DEFAULT_BITRATE;
 use super::enums::{FluteContentEncoding, FluteEosPolicy, FluteFec, FlutePacketOverhead, FluteProfile};
 use crate::object_meta::ObjectMeta;
-use crate::uri::{FluteUri, UriError};
+use flute_net::{FluteUri, UriError};
 use flute_net::{Host, HostAndPort, SendConfig};
 
 /// Bytes of a packet that are not symbols, at most: an LCT header with the widest CCI that FLUTE uses, TSI and TOI

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::boxes::boxes;
+use flute_media::boxes::boxes;
 
 /// The fields of a box of its own length, from a version and flags on.
 struct FullBox<'a> {

@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 
-use gst::glib;
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 
@@ -24,39 +23,41 @@ const MAX_PATH: usize = 3072;
 const MAX_DEPTH: usize = 64;
 
 /// What becomes of the authority of a URL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstFluteDirSinkUrlMapping")]
-#[repr(i32)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UrlMapping {
     /// `http://host:8080/a/b.mp4` is `host:8080/a/b.mp4`.
     #[default]
-    #[enum_value(name = "Host and path: http://host/a/b is host/a/b", nick = "host-path")]
     HostPath,
     /// `http://host:8080/a/b.mp4` is `a/b.mp4`.
-    #[enum_value(name = "Path only: http://host/a/b is a/b", nick = "path")]
     Path,
 }
 
 /// Why a Content-Location is no path below a folder.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
+pub enum Refusal {
+    /// It goes above the folder by `..`.
     #[error("it leaves the folder")]
     Escapes,
+    /// It is a path of another system.
     #[error("it begins with a drive letter")]
     DriveLetter,
+    /// A terminal or a program may do something else with it than show it.
     #[error("it contains a control character")]
     ControlCharacter,
+    /// It has no name of a file.
     #[error("it names a folder and not a file")]
     Folder,
+    /// It is too long for the system.
     #[error("it is longer than {MAX_PATH} bytes")]
     PathTooLong,
+    /// It is too deep to be walked.
     #[error("it is deeper than {MAX_DEPTH} folders")]
     TooDeep,
 }
 
 /// A path below a folder: at least one name, the last of which is that of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct RelativePath {
+pub struct RelativePath {
     names: Vec<String>,
 }
 
@@ -67,7 +68,7 @@ impl RelativePath {
     /// separator stays encoded. Backslashes are separators, since they are on some systems. A query or fragment is
     /// part of the file's name, since objects may differ in nothing else. Names of more than `max_name` bytes are
     /// shortened.
-    pub(crate) fn of_location(location: &str, mapping: UrlMapping, max_name: usize) -> Result<Self, Refusal> {
+    pub fn of_location(location: &str, mapping: UrlMapping, max_name: usize) -> Result<Self, Refusal> {
         if location.chars().any(char::is_control) {
             return Err(Refusal::ControlCharacter);
         }
@@ -99,12 +100,12 @@ impl RelativePath {
     }
 
     /// The path of an object that has no Content-Location.
-    pub(crate) fn of_unnamed(number: u64) -> Self {
+    pub fn of_unnamed(number: u64) -> Self {
         Self { names: vec![format!("object-{number:05}")] }
     }
 
     /// The same path below further folders.
-    pub(crate) fn below(self, mut folders: Vec<String>) -> Result<Self, Refusal> {
+    pub fn below(self, mut folders: Vec<String>) -> Result<Self, Refusal> {
         folders.extend(self.names);
         Self::of_names(folders)
     }
@@ -120,7 +121,7 @@ impl RelativePath {
     }
 
     /// The names of the folders, from the outermost, and that of the file.
-    pub(crate) fn split(&self) -> (&[String], &str) {
+    pub fn split(&self) -> (&[String], &str) {
         let (file, folders) = self.names.split_last().expect("there is at least one name");
         (folders, file)
     }

@@ -65,22 +65,28 @@ struct Inner {
 
 /// A receiver that several threads may use.
 #[derive(Debug)]
-pub(crate) struct SharedReceiver {
+pub struct SharedReceiver {
     inner: Mutex<Inner>,
     /// There is an earlier deadline, or the wait is over.
     sooner: Condvar,
 }
 
 impl SharedReceiver {
-    pub(crate) fn new(config: ReceiverConfig) -> Self {
-        let (receiver, clock) = (Receiver::new(config), Clock::new());
+    /// One that delivers objects as [`Receiver::new`] says.
+    pub fn new(config: ReceiverConfig) -> Self {
+        Self::of(Receiver::new(config))
+    }
+
+    /// One around a receiver with settings of its own.
+    pub fn of(receiver: Receiver) -> Self {
+        let clock = Clock::new();
         let inner = Inner { receiver, clock, other_deadline: None, waiting_until: None, interrupted: false };
         Self { inner: Mutex::new(inner), sooner: Condvar::new() }
     }
 
     /// Does what is due, lets `feed` push datagrams at the time that it is told, and collects what happened. A `capture`
     /// time, if there is one, is when the datagrams were captured, and becomes the time of the session.
-    pub(crate) fn feed<R>(
+    pub fn feed<R>(
         &self,
         capture: Option<Time>,
         events: &mut Vec<Event>,
@@ -104,12 +110,12 @@ impl SharedReceiver {
     }
 
     /// No more datagrams will come.
-    pub(crate) fn finish(&self, events: &mut Vec<Event>) {
+    pub fn finish(&self, events: &mut Vec<Event>) {
         self.feed(None, events, |receiver, now| receiver.finish(now));
     }
 
     /// How long until there is something to do without a datagram; zero if there is already.
-    pub(crate) fn next_wait(&self) -> Option<Duration> {
+    pub fn next_wait(&self) -> Option<Duration> {
         let mut inner = self.inner.lock().unwrap();
         let deadline = inner.receiver.next_deadline()?;
         let now = inner.clock.now();
@@ -117,12 +123,12 @@ impl SharedReceiver {
     }
 
     /// The time of the protocol.
-    pub(crate) fn now(&self) -> Time {
+    pub fn now(&self) -> Time {
         self.inner.lock().unwrap().clock.now()
     }
 
     /// Until when [`wait_for_deadline`](Self::wait_for_deadline) waits at most, whatever the receiver has to do.
-    pub(crate) fn set_other_deadline(&self, deadline: Option<Time>) {
+    pub fn set_other_deadline(&self, deadline: Option<Time>) {
         let mut inner = self.inner.lock().unwrap();
         inner.other_deadline = deadline;
         if inner.waiting_until.is_some_and(|until| deadline.is_some_and(|deadline| deadline < until)) {
@@ -132,7 +138,7 @@ impl SharedReceiver {
 
     /// Waits until something is due without a datagram; then [`feed`](Self::feed) does it. `false` if the wait was
     /// interrupted.
-    pub(crate) fn wait_for_deadline(&self) -> bool {
+    pub fn wait_for_deadline(&self) -> bool {
         let mut inner = self.inner.lock().unwrap();
         while !inner.interrupted {
             let now = inner.clock.now();
@@ -150,17 +156,18 @@ impl SharedReceiver {
     }
 
     /// Ends [`wait_for_deadline`](Self::wait_for_deadline), for good.
-    pub(crate) fn interrupt(&self) {
+    pub fn interrupt(&self) {
         self.inner.lock().unwrap().interrupted = true;
         self.sooner.notify_all();
     }
 
     /// Asks the receiver something, or asks something of it for later.
-    pub(crate) fn with_receiver<R>(&self, ask: impl FnOnce(&mut Receiver) -> R) -> R {
+    pub fn with_receiver<R>(&self, ask: impl FnOnce(&mut Receiver) -> R) -> R {
         ask(&mut self.inner.lock().unwrap().receiver)
     }
 
-    pub(crate) fn stats(&self) -> ReceiverStats {
+    /// Counters since the start.
+    pub fn stats(&self) -> ReceiverStats {
         self.inner.lock().unwrap().receiver.stats()
     }
 }

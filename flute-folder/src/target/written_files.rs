@@ -16,36 +16,40 @@ const MAX_REMEMBERED: usize = 1 << 18;
 
 /// How many files may stay, and how long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Bounds {
+pub struct Bounds {
     /// Files of a folder.
-    pub(super) max_files: Option<u64>,
+    pub max_files: Option<u64>,
     /// Bytes of the files of a folder.
-    pub(super) max_bytes: Option<u64>,
+    pub max_bytes: Option<u64>,
     /// Time since a file was written.
-    pub(super) max_age: Option<Duration>,
+    pub max_age: Option<Duration>,
     /// Time since the object of a file was withdrawn.
-    pub(super) withdrawn_age: Option<Duration>,
+    pub withdrawn_age: Option<Duration>,
 }
 
 impl Bounds {
     /// Whether files may have to be deleted when nothing is written.
-    pub(super) fn need_time(&self) -> bool {
+    pub fn need_time(&self) -> bool {
         self.max_age.is_some() || self.withdrawn_age.is_some()
     }
 }
 
 /// Why a file is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
+pub enum Reason {
+    /// Its object was withdrawn a while ago.
     Withdrawn,
+    /// It is older than files may be.
     TooOld,
+    /// Its folder has too many files.
     TooManyFiles,
+    /// The files of its folder have too many bytes.
     TooManyBytes,
 }
 
 impl Reason {
     /// As messages say it: the property that asks for it.
-    pub(super) fn property(self) -> &'static str {
+    pub fn property(self) -> &'static str {
         match self {
             Self::Withdrawn => "delete-withdrawn",
             Self::TooOld => "max-age",
@@ -55,11 +59,13 @@ impl Reason {
     }
 }
 
-/// The session that an object came from, as far as the object meta says it.
+/// The session that an object came from, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Origin {
-    pub(super) tsi: Option<u64>,
-    pub(super) source: Option<IpAddr>,
+pub struct Origin {
+    /// Transport Session Identifier.
+    pub tsi: Option<u64>,
+    /// Address of the sender.
+    pub source: Option<IpAddr>,
 }
 
 impl Origin {

@@ -13,19 +13,22 @@ use std::time::Duration;
 
 use flute_proto::receiver::{Endpoints, Event};
 
-pub(crate) use shared_receiver::SharedReceiver;
+pub use shared_receiver::SharedReceiver;
 
-use flute_net::ReceiveSocket;
-use flute_net::Waker;
+use crate::readiness::Waker;
+use crate::receive::ReceiveSocket;
 
 /// Who is told what the thread hears, on that thread.
-pub(crate) trait Listener: Send + 'static {
+pub trait Listener: Send + 'static {
     /// Something happened.
     fn handle_event(&mut self, event: Event);
 
     /// The socket has been read, and what happened has been told. Says how long this may wait at most to be called again
     /// if no datagram comes, or that it is enough.
     fn after_read(&mut self, datagrams: usize) -> ControlFlow<(), Option<Duration>>;
+
+    /// The kernel has dropped so many datagrams by now, since its buffer was full; told when it has become more.
+    fn handle_dropped(&mut self, _datagrams: u32) {}
 
     /// The socket failed, and the thread ends.
     fn handle_failure(&mut self, error: io::Error);
@@ -35,13 +38,17 @@ pub(crate) trait Listener: Send + 'static {
 ///
 /// A listener must not wait for anything for ever by then: the end of the thread is waited for.
 #[derive(Debug)]
-pub(crate) struct ReceiverThread {
+pub struct ReceiverThread {
     waker: Waker,
     thread: Option<JoinHandle<()>>,
 }
 
 impl ReceiverThread {
-    pub(crate) fn start(
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// There can be no more threads.
+    pub fn start(
         socket: ReceiveSocket,
         receiver: Arc<SharedReceiver>,
         mut listener: impl Listener,
@@ -55,8 +62,13 @@ impl ReceiverThread {
         Ok(Self { waker, thread: Some(thread) })
     }
 
+    /// Asks the thread to end, and does not wait for that.
+    pub fn stop(&self) {
+        self.waker.wake();
+    }
+
     /// Leaves the end to the listener.
-    pub(crate) fn detach(mut self) {
+    pub fn detach(mut self) {
         self.thread = None;
     }
 }
@@ -74,6 +86,7 @@ impl Drop for ReceiverThread {
 fn receive(mut socket: ReceiveSocket, receiver: &SharedReceiver, listener: &mut impl Listener) -> io::Result<()> {
     let waker = socket.waker();
     let mut events = Vec::new();
+    let mut dropped = 0;
     while !waker.is_awake() {
         let datagrams = receiver.feed(None, &mut events, |core, now| {
             socket.read(|source, destination, datagram| {
@@ -85,6 +98,10 @@ fn receive(mut socket: ReceiveSocket, receiver: &SharedReceiver, listener: &mut 
         }
         let ControlFlow::Continue(within) = listener.after_read(datagrams) else { break };
         if datagrams == 0 {
+            let dropped_by_now = socket.dropped_datagrams().unwrap_or(0);
+            if dropped_by_now > std::mem::replace(&mut dropped, dropped_by_now) {
+                listener.handle_dropped(dropped_by_now);
+            }
             socket.wait(within.into_iter().chain(receiver.next_wait()).min())?;
         }
     }

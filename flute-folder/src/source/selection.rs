@@ -12,47 +12,40 @@ use std::path::{Component, Path, PathBuf};
 
 use flute_proto::content_location;
 use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
-use gst::glib;
 use rustix::fs::OFlags;
 
-use crate::media_type;
-
 /// Which symbolic links are followed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstFluteDirSrcFollowLinks")]
-pub enum FluteDirSrcFollowLinks {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FollowLinks {
     /// None.
-    #[enum_value(name = "None", nick = "none")]
     None,
-    /// Those that stay in the folder.
+    /// Those to what is in the folder, and not hidden.
     #[default]
-    #[enum_value(name = "Links to what is in the folder, and not hidden", nick = "inside")]
     Inside,
-    /// All of them.
-    #[enum_value(name = "All links, also out of the folder: what they lead to is sent to every receiver", nick = "all")]
+    /// All of them, also out of the folder: what they lead to is sent to every receiver.
     All,
 }
 
 /// What is sent of a folder, whatever its files are called.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rules {
+pub struct Rules {
     /// What is in the folders of the folder is sent too.
-    pub(super) recursive: bool,
+    pub recursive: bool,
     /// Files and folders whose names begin with a dot are sent too.
-    pub(super) hidden: bool,
+    pub hidden: bool,
     /// Which links are followed.
-    pub(super) follow_links: FluteDirSrcFollowLinks,
+    pub follow_links: FollowLinks,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { recursive: true, hidden: false, follow_links: FluteDirSrcFollowLinks::default() }
+        Self { recursive: true, hidden: false, follow_links: FollowLinks::default() }
     }
 }
 
 /// Files of a folder. Their paths are relative to it.
 #[derive(Debug)]
-pub(super) struct Selection {
+pub struct Selection {
     folder: PathBuf,
     files: Files,
     rules: Rules,
@@ -71,24 +64,43 @@ enum Files {
 
 /// Why a location means nothing.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LocationError {
+pub enum LocationError {
+    /// None is named.
     #[error("no location: set it to a folder, a file, or a pattern such as video/*.m4s")]
     Unset,
+    /// There is nothing of this name.
     #[error("there is no file or folder {0}")]
     NotFound(String),
+    /// The system does not tell what it is.
     #[error("{path}: {error}")]
-    Io { path: String, error: io::Error },
+    Io {
+        /// The location.
+        path: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// It is something else, such as a device.
     #[error("{path} is neither a file nor a folder")]
-    NoFile { path: String },
+    NoFile {
+        /// The location.
+        path: String,
+    },
+    /// A pattern is wrong.
     #[error("{pattern} is no pattern of file names: {error}")]
-    Pattern { pattern: String, error: globset::Error },
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        error: globset::Error,
+    },
+    /// There is no file that the pattern matches.
     #[error("no file matches {0}")]
     NoMatch(String),
 }
 
 impl Selection {
     /// What a folder, a file or a pattern means. `ignored` are patterns of names, separated by commas.
-    pub(super) fn new(location: &str, rules: Rules, ignored: &str) -> Result<Self, LocationError> {
+    pub fn new(location: &str, rules: Rules, ignored: &str) -> Result<Self, LocationError> {
         if location.is_empty() {
             return Err(LocationError::Unset);
         }
@@ -114,12 +126,12 @@ impl Selection {
     }
 
     /// The folder.
-    pub(super) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// The file, if it was named.
-    pub(super) fn one_file(&self) -> Option<&Path> {
+    pub fn one_file(&self) -> Option<&Path> {
         match &self.files {
             Files::One(name) => Some(Path::new(name)),
             Files::All | Files::Matching(_) => None,
@@ -127,7 +139,7 @@ impl Selection {
     }
 
     /// The pattern, if it is one.
-    pub(super) fn pattern(&self) -> Option<PathBuf> {
+    pub fn pattern(&self) -> Option<PathBuf> {
         match &self.files {
             Files::Matching(pattern) => Some(self.folder.join(pattern.glob().glob())),
             Files::All | Files::One(_) => None,
@@ -135,22 +147,22 @@ impl Selection {
     }
 
     /// Whether what is in the folders of the folder belongs to it.
-    pub(super) fn is_recursive(&self) -> bool {
+    pub fn is_recursive(&self) -> bool {
         self.rules.recursive && self.one_file().is_none()
     }
 
     /// Whether links are followed at all.
-    pub(super) fn follows_links(&self) -> bool {
-        self.rules.follow_links != FluteDirSrcFollowLinks::None
+    pub fn follows_links(&self) -> bool {
+        self.rules.follow_links != FollowLinks::None
     }
 
     /// Whether what is in this folder may belong to it.
-    pub(super) fn takes_folder(&self, path: &Path) -> bool {
+    pub fn takes_folder(&self, path: &Path) -> bool {
         self.is_recursive() && !self.ignores(path)
     }
 
     /// Whether this file belongs to it. Its folder is one that does.
-    pub(super) fn takes_file(&self, path: &Path) -> bool {
+    pub fn takes_file(&self, path: &Path) -> bool {
         match &self.files {
             Files::All => !self.ignores(path),
             Files::One(name) => path == Path::new(name),
@@ -165,7 +177,7 @@ impl Selection {
 
     /// Opens a file, unless a link on the way to it must not be followed. What was opened is looked at, not what the path
     /// led to before, so that a link that comes in between changes nothing.
-    pub(super) fn open(&self, relative: &Path) -> io::Result<(File, Metadata)> {
+    pub fn open(&self, relative: &Path) -> io::Result<(File, Metadata)> {
         let path = self.folder.join(relative);
         // The open of a pipe would wait for a writer.
         let flags = OFlags::NONBLOCK.bits().cast_signed();
@@ -182,13 +194,13 @@ impl Selection {
     }
 
     /// Whether what is at a path may be sent, by the links on the way to it.
-    pub(super) fn check_links(&self, relative: &Path) -> io::Result<()> {
+    pub fn check_links(&self, relative: &Path) -> io::Result<()> {
         self.check_target(relative, &self.folder.join(relative).canonicalize()?)
     }
 
     /// Whether a path may lead to this target, which has no links in it.
     fn check_target(&self, relative: &Path, target: &Path) -> io::Result<()> {
-        if self.rules.follow_links == FluteDirSrcFollowLinks::All {
+        if self.rules.follow_links == FollowLinks::All {
             return Ok(());
         }
         let folder = self.folder.canonicalize()?;
@@ -218,9 +230,19 @@ pub(super) fn name(path: &Path) -> String {
     content_location::of_file_path(path)
 }
 
+/// What is to be told of a file that receivers cannot give the same name: its Content-Location `name` has every byte of it,
+/// but they do not write names with control characters, or that are not text.
+pub fn other_name(path: &Path, relative: &Path, name: &str) -> Option<String> {
+    let is_plain = relative.to_str().is_some_and(|text| !text.chars().any(char::is_control));
+    (!is_plain).then(|| {
+        let reason = "its name has control characters or is not UTF-8";
+        format!("{} arrives as {name}: {reason}; rename it", path.display())
+    })
+}
+
 /// Whether a file names others that must be there before it.
 pub(super) fn is_manifest(path: &Path) -> bool {
-    path.file_name().and_then(OsStr::to_str).is_some_and(|name| media_type::is_manifest(None, name))
+    path.file_name().and_then(OsStr::to_str).is_some_and(|name| flute_media::is_manifest(None, name))
 }
 
 fn is_pattern(location: &str) -> bool {
@@ -303,10 +325,10 @@ mod tests {
             names.into_iter().filter(|name| selection.open(Path::new(name)).is_ok()).collect::<Vec<_>>()
         };
         let inside = ["file", "sub/file", "inside", "folder/file", "to-hidden"];
-        assert_eq!(opened(FluteDirSrcFollowLinks::None, true), inside[..2]);
-        assert_eq!(opened(FluteDirSrcFollowLinks::Inside, false), inside[..4]);
-        assert_eq!(opened(FluteDirSrcFollowLinks::Inside, true), inside);
-        assert_eq!(opened(FluteDirSrcFollowLinks::All, false).len(), 7);
+        assert_eq!(opened(FollowLinks::None, true), inside[..2]);
+        assert_eq!(opened(FollowLinks::Inside, false), inside[..4]);
+        assert_eq!(opened(FollowLinks::Inside, true), inside);
+        assert_eq!(opened(FollowLinks::All, false).len(), 7);
     }
 
     #[test]

@@ -11,7 +11,7 @@ const MAX_BOXES: usize = 16;
 
 /// Follows top-level boxes over the borders of buffers.
 #[derive(Debug, Default)]
-pub(crate) struct BoxScanner {
+pub struct BoxScanner {
     /// Bytes of the present box that are still to come.
     rest: u64,
 }
@@ -19,7 +19,7 @@ pub(crate) struct BoxScanner {
 impl BoxScanner {
     /// Goes on with these bytes, and tells every box that begins in them and where. What it answers is how many bytes it
     /// understood: the rest is the beginning of a header, and must be there again the next time.
-    pub(crate) fn scan(&mut self, bytes: &[u8], mut found: impl FnMut([u8; 4], usize)) -> io::Result<usize> {
+    pub fn scan(&mut self, bytes: &[u8], mut found: impl FnMut([u8; 4], usize)) -> io::Result<usize> {
         let mut position = 0;
         loop {
             let skip = (bytes.len() - position).min(usize::try_from(self.rest).unwrap_or(usize::MAX));
@@ -36,13 +36,13 @@ impl BoxScanner {
     }
 
     /// Whether no box is begun.
-    pub(crate) fn is_between_boxes(&self) -> bool {
+    pub fn is_between_boxes(&self) -> bool {
         self.rest == 0
     }
 }
 
 /// The boxes that lie one after the other in these bytes, their types and contents, up to the first that is broken.
-pub(crate) fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+pub fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let header = read_header(bytes).ok()??;
         let size = header.size.map_or(Some(bytes.len()), |size| usize::try_from(size).ok())?;
@@ -85,7 +85,7 @@ fn read_header(bytes: &[u8]) -> io::Result<Option<BoxHeader>> {
 }
 
 /// Whether these are the bytes of an initialisation: a `moov`, and no media (ISO/IEC 23009-1 §6.3.3).
-pub(crate) fn is_initialisation(source: &dyn Source) -> bool {
+pub fn is_initialisation(source: &dyn Source) -> bool {
     let result = holds_only_an_initialisation(source);
     source.rest();
     result.unwrap_or(false)

@@ -30,17 +30,38 @@ const MAX_ATTEMPTS: u32 = 16;
 
 /// Why a file was not written.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum WriteError {
+pub enum WriteError {
+    /// The target folder cannot be opened or made.
     #[error("the folder {}: {}", folder.display(), reason(error))]
-    Target { folder: PathBuf, error: io::Error },
+    Target {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Something is in the way that is no folder, or that may lead elsewhere.
     #[error("“{name}” on the way is a symbolic link or a file, and no folder")]
-    NotAFolder { name: String },
+    NotAFolder {
+        /// Its name.
+        name: String,
+    },
+    /// A folder has the name of the file.
     #[error("there is a folder of this name")]
     IsAFolder,
+    /// A file is there whose name differs in case or Unicode normal form only.
     #[error("the file system does not tell it from “{existing}”, which is there")]
-    Collision { existing: String },
+    Collision {
+        /// The name that is there.
+        existing: String,
+    },
+    /// The system refuses a step.
     #[error("{what}: {}", reason(error))]
-    Io { what: &'static str, error: io::Error },
+    Io {
+        /// The step.
+        what: &'static str,
+        /// What the system says.
+        error: io::Error,
+    },
 }
 
 /// What the user can do about an error, where the system's own words are thin.
@@ -61,7 +82,7 @@ fn failed(what: &'static str) -> impl Fn(Errno) -> WriteError {
 
 /// A folder that files are written into.
 #[derive(Debug)]
-pub(crate) struct TargetFolder {
+pub struct TargetFolder {
     folder: PathBuf,
     /// Sync a file, and the folder it is in, to the disk before it counts as written.
     sync: bool,
@@ -73,7 +94,7 @@ pub(crate) struct TargetFolder {
 
 impl TargetFolder {
     /// Opens a folder, which is made if it is not there, and tries whether files can be written into it.
-    pub(crate) fn open(folder: &Path, sync: bool) -> Result<Self, WriteError> {
+    pub fn open(folder: &Path, sync: bool) -> Result<Self, WriteError> {
         let target = |error| WriteError::Target { folder: folder.to_owned(), error };
         std::fs::create_dir_all(folder).map_err(target)?;
         let mut this = Self { folder: folder.to_owned(), sync, folds_names: false, max_name: MAX_NAME };
@@ -91,17 +112,17 @@ impl TargetFolder {
     }
 
     /// The folder.
-    pub(crate) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Bytes of a name that the file system takes.
-    pub(crate) fn max_name(&self) -> usize {
+    pub fn max_name(&self) -> usize {
         self.max_name
     }
 
     /// Where a file would be.
-    pub(crate) fn full_path(&self, path: &RelativePath) -> PathBuf {
+    pub fn full_path(&self, path: &RelativePath) -> PathBuf {
         let (folders, name) = path.split();
         let mut full: PathBuf = self.folder.clone();
         full.extend(folders);
@@ -110,11 +131,7 @@ impl TargetFolder {
     }
 
     /// Writes a file; `fill` puts the bytes in. Until it has, and if it fails, what was there under this name stays.
-    pub(crate) fn write(
-        &self,
-        path: &RelativePath,
-        fill: impl FnOnce(&mut File) -> io::Result<()>,
-    ) -> Result<(), WriteError> {
+    pub fn write(&self, path: &RelativePath, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), WriteError> {
         self.place(path, |folder| {
             let mut temporary = Temporary::create(folder, "flute")?;
             fill(&mut temporary.file).map_err(|error| WriteError::Io { what: "writing", error })?;
@@ -125,12 +142,12 @@ impl TargetFolder {
 
     /// Gives a file that has no name this one, without copying its bytes. `false` if the system cannot, because the file
     /// is on another file system, for example.
-    pub(crate) fn link(&self, path: &RelativePath, file: &File) -> Result<bool, WriteError> {
+    pub fn link(&self, path: &RelativePath, file: &File) -> Result<bool, WriteError> {
         self.place(path, |folder| Temporary::link(folder, file))
     }
 
     /// Removes a file, and the folders that it leaves empty. One that is not there any more is none to remove.
-    pub(crate) fn remove(&self, path: &RelativePath) -> Result<(), WriteError> {
+    pub fn remove(&self, path: &RelativePath) -> Result<(), WriteError> {
         let (names, name) = path.split();
         let mut folders = vec![self.open_target()?];
         for name in names {

@@ -10,25 +10,25 @@ use super::selection::{self, LocationError, Selection};
 
 /// A file to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct FoundFile {
+pub struct FoundFile {
     /// Where it is, relative to the folder.
-    pub(super) relative: PathBuf,
+    pub relative: PathBuf,
     /// Content-Location, relative to the folder.
-    pub(super) name: String,
+    pub name: String,
 }
 
 /// What there is of a selection.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub struct Found {
     /// The files, in the order in which they are sent.
-    pub(super) files: Vec<FoundFile>,
+    pub files: Vec<FoundFile>,
     /// What could not be looked at, and why.
-    pub(super) unreadable: Vec<String>,
+    pub unreadable: Vec<String>,
 }
 
 /// Finds the files of a selection. They come in the order of their names, on request with manifests after all others, so
 /// that no receiver hears of a segment before it can have it.
-pub(super) fn find(selection: &Selection, manifests_last: bool) -> Result<Found, LocationError> {
+pub fn find(selection: &Selection, manifests_last: bool) -> Result<Found, LocationError> {
     let mut found = match selection.one_file() {
         Some(path) => {
             let file = FoundFile { relative: path.to_owned(), name: selection::name(path) };

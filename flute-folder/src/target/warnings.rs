@@ -15,23 +15,28 @@ const SUMMARY_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What is wrong with an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub enum Kind {
     /// Its name is none of a file below the folder.
     Name,
+    /// The disk, or the quota of the user, is full.
     DiskFull,
+    /// The file system cannot be written.
     ReadOnly,
+    /// The user may not write there.
     NoPermission,
+    /// The target folder has gone.
     NoFolder,
     /// It replaced the file of another session.
     Replaced,
     /// Its file was not deleted.
     NotDeleted,
+    /// Anything else.
     Other,
 }
 
 impl Kind {
     /// That of an error of the system.
-    pub(super) fn of(error: &io::Error) -> Self {
+    pub fn of(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
             io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
@@ -41,7 +46,7 @@ impl Kind {
     }
 
     /// What the user can do.
-    pub(super) fn advice(self) -> &'static str {
+    pub fn advice(self) -> &'static str {
         match self {
             Self::Name => "let the sender name it by a path that stays below a folder",
             Self::DiskFull => "make room, or bound the folder by delete-withdrawn, max-files, max-bytes or max-age",
@@ -55,7 +60,7 @@ impl Kind {
     }
 
     /// What happened to several objects.
-    pub(super) fn summary(self) -> &'static str {
+    pub fn summary(self) -> &'static str {
         match self {
             Self::Name => "were not written: their names are refused",
             Self::DiskFull => "were not written: the disk is full",
@@ -79,23 +84,24 @@ struct Tally {
 
 /// What is to be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Saying {
+pub enum Saying {
     /// The warning itself.
     Warning,
     /// How many more there were.
     Summary(u64),
+    /// Nothing now: it is counted.
     Nothing,
 }
 
 /// The warnings of a run.
 #[derive(Debug, Default)]
-pub(super) struct Warnings {
+pub struct Warnings {
     kinds: BTreeMap<Kind, Tally>,
 }
 
 impl Warnings {
     /// Takes note of a warning.
-    pub(super) fn note(&mut self, kind: Kind, now: Instant) -> Saying {
+    pub fn note(&mut self, kind: Kind, now: Instant) -> Saying {
         let tally = self.kinds.entry(kind).or_insert(Tally { told: 0, counted: 0, last_told: now });
         if tally.told < TOLD {
             tally.told += 1;
@@ -111,7 +117,7 @@ impl Warnings {
     }
 
     /// What has not been told yet.
-    pub(super) fn take_counts(&mut self) -> Vec<(Kind, u64)> {
+    pub fn take_counts(&mut self) -> Vec<(Kind, u64)> {
         let counts = self.kinds.iter_mut().map(|(&kind, tally)| (kind, std::mem::take(&mut tally.counted)));
         counts.filter(|&(_, count)| count > 0).collect()
     }

@@ -33,7 +33,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What is next.
 #[derive(Debug)]
-pub(super) enum Next {
+pub enum Next {
     /// A file is complete.
     File(OpenFile),
     /// The file of this name is there no more, or not to be sent any more.
@@ -46,15 +46,17 @@ pub(super) enum Next {
 
 /// A file that was complete when it was opened.
 #[derive(Debug)]
-pub(super) struct OpenFile {
-    pub(super) path: PathBuf,
+pub struct OpenFile {
+    /// Where it is.
+    pub path: PathBuf,
     /// Content-Location, relative to the folder.
-    pub(super) name: String,
-    pub(super) file: File,
+    pub name: String,
+    /// The file, open for reading.
+    pub file: File,
     /// Bytes.
-    pub(super) length: u64,
+    pub length: u64,
     /// Its path, relative to the folder.
-    pub(super) relative: PathBuf,
+    pub relative: PathBuf,
     version: Version,
     /// Opened so soon after its last change that the next one may not be seen by its time.
     is_fresh: bool,
@@ -82,7 +84,7 @@ struct Sent {
 
 /// Watches the files of a selection.
 #[derive(Debug)]
-pub(super) struct Watcher {
+pub struct Watcher {
     selection: Selection,
     settle_time: Duration,
     inotify: Inotify,
@@ -107,7 +109,7 @@ pub(super) struct Watcher {
 impl Watcher {
     /// Begins to watch; the files that are there come first. Those that are not closed meanwhile are complete when they have not
     /// changed for the settle time.
-    pub(super) fn new(selection: Selection, settle_time: Duration) -> io::Result<Self> {
+    pub fn new(selection: Selection, settle_time: Duration) -> io::Result<Self> {
         let inotify = Inotify::new()?;
         let readiness = Readiness::new(inotify.fd())?;
         let mut watcher = Self {
@@ -131,7 +133,7 @@ impl Watcher {
     }
 
     /// What to tell next. Files that are given out are not told until they are [confirmed](Self::confirm).
-    pub(super) fn next(&mut self) -> io::Result<Next> {
+    pub fn next(&mut self) -> io::Result<Next> {
         self.look()?;
         loop {
             if let Some(complaint) = self.complaints.pop() {
@@ -162,7 +164,7 @@ impl Watcher {
     }
 
     /// Whether what was read of a file is what is to be told now. If not it comes again, when its time has come.
-    pub(super) fn confirm(&mut self, file: &OpenFile) -> io::Result<bool> {
+    pub fn confirm(&mut self, file: &OpenFile) -> io::Result<bool> {
         let sent = Sent { version: file.version, is_fresh: file.is_fresh };
         let before = self.sent.insert(file.relative.clone(), sent);
         self.look()?;
@@ -184,12 +186,12 @@ impl Watcher {
     }
 
     /// What ends a wait.
-    pub(super) fn waker(&self) -> Waker {
+    pub fn waker(&self) -> Waker {
         self.readiness.waker()
     }
 
     /// Waits until there may be something to tell, or the time is up, or the waker is used.
-    pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.readiness.wait(timeout)
     }
 

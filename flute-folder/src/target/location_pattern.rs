@@ -1,35 +1,38 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The property `location`: a folder, and below it folders named after the session of an object.
+//! What a user names as the target: a folder, and below it folders named after the session of an object.
 
 use std::path::PathBuf;
 
-use crate::object_meta::ObjectMeta;
+use super::written_files::Origin;
 
 /// What stands for something that is not known of an object.
 const UNKNOWN: &str = "unknown";
 
 /// A folder, and names of folders below it in which `%{tsi}` and `%{source}` stand for what an object has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct LocationPattern {
+pub struct LocationPattern {
     folder: PathBuf,
     names: Vec<String>,
 }
 
 /// Why a location cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum PatternError {
+pub enum PatternError {
+    /// There is no such variable.
     #[error("%{{{0}}} stands for nothing: there are %{{tsi}} and %{{source}}")]
     Unknown(String),
+    /// A variable has no end.
     #[error("“{0}” has a %{{ without a closing brace")]
     Unclosed(String),
+    /// A name goes up.
     #[error("“..” must not follow %{{tsi}} or %{{source}}")]
     Parent,
 }
 
 impl LocationPattern {
     /// The folders up to the first name with a variable in it are one folder.
-    pub(super) fn new(location: &str) -> Result<Self, PatternError> {
+    pub fn new(location: &str) -> Result<Self, PatternError> {
         let Some(variable) = location.find("%{") else {
             return Ok(Self { folder: location.into(), names: Vec::new() });
         };
@@ -47,14 +50,14 @@ impl LocationPattern {
     }
 
     /// The folder that is the same for all objects.
-    pub(super) fn folder(&self) -> &PathBuf {
+    pub fn folder(&self) -> &PathBuf {
         &self.folder
     }
 
     /// The names of the folders below it, for the session of an object.
-    pub(super) fn names_for(&self, meta: &ObjectMeta) -> Vec<String> {
-        let tsi = || meta.tsi.map_or(UNKNOWN.to_owned(), |tsi| tsi.to_string());
-        let source = || meta.source.map_or(UNKNOWN.to_owned(), |source| source.to_string());
+    pub fn names_for(&self, origin: &Origin) -> Vec<String> {
+        let tsi = || origin.tsi.map_or(UNKNOWN.to_owned(), |tsi| tsi.to_string());
+        let source = || origin.source.map_or(UNKNOWN.to_owned(), |source| source.to_string());
         let value = |variable: &str| Some(if variable == "tsi" { tsi() } else { source() });
         self.names.iter().filter_map(|name| replaced(name, value).ok()).collect()
     }
@@ -78,19 +81,19 @@ fn replaced(name: &str, value: impl Fn(&str) -> Option<String>) -> Result<String
 mod tests {
     use super::*;
 
-    fn expanded(location: &str, meta: &ObjectMeta) -> (String, String) {
+    fn expanded(location: &str, origin: &Origin) -> (String, String) {
         let pattern = LocationPattern::new(location).unwrap();
-        (pattern.folder().to_str().unwrap().to_owned(), pattern.names_for(meta).join("|"))
+        (pattern.folder().to_str().unwrap().to_owned(), pattern.names_for(origin).join("|"))
     }
 
     #[test]
     fn variables_become_folders() {
-        let meta = ObjectMeta { tsi: Some(7), source: "fe80::1".parse().ok(), ..Default::default() };
+        let origin = Origin { tsi: Some(7), source: "fe80::1".parse().ok() };
         let of = |folder: &str, names: &str| (folder.to_owned(), names.to_owned());
-        assert_eq!(expanded("/srv/100%/x", &meta), of("/srv/100%/x", ""));
-        assert_eq!(expanded("/srv/%{source}/./tsi-%{tsi}.d//x", &meta), of("/srv/", "fe80::1|tsi-7.d|x"));
-        assert_eq!(expanded("%{tsi}%{tsi}", &meta), of(".", "77"));
-        assert_eq!(expanded("/a/%{tsi}", &ObjectMeta::default()), of("/a/", "unknown"));
+        assert_eq!(expanded("/srv/100%/x", &origin), of("/srv/100%/x", ""));
+        assert_eq!(expanded("/srv/%{source}/./tsi-%{tsi}.d//x", &origin), of("/srv/", "fe80::1|tsi-7.d|x"));
+        assert_eq!(expanded("%{tsi}%{tsi}", &origin), of(".", "77"));
+        assert_eq!(expanded("/a/%{tsi}", &Origin::default()), of("/a/", "unknown"));
     }
 
     #[test]

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MPL-2.0
+
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod boxes;
+mod content_type;
+
+pub use content_type::{content_type_of_name, essence, is_manifest, is_mp4};
