@@ -146,7 +146,7 @@
  */
 use std::sync::{LazyLock, Mutex};
 
-use flute_proto::receiver::ReceiverStats;
+use flute_net::reception::Statistics;
 use gio::prelude::*;
 use gst::glib;
 use gst::prelude::*;
@@ -270,7 +270,7 @@ pub struct FluteSrc {
     /// The one object that the URI names, if it names one.
     pub(super) object: OneObject,
     /// The statistics of the run before, to be read after the end.
-    pub(super) last_stats: Mutex<ReceiverStats>,
+    pub(super) last_stats: Mutex<Statistics>,
 }
 
 impl FluteSrc {
@@ -350,8 +350,9 @@ impl ObjectImpl for FluteSrc {
                 glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
                     .nick("Statistics")
                     .blurb(
-                        "Packets and bytes, and in all and per session: duplicates, symbols recovered, objects completed \
-                         and failed, memory; per pad that delivers media: segments",
+                        "Counters of datagrams, of all sessions (totals) and of each (sessions), what each does at present \
+                         (bits-per-second, loss-percent, repair-margin-percent …), and of pads that deliver media \
+                         (pads); docs/elements/flutesrc.md has every field",
                     )
                     .read_only()
                     .build(),

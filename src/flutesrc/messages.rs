@@ -2,7 +2,8 @@
 
 //! What applications are told: the object meta, the structures of element messages and the statistics.
 
-use flute_proto::receiver::{BlockLoss, Failure, ObjectInfo, ReceiverStats, SessionId, SessionStats};
+use flute_net::reception::{Rates, Statistics};
+use flute_proto::receiver::{BlockLoss, Failure, ObjectInfo, SessionId, SessionStats};
 use gst::glib;
 use gst::prelude::*;
 
@@ -112,32 +113,35 @@ pub(super) fn segment_late(pad: &str, location: &str) -> gst::Structure {
     gst::Structure::builder("flute-segment-late").field("pad", pad).field("content-location", location).build()
 }
 
-/// The property `stats`.
-pub(super) fn stats(stats: &ReceiverStats, pads: &[FluteSrcPad]) -> gst::Structure {
-    let media = pads.iter().filter_map(|pad| Some(media(&pad.name(), &pad.counts()?).to_send_value()));
+/// The property `stats`: plain structures in each other, which every binding reads.
+pub(super) fn stats(stats: &Statistics, pads: &[FluteSrcPad]) -> gst::Structure {
+    let mut media = gst::Structure::new_empty("pads");
+    for pad in pads {
+        if let Some(counts) = pad.counts() {
+            media.set(pad.name(), media_counters(&counts));
+        }
+    }
+    let mut sessions = gst::Structure::new_empty("sessions");
+    for (index, ((id, counters), rates)) in stats.receiver.sessions.iter().zip(&stats.rates).enumerate() {
+        let session = with_counters(session_structure("session", id), counters);
+        sessions.set(format!("session-{index}"), with_rates(session, rates));
+    }
     gst::Structure::builder("flutesrc-stats")
-        .field("packets", stats.packets)
-        .field("bytes", stats.bytes)
-        .field("malformed", stats.malformed)
-        .field("filtered", stats.filtered)
-        .field("totals", with_counters(gst::Structure::new_empty("totals"), &stats.totals))
-        .field("pads", gst::Array::new(media))
-        .field(
-            "sessions",
-            gst::Array::new(
-                stats
-                    .sessions
-                    .iter()
-                    .map(|(id, stats)| with_counters(session_structure("session", id), stats).to_send_value()),
-            ),
-        )
+        .field("packets", stats.receiver.packets)
+        .field("bytes", stats.receiver.bytes)
+        .field("malformed", stats.receiver.malformed)
+        .field("filtered", stats.receiver.filtered)
+        .field("merged", stats.receiver.merged)
+        .field("kernel-dropped", u64::from(stats.kernel_dropped))
+        .field("totals", with_counters(gst::Structure::new_empty("totals"), &stats.receiver.totals))
+        .field("pads", media)
+        .field("sessions", sessions)
         .build()
 }
 
 /// What became of the objects of a pad that delivers media.
-fn media(pad: &str, counts: &Counts) -> gst::Structure {
+fn media_counters(counts: &Counts) -> gst::Structure {
     gst::Structure::builder("media")
-        .field("pad", pad)
         .field("initialisations", counts.initialisations)
         .field("segments", counts.segments)
         .field("missing", counts.missing)
@@ -156,7 +160,14 @@ fn with_counters(mut structure: gst::Structure, stats: &SessionStats) -> gst::St
         ("packets", stats.packets),
         ("bytes", stats.bytes),
         ("duplicates", stats.duplicates),
+        ("unusable", stats.unusable),
+        ("contradictions", stats.contradictions),
+        ("unusable-fdt", stats.unusable_fdt),
+        ("source-symbols", stats.source_symbols),
+        ("source-bytes", stats.source_bytes),
+        ("repair-symbols", stats.repair_symbols),
         ("recovered", stats.recovered),
+        ("lost-symbols", stats.lost_symbols),
         ("fdt-instances", stats.fdt_instances),
         ("completed", stats.completed),
         ("failed", stats.failed),
@@ -166,6 +177,25 @@ fn with_counters(mut structure: gst::Structure, stats: &SessionStats) -> gst::St
     ];
     for (name, value) in counters {
         structure.set(name, value);
+    }
+    structure
+}
+
+/// What a session does at present. What cannot be said is left out.
+fn with_rates(mut structure: gst::Structure, rates: &Rates) -> gst::Structure {
+    let figures = [
+        ("bits-per-second", Some(rates.bits_per_second)),
+        ("packets-per-second", Some(rates.packets_per_second)),
+        ("loss-percent", Some(rates.loss_percent)),
+        ("residual-loss-percent", Some(rates.residual_loss_percent)),
+        ("recovered-per-second", Some(rates.recovered_per_second)),
+        ("overhead-percent", rates.overhead_percent),
+        ("repair-margin-percent", rates.repair_margin_percent),
+    ];
+    for (name, value) in figures {
+        if let Some(value) = value {
+            structure.set(name, value);
+        }
     }
     structure
 }

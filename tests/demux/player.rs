@@ -119,9 +119,8 @@ impl Player {
     /// The counters of a pad of the element `f`.
     pub(crate) fn counters(&self, pad: &str) -> gst::Structure {
         let stats = self.pipeline.by_name("f").unwrap().property::<gst::Structure>("stats");
-        let pads = stats.get::<gst::Array>("pads").unwrap();
-        let pads = pads.iter().map(|pad| pad.get::<gst::Structure>().unwrap());
-        pads.into_iter().find(|counters| counters.get::<&str>("pad") == Ok(pad)).expect("the pad delivers media")
+        let pads = stats.get::<gst::Structure>("pads").unwrap();
+        pads.get::<gst::Structure>(pad).expect("the pad delivers media")
     }
 }
 

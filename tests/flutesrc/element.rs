@@ -2,6 +2,8 @@
 
 //! Packets over the sink pad.
 
+use std::time::Duration;
+
 use gst::prelude::*;
 use gst_check::Harness;
 use gstflute::object_meta::ObjectMeta;
@@ -222,18 +224,35 @@ fn test_flutesrc_foreign_packets() {
 
 #[test]
 fn test_flutesrc_stats() {
+    let session = |stats: &gst::Structure| {
+        let sessions = stats.get::<gst::Structure>("sessions").unwrap();
+        assert_eq!(sessions.n_fields(), 1);
+        sessions.get::<gst::Structure>("session-0").unwrap()
+    };
     let mut scenario = Scenario::new(&[]);
-    let packets = packets(7, &two_objects());
+    let mut packets = packets(7, &two_objects());
     let count = packets.len() as u64;
+    let last = packets.split_off(packets.len() / 2);
     scenario.push(packets);
     scenario.push([b"not a packet".to_vec()]);
     let stats = scenario.element.property::<gst::Structure>("stats");
+    assert_eq!(session(&stats).get::<f64>("bits-per-second"), Ok(0.0));
+    // The counters that rates are taken from are noted twice a second.
+    std::thread::sleep(Duration::from_millis(600));
+    scenario.push(last);
+    let stats = scenario.element.property::<gst::Structure>("stats");
     assert_eq!(stats.get::<u64>("packets"), Ok(count + 1));
     assert_eq!(stats.get::<u64>("malformed"), Ok(1));
-    let sessions = stats.get::<gst::Array>("sessions").unwrap();
-    let session = sessions[0].get::<gst::Structure>().unwrap();
+    assert_eq!(stats.get::<u64>("kernel-dropped"), Ok(0));
+    let session = session(&stats);
     assert_eq!(session.get::<u64>("tsi"), Ok(7));
     assert_eq!(session.get::<u64>("completed"), Ok(2));
+    let figure = |name: &str| session.get::<f64>(name).unwrap();
+    assert!(figure("bits-per-second") > 0.0 && figure("packets-per-second") > 0.0, "{session:?}");
+    assert!(figure("overhead-percent") > 0.0, "{session:?}");
+    assert_eq!((figure("loss-percent"), figure("residual-loss-percent")), (0.0, 0.0));
+    // Without a code there is no margin to speak of.
+    assert!(session.get::<f64>("repair-margin-percent").is_err(), "{session:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Receiving by oneself: a thread that takes datagrams from a socket, feeds a [`SharedReceiver`] with them, and tells a
 //! [`Listener`] what happens.
 
+mod rates;
 mod shared_receiver;
 
 use std::io;
@@ -13,7 +14,8 @@ use std::time::Duration;
 
 use flute_proto::receiver::{Endpoints, Event};
 
-pub use shared_receiver::SharedReceiver;
+pub use rates::Rates;
+pub use shared_receiver::{SharedReceiver, Statistics};
 
 use crate::readiness::Waker;
 use crate::receive::ReceiveSocket;
@@ -100,6 +102,7 @@ fn receive(mut socket: ReceiveSocket, receiver: &SharedReceiver, listener: &mut 
         if datagrams == 0 {
             let dropped_by_now = socket.dropped_datagrams().unwrap_or(0);
             if dropped_by_now > std::mem::replace(&mut dropped, dropped_by_now) {
+                receiver.note_kernel_dropped(dropped_by_now);
                 listener.handle_dropped(dropped_by_now);
             }
             socket.wait(within.into_iter().chain(receiver.next_wait()).min())?;

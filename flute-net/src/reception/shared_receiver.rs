@@ -9,6 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use flute_proto::Time;
 use flute_proto::receiver::{Event, Receiver, ReceiverConfig, ReceiverStats};
 
+use super::rates::{RateWindow, Rates};
+
 /// The shortest wait for a deadline that is still to come: no timer is more exact than that. One that is due, such as
 /// work that the receiver does in slices, is not waited for at all.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
@@ -56,11 +58,26 @@ impl Clock {
 struct Inner {
     receiver: Receiver,
     clock: Clock,
+    rates: RateWindow,
+    /// Datagrams that the kernel has dropped.
+    kernel_dropped: u32,
     /// When another user of the same clock has something to do.
     other_deadline: Option<Time>,
     /// Until when a thread waits for a deadline.
     waiting_until: Option<Time>,
     interrupted: bool,
+}
+
+/// What a receiver has done, and what it does at present.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Counters since the start.
+    pub receiver: ReceiverStats,
+    /// What each of its [sessions](ReceiverStats::sessions) does, in the same order.
+    pub rates: Vec<Rates>,
+    /// Datagrams that the kernel has dropped since the buffer of the socket was full, as far as it tells.
+    pub kernel_dropped: u32,
 }
 
 /// A receiver that several threads may use.
@@ -80,7 +97,15 @@ impl SharedReceiver {
     /// One around a receiver with settings of its own.
     pub fn of(receiver: Receiver) -> Self {
         let clock = Clock::new();
-        let inner = Inner { receiver, clock, other_deadline: None, waiting_until: None, interrupted: false };
+        let inner = Inner {
+            receiver,
+            clock,
+            rates: RateWindow::default(),
+            kernel_dropped: 0,
+            other_deadline: None,
+            waiting_until: None,
+            interrupted: false,
+        };
         Self { inner: Mutex::new(inner), sooner: Condvar::new() }
     }
 
@@ -93,13 +118,16 @@ impl SharedReceiver {
         feed: impl FnOnce(&mut Receiver, Time) -> R,
     ) -> R {
         let mut inner = self.inner.lock().unwrap();
-        let Inner { receiver, clock, waiting_until, .. } = &mut *inner;
+        let Inner { receiver, clock, rates, waiting_until, .. } = &mut *inner;
         if let Some(capture) = capture {
             clock.replay(capture);
         }
         let now = clock.now();
         if receiver.next_deadline().is_some_and(|deadline| deadline <= now) {
             receiver.handle_timeout(now);
+        }
+        if rates.is_due(now) {
+            rates.note(receiver.stats(), now);
         }
         let fed = feed(receiver, now);
         events.extend(std::iter::from_fn(|| receiver.poll_event()));
@@ -166,9 +194,18 @@ impl SharedReceiver {
         ask(&mut self.inner.lock().unwrap().receiver)
     }
 
-    /// Counters since the start.
-    pub fn stats(&self) -> ReceiverStats {
-        self.inner.lock().unwrap().receiver.stats()
+    /// The kernel has dropped so many datagrams by now.
+    pub(super) fn note_kernel_dropped(&self, datagrams: u32) {
+        self.inner.lock().unwrap().kernel_dropped = datagrams;
+    }
+
+    /// Counters since the start, and what the sessions do at present.
+    pub fn stats(&self) -> Statistics {
+        let mut inner = self.inner.lock().unwrap();
+        let now = inner.clock.now();
+        let receiver = inner.receiver.stats();
+        let rates = receiver.sessions.iter().map(|(id, stats)| inner.rates.rates(id, stats, now)).collect();
+        Statistics { receiver, rates, kernel_dropped: inner.kernel_dropped }
     }
 }
 
