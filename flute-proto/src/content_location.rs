@@ -66,6 +66,17 @@ impl LocationPath {
         self.reversed.starts_with(&bound.reversed)
     }
 
+    /// The path, without percent-encoding.
+    ///
+    /// ```
+    /// use flute_proto::content_location::LocationPath;
+    ///
+    /// assert_eq!(LocationPath::of_location("a/./b%20c.mpd?x=1").to_path(), "a/b c.mpd");
+    /// ```
+    pub fn to_path(&self) -> String {
+        self.reversed.rsplit('/').collect::<Vec<_>>().join("/")
+    }
+
     /// Bytes of memory.
     pub fn size(&self) -> usize {
         self.reversed.len()

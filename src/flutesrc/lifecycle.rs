@@ -86,7 +86,8 @@ impl FluteSrc {
         let config = settings.receiver_config(self.spool_directory()).map_err(unusable)?;
         let (input, session, stream_id) = if self.pads.lock().unwrap().sink.is_some() {
             (Input::Pad, Arc::new(SharedReceiver::new(config.clone())), self.obj().name().to_string())
-        } else if let Some(path) = &settings.path {
+        } else if self.is_for_one_object() {
+            let path = settings.path.as_deref().unwrap_or_default();
             let user = self.open_object(&settings.request(config.clone()).map_err(unusable)?, path)?;
             let session = user.session().clone();
             (Input::SharedSessions(user), session, settings.uri().unwrap_or_default())

@@ -14,7 +14,7 @@ use super::imp::FluteSrc;
 use super::messages;
 use crate::debug::FLUTESRC as CAT;
 use crate::media_type;
-use crate::shared_sessions::{OpenError, Request, SharedSessions, User};
+use crate::shared_sessions::{NoPresentation, OpenError, Request, SharedSessions, User};
 use flute_http::{Missing, Piece, StoredObject};
 use flute_proto::content_location::LocationPath;
 
@@ -45,6 +45,8 @@ impl Default for Run {
 pub(super) struct OneObject {
     /// Kept from the first start to NULL, so that the session stays while an element takes one object after the other.
     user: Mutex<Option<Arc<User>>>,
+    /// The path of the presentation, where the URI has none and a player made the element.
+    presentation: Mutex<Option<String>>,
     /// A seek that was asked for before the start.
     pending_seek: Mutex<Option<gst::Event>>,
     run: Mutex<Run>,
@@ -59,6 +61,7 @@ impl OneObject {
 
     /// The session is needed no more.
     pub(super) fn leave(&self) {
+        *self.presentation.lock().unwrap() = None;
         *self.user.lock().unwrap() = None;
     }
 }
@@ -91,9 +94,48 @@ fn leads_to_http_client(mut pad: gst::Pad) -> bool {
 }
 
 impl FluteSrc {
-    /// Whether the URI names one object, which the element gets by itself.
+    /// Whether the URI names one object, which the element gets by itself, or a player made the element for a URI without
+    /// a path, which means the presentation of the session.
     pub(super) fn is_for_one_object(&self) -> bool {
-        self.settings.lock().unwrap().path.is_some() && self.pads.lock().unwrap().sink.is_none()
+        let has_path = self.settings.lock().unwrap().path.is_some();
+        self.pads.lock().unwrap().sink.is_none() && (has_path || self.is_made_by_player())
+    }
+
+    /// Whether the element is in a bin of GStreamer's playback, which makes sources for URIs and takes one stream of them.
+    fn is_made_by_player(&self) -> bool {
+        let parent = self.obj().parent().and_downcast::<gst::Element>();
+        let plugin = parent.and_then(|parent| parent.factory()).and_then(|factory| factory.plugin_name());
+        plugin.is_some_and(|name| name == "playback")
+    }
+
+    /// The path of the one object, as far as it is known.
+    fn object_path(&self) -> Option<String> {
+        let path = self.settings.lock().unwrap().path.clone();
+        path.or_else(|| self.object.presentation.lock().unwrap().clone())
+    }
+
+    /// The URI of the one object.
+    fn object_uri(&self) -> Option<String> {
+        let path = self.object_path();
+        self.settings.lock().unwrap().uri_of(path)
+    }
+
+    /// Finds the presentation of a session in whose URI there is no path. `None` if there is none, which has been told.
+    fn find_presentation(&self, user: &User) -> Option<String> {
+        gst::debug!(CAT, imp = self, "waiting for a manifest");
+        match user.presentation() {
+            Ok(path) => {
+                gst::info!(CAT, imp = self, "the presentation is {path}");
+                *self.object.presentation.lock().unwrap() = Some(path.clone());
+                Some(path)
+            }
+            Err(NoPresentation::Interrupted) => None,
+            Err(error) => {
+                gst::element_imp_error!(self, gst::ResourceError::NotFound, ("{error}"));
+                self.push_eos();
+                None
+            }
+        }
     }
 
     /// Finds the session, or opens one.
@@ -129,7 +171,9 @@ impl FluteSrc {
     /// Waits for the object, and begins the stream.
     fn begin_object(&self, user: &User) -> ControlFlow<(), Arc<StoredObject>> {
         self.begin_streams();
-        let Some(path) = self.settings.lock().unwrap().path.clone() else { return ControlFlow::Break(()) };
+        let Some(path) = self.object_path().or_else(|| self.find_presentation(user)) else {
+            return ControlFlow::Break(());
+        };
         gst::debug!(CAT, imp = self, "waiting for {path}");
         let object = match user.object(&LocationPath::of_decoded(&path)) {
             Ok(object) => object,
@@ -274,7 +318,7 @@ impl FluteSrc {
         if !leads_to_http_client(self.srcpad.clone().upcast()) {
             return None;
         }
-        let (user, path) = (self.user()?, self.settings.lock().unwrap().path.clone()?);
+        let (user, path) = (self.user()?, self.object_path()?);
         match user.http_url(&path) {
             Ok(url) => {
                 gst::info!(CAT, imp = self, "for HTTP it is {url}");
@@ -317,7 +361,7 @@ impl FluteSrc {
                 Some(true)
             }
             gst::QueryViewMut::Uri(uri) => {
-                uri.set_uri(self.settings.lock().unwrap().uri().as_deref());
+                uri.set_uri(self.object_uri().as_deref());
                 if let Some(url) = self.http_url() {
                     uri.set_redirection(Some(&url), true);
                 }

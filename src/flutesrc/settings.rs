@@ -211,13 +211,18 @@ impl Settings {
 
     /// The URI that says what is set, if there is an IP address, which is what a URI can have.
     pub(super) fn uri(&self) -> Option<String> {
+        self.uri_of(self.path.clone())
+    }
+
+    /// The same with another path.
+    pub(super) fn uri_of(&self, path: Option<String>) -> Option<String> {
         let config = self.receive_config().ok()?;
         let HostAndPort { host, port } = &config.address;
         let uri = FluteUri {
             address: host.ip()?,
             port: *port,
             source: config.source,
-            path: self.path.clone(),
+            path,
             tsi: u64::try_from(self.tsi).ok(),
             interface: said(&self.multicast_iface).or(host.zone()).map(str::to_owned),
             timeout: (self.timeout > 0).then(|| Duration::from_nanos(self.timeout)),

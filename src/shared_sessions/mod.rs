@@ -8,6 +8,7 @@
 //! is left then: no thread, no socket, no memory.
 
 mod channel;
+mod presentation;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +23,7 @@ use crate::debug::FLUTESESSIONS as CAT;
 use channel::{Channel, ChannelListener};
 use flute_net::reception::{ReceiverThread, SharedReceiver};
 use flute_net::{HostAndPort, ReceiveConfig, ReceiveError, ReceiveSocket};
+pub(crate) use presentation::NoPresentation;
 
 /// Channels of a process at a time.
 const MAX_CHANNELS: usize = 64;

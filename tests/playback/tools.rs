@@ -18,7 +18,8 @@ fn plugin_folder() -> TempDir {
     folder
 }
 
-/// What a program prints that gets the URI of a presentation as the last argument; `None` if there is no such program.
+/// What a program prints that gets the URI of a presentation in place of `URI`, or that of its session in place of
+/// `SESSION`; `None` if there is no such program.
 fn run(program: &str, arguments: &[&str], group: &str) -> Option<Output> {
     if !has_elements(&CODECS) || !has_elements(&["dashdemux"]) {
         return None;
@@ -30,16 +31,9 @@ fn run(program: &str, arguments: &[&str], group: &str) -> Option<Output> {
     let port = free_port();
     let _sender = Sender::carousel(dash(), group, port);
     let uri = format!("flute://{group}:{port}/manifest.mpd?tsi=1&iface=lo");
-    let plugin = plugin_folder();
-    let output = Command::new("timeout")
-        .arg(LIMIT.as_secs().to_string())
-        .arg(program)
-        .args(arguments.iter().map(|argument| argument.replace("URI", &uri)))
-        .env("GST_PLUGIN_PATH", plugin.path())
-        .env("GST_REGISTRY", plugin.path().join("registry.bin"))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let session = format!("flute://{group}:{port}?tsi=1&iface=lo");
+    let arguments = arguments.iter().map(|argument| argument.replace("URI", &uri).replace("SESSION", &session));
+    let output = output(program, arguments);
     assert!(
         output.status.success(),
         "{}\n{}{}",
@@ -48,6 +42,19 @@ fn run(program: &str, arguments: &[&str], group: &str) -> Option<Output> {
         String::from_utf8_lossy(&output.stderr)
     );
     Some(output)
+}
+
+fn output(program: &str, arguments: impl Iterator<Item = String>) -> Output {
+    let plugin = plugin_folder();
+    Command::new("timeout")
+        .arg(LIMIT.as_secs().to_string())
+        .arg(program)
+        .args(arguments)
+        .env("GST_PLUGIN_PATH", plugin.path())
+        .env("GST_REGISTRY", plugin.path().join("registry.bin"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 fn text(output: &Output) -> String {
@@ -88,4 +95,37 @@ fn test_tools_launch_urisourcebin() {
     let arguments: Vec<_> = pipeline.split_whitespace().collect();
     let Some(output) = run("gst-launch-1.0", &arguments, "239.255.72.4") else { return };
     assert!(text(&output).contains("Got EOS"));
+}
+
+/// Without a path the URI means the first manifest of the session.
+#[test]
+fn test_tools_play_a_session() {
+    let arguments = ["--videosink=fakevideosink", "--audiosink=fakesink", "--no-interactive", "SESSION"];
+    let Some(output) = run("gst-play-1.0", &arguments, "239.255.72.5") else { return };
+    let text = text(&output);
+    assert!(text.contains("Reached end of play list") && !text.contains("ERROR"), "{text}");
+}
+
+#[test]
+fn test_tools_session_without_a_presentation() {
+    let (group, port) = ("239.255.72.6", free_port());
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("b.bin"), [1; 5000]).unwrap();
+    std::fs::write(folder.path().join("a.txt"), "text").unwrap();
+    let sending = format!(
+        "flutedirsrc location={} ! f.sink_0 flutesink name=f address={group} port={port} multicast-iface=lo \
+         bitrate=300000 eos-policy=run-to-end sink_0::repeat-count=1000",
+        folder.path().display()
+    );
+    let _sender = Sender::new(&sending).play();
+    let wrong = |options: &str| {
+        let pipeline = format!("uridecodebin uri=flute://{group}:{port}?iface=lo&{options} ! fakesink");
+        let output = output("gst-launch-1.0", pipeline.split_whitespace().map(str::to_owned));
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let told = wrong("tsi=1&timeout=3");
+    assert!(told.contains("no manifest") && told.contains("a.txt, b.bin"), "{told}");
+    let told = wrong("tsi=2&timeout=1");
+    assert!(told.contains("no FDT Instance came for 1 s"), "{told}");
 }

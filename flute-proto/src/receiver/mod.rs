@@ -377,6 +377,13 @@ impl Receiver {
         stats
     }
 
+    /// The objects that FDT Instances describe at present, complete or not, of sessions that are not closed: session by
+    /// session, in the order in which they were described.
+    pub fn described_objects(&self) -> Vec<Arc<ObjectInfo>> {
+        let open = self.sessions.values().filter(|entry| !entry.session.is_closed());
+        open.flat_map(|entry| entry.session.reception().described_objects()).collect()
+    }
+
     /// Datagrams so far that are not ALC: the counter of [`stats`](Self::stats), for those that look at it often.
     pub fn malformed_datagrams(&self) -> u64 {
         self.stats.malformed

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::hash::RandomState;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hashlink::LinkedHashSet;
@@ -15,7 +16,7 @@ use super::block_decoder::Solved;
 use super::context::Context;
 use super::delivery::destination_failure;
 use super::description::Description;
-use super::event::{Event, Failure, Limit, SessionId, SessionStats};
+use super::event::{Event, Failure, Limit, ObjectInfo, SessionId, SessionStats};
 use super::eviction::{Evictable, Eviction};
 use super::fdt_reception::{FdtPacket, FdtReception, FdtStatement, NewInstance, ObjectStatement};
 use super::ledger::Ledger;
@@ -756,6 +757,14 @@ impl Reception {
     pub(super) fn begin_anew(&mut self) -> Vec<Toi> {
         self.ledger.forgive_losses();
         self.objects.past()
+    }
+
+    /// The objects that are described, in the order in which they were.
+    pub(super) fn described_objects(&self) -> Vec<Arc<ObjectInfo>> {
+        let described = self.objects.iter().filter_map(|(toi, object)| Some((toi, object.description()?)));
+        let mut described: Vec<_> = described.map(|(toi, known)| ((known.first_instance, toi), &known.info)).collect();
+        described.sort_unstable_by_key(|(order, _)| *order);
+        described.into_iter().map(|(_, info)| info.clone()).collect()
     }
 
     /// Takes a completed object anew, should it be repeated.
