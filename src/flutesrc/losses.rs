@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use flute_proto::receiver::{BlockLoss, Failure, ObjectInfo};
+use flute_proto::receiver::{BlockLoss, Failure, Limit, ObjectInfo};
 
 /// Losses that are told one by one in each [`PERIOD`]. Further ones are counted and told with the next.
 const MAX_TOLD: u32 = 16;
@@ -46,6 +46,7 @@ impl Losses {
             0 => String::new(),
             untold => format!(" ({untold} more were lost before it)"),
         };
+        let reason = told_reason(object, reason);
         Some(format!("lost {}: {reason}{}{further}", object.location(), shortfall(missing)))
     }
 
@@ -70,6 +71,32 @@ impl FdtReasons {
     }
 }
 
+/// Why an object is lost, in the words of this element.
+fn told_reason(object: &ObjectInfo, reason: &Failure) -> String {
+    match reason {
+        Failure::Limit(limit) => {
+            format!("its {} bytes are more than {} allows", object.transfer_length, property_of(*limit))
+        }
+        Failure::Destination(error) => format!("its {} bytes cannot be kept: {error}", object.transfer_length),
+        reason => reason.to_string(),
+    }
+}
+
+/// The property that sets a limit.
+fn property_of(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Memory => "max-memory",
+        Limit::Sessions => "max-sessions",
+        Limit::Objects => "max-objects",
+        Limit::FdtInstances => "max-fdt-instances",
+        Limit::FdtSize => "max-fdt-size",
+        Limit::ObjectSize => "max-object-size",
+        Limit::Expansion => "max-expansion",
+        Limit::DecodingWork => "max-decoding-work",
+        _ => "a limit of the receiver",
+    }
+}
+
 /// How much of an object is missing.
 fn shortfall(missing: &[BlockLoss]) -> String {
     let sum = |count: fn(&BlockLoss) -> u32| missing.iter().map(|block| u64::from(count(block))).sum::<u64>();
@@ -90,8 +117,12 @@ pub(super) fn advice(reason: &Failure) -> &'static str {
             "the content was damaged on its way, or described wrongly by its sender"
         }
         Failure::Description(_) => "the sender has to describe the object rightly",
-        Failure::Limit(_) => "raise the property that names the limit, such as max-memory or max-object-size",
-        Failure::Destination(_) => "make room in spool-directory, or set it to a folder that has some",
+        Failure::Limit(Limit::Memory) => {
+            "raise max-memory, or let long objects go to files: set spool-directory to a folder with room for them, and \
+             spool-threshold to what may stay in memory"
+        }
+        Failure::Limit(_) => "raise the property, if the sender is to be trusted",
+        Failure::Destination(_) => "make room in the spool folder, or set spool-directory to a folder that has some",
         _ => {
             "where packets are lost the sender can add repair symbols (flutesink fec=raptorq repair-percent=20), lower its \
              bitrate or repeat the object, and the receiver can raise buffer-size and net.core.rmem_max"
@@ -142,5 +173,16 @@ mod tests {
         assert!(next.ends_with("(984 more were lost before it)"), "{next}");
         assert_eq!(losses.take_summary().as_deref(), Some("1001 objects were lost"));
         assert_eq!(losses.take_summary(), None);
+    }
+
+    #[test]
+    fn a_limit_is_told_with_the_length_and_the_property() {
+        let (object, now) = (described(), Instant::now());
+        let told = |reason: Failure| Losses::default().count(&object, &reason, &[], now).unwrap();
+        let memory = Failure::Limit(Limit::Memory);
+        assert_eq!(told(memory.clone()), "lost a.bin: its 10 bytes are more than max-memory allows");
+        assert!(advice(&memory).contains("spool-directory"));
+        let full = Failure::Destination(Arc::new(std::io::Error::other("no space")));
+        assert_eq!(told(full), "lost a.bin: its 10 bytes cannot be kept: no space");
     }
 }

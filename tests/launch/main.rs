@@ -3,6 +3,7 @@
 //! The main job as a user runs it: a sending and a receiving `gst-launch-1.0`, two processes, over multicast on the
 //! loopback interface.
 
+mod losses;
 mod process;
 mod readme;
 
