@@ -4,6 +4,7 @@
 //! the TSI and the TOIs of the one before, send changing objects in carousels over a bad network to one receiver. Nothing
 //! is lost that the codes could repair, nothing comes out that was not sent, and the memory of the process does not grow.
 
+mod live;
 mod network;
 #[path = "../reckoning/mod.rs"]
 mod reckoning;
@@ -66,7 +67,7 @@ impl Round {
             .property("bitrate", 400_000_000u64)
             .property("fdt-interval", gst::ClockTime::from_mseconds(20).nseconds())
             .property("close-session", self.number.is_multiple_of(2))
-            // Nobody is restarted within the second in which he sent; the expiry of his tables shows it.
+            // No sender is restarted within the second in which it sent; the expiry of its tables shows it.
             .property("fdt-lifetime", gst::ClockTime::from_seconds(3600 + 2 * self.number).nseconds())
             .build()
             .unwrap();
@@ -118,6 +119,12 @@ fn resident() -> u64 {
     line.split_whitespace().next().unwrap().parse::<u64>().unwrap() << 10
 }
 
+/// How long a test runs: `usual` seconds, or as many as the environment says.
+fn duration(usual: u64) -> Duration {
+    let seconds = std::env::var("FLUTE_SOAK_SECONDS").map_or(usual, |seconds| seconds.parse().expect("a number"));
+    Duration::from_secs(seconds)
+}
+
 /// The objects that must come out, by TOI and Content-Location: those that the packets make up which arrived after the
 /// first FDT, before which packets of a sender that has begun anew cannot be told from old ones. Of a location with
 /// several versions it is the last, since a newer one may take the place of one that is on its way.
@@ -149,9 +156,8 @@ fn due(sent: &[Vec<u8>], arrived: &[&Vec<u8>]) -> BTreeMap<String, (u128, Verdic
 #[test]
 fn test_soak() {
     gst::init().unwrap();
-    gstflute::plugin_register_static().unwrap();
-    let seconds = std::env::var("FLUTE_SOAK_SECONDS").map_or(10, |seconds| seconds.parse().expect("a number"));
-    let (start, end) = (Instant::now(), Duration::from_secs(seconds));
+    let _ = gstflute::plugin_register_static();
+    let (start, end) = (Instant::now(), duration(10));
 
     let mut receiver = gst_check::Harness::new("flutesrc");
     receiver.set_src_caps_str("application/x-flute");

@@ -8,8 +8,8 @@
 
 use std::time::Duration;
 
+use super::description::Description;
 use super::fdt_database::FdtDatabase;
-use super::object_state::ObjectState;
 use super::object_table::ObjectTable;
 use crate::Time;
 use crate::lct::Toi;
@@ -48,14 +48,19 @@ impl Withdrawals {
     pub(super) fn look(&mut self, objects: &ObjectTable, fdt: &FdtDatabase, now: Time, work: &mut Work) -> Vec<Toi> {
         self.next_look = None;
         work.spend(LOOK * objects.len() as u64);
-        let is_withdrawn = |object: &ObjectState| {
-            let last_symbol = object.last_symbol().unwrap_or_default();
-            let is_quiet = now.since(last_symbol) >= QUIET && !object.is_withdrawn();
-            let description = object.description().filter(|_| is_quiet);
-            description.is_some_and(|known| fdt.has_moved_on_from(known.last_instance_id, known.last_instance))
-        };
-        let withdrawn = objects.iter().filter(|(_, object)| is_withdrawn(object)).map(|(toi, _)| toi);
-        let mut withdrawn: Vec<Toi> = withdrawn.collect();
+        let mut withdrawn = Vec::new();
+        for (toi, object) in objects.iter().filter(|(_, object)| !object.is_withdrawn()) {
+            let has_moved_on = |known: &Description| fdt.has_moved_on_from(known.last_instance_id, known.last_instance);
+            if !object.description().is_some_and(has_moved_on) {
+                continue;
+            }
+            if now.since(object.last_symbol().unwrap_or_default()) >= QUIET {
+                withdrawn.push(toi);
+            } else {
+                // It may be the last of the session, after which no FDT Instance comes.
+                self.next_look = Some(now + INTERVAL);
+            }
+        }
         withdrawn.sort_unstable();
         withdrawn
     }

@@ -150,6 +150,27 @@ fn a_withdrawn_object_is_told_as_lost() {
     assert_eq!(harness.take(), [content(1000, 1)]);
 }
 
+/// The last symbol of an object comes just before the last instances of the session, which do not list it: when they are
+/// read it may still be on its way, and nothing comes after them.
+#[test]
+fn a_withdrawn_object_is_told_when_nothing_follows() {
+    let style = Style::default();
+    let oti = no_code(1000, 100, 64);
+    let mut harness = Harness::default();
+    let fdt = |id: u32, toi: u128| style.fdt(id, &instance("", &[file(toi, &format!("{toi}"), &oti, "")]));
+    harness.push_all(&fdt(0, 1));
+    harness.pass(1);
+    style.object(1, &oti, &content(1000, 1))[1..].iter().for_each(|packet| harness.push(packet));
+    harness.push_all(&fdt(1, 2));
+    harness.push_all(&style.object(2, &oti, &content(1000, 2)));
+    harness.push_all(&fdt(2, 3));
+    harness.push_all(&style.object(3, &oti, &content(1000, 3)));
+    for _ in 0..5 {
+        harness.pass(1);
+    }
+    assert_eq!(harness.failures(), [(1, "Withdrawn".to_owned())]);
+}
+
 /// Instances that take turns complement each other (RFC 6726 §3.2): that one does not list an object means nothing.
 #[test]
 fn alternating_instances_withdraw_nothing() {
