@@ -123,7 +123,7 @@ pub enum ParameterError {
     #[error("the maximum source block length is 0")]
     ZeroSourceBlockLength,
     /// The object is longer than the scheme can say or number.
-    #[error("an object of {length} bytes: this scheme carries at most {max}")]
+    #[error("an object of {length} bytes: this scheme, with such source blocks and symbols, carries at most {max}")]
     ObjectTooLong {
         /// Bytes of the object.
         length: u64,

@@ -261,6 +261,8 @@ fn derives_raptorq() {
     let parameters = |wanted: Wanted| wanted.parameters().map(|p| (p.code, p.symbol_size));
     let wanted = Wanted::new(Scheme::RaptorQ, 5 << 30, 1402);
     assert_eq!(parameters(wanted), Ok((raptorq(256, 1, 4), 1400)));
+    // FLUTE has 255 of them, since Z has 8 bits in the OTI: they grow for that.
+    assert_eq!(parameters(Wanted { max_source_blocks: 255, ..wanted }), Ok((raptorq(255, 1, 4), 1400)));
     assert_eq!(parameters(Wanted { transfer_length: 1 << 20, ..wanted }), Ok((raptorq(1, 1, 4), 1400)));
     assert_eq!(parameters(Wanted { transfer_length: 0, ..wanted }), Ok((raptorq(1, 1, 4), 1400)));
     assert_eq!(

@@ -179,7 +179,9 @@ impl Process {
         let peak =
             status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
         self.peak = self.peak.max(peak.unwrap_or(0) << 10);
-        self.child.try_wait().unwrap().is_none()
+        let status = self.child.try_wait().unwrap();
+        assert!(status.is_none_or(|status| status.success()), "a program failed: {status:?}");
+        status.is_none()
     }
 }
 

@@ -41,8 +41,8 @@ pub(crate) fn derive(wanted: &Wanted) -> Result<Parameters, ParameterError> {
     let symbol_size = wanted.aligned_symbol_size()?;
     let alignment = wanted.alignment;
     let symbols = wanted.transfer_length.div_ceil(symbol_size.into());
-    let default =
-        symbols.div_ceil(MAX_SOURCE_BLOCKS.into()).clamp(DEFAULT_SOURCE_SYMBOLS.into(), MAX_SOURCE_SYMBOLS.into());
+    let max_blocks = wanted.max_source_blocks.clamp(1, MAX_SOURCE_BLOCKS.into());
+    let default = symbols.div_ceil(max_blocks).clamp(DEFAULT_SOURCE_SYMBOLS.into(), MAX_SOURCE_SYMBOLS.into());
     let max_block = match wanted.max_source_block_length {
         Some(0) => return Err(ParameterError::ZeroSourceBlockLength),
         Some(max) if max > MAX_SOURCE_SYMBOLS => {

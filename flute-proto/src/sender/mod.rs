@@ -102,6 +102,7 @@ use std::time::Duration;
 
 use crate::Time;
 use crate::alc::Flags;
+use crate::content::ContentEncoding;
 use crate::fdt::File;
 use crate::lct::{FieldWidths, Toi};
 use crate::work::Work;
@@ -367,10 +368,13 @@ impl Sender {
 
     fn insert(&mut self, outline: Outline, source: Box<dyn Source>, now: Time) -> Result<(), ObjectError> {
         let preparation = Preparation::new(outline.encoding, outline.md5, self.config.spool_directory.as_deref());
+        // What is only read for its digest keeps its length, so that it is known already whether it can be sent.
+        let is_length_known = outline.encoding == ContentEncoding::Null;
         let described = match preparation {
-            Some(_) => None,
-            None => Some(self.describer.describe(outline.file.clone(), &outline.fec, source.len(), None)?),
+            Some(_) if !is_length_known => None,
+            _ => Some(self.describer.describe(outline.file.clone(), &outline.fec, source.len(), None)?),
         };
+        let described = described.filter(|_| preparation.is_none());
         let (priority, is_spread) = (outline.priority, outline.deadline.is_some());
         let key = self.objects.insert(OutgoingObject::new(outline, source, preparation));
         self.schedule.add(key, priority, is_spread);

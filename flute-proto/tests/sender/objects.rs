@@ -316,9 +316,14 @@ fn an_object_that_is_too_long() {
         }
     }
     let mut session = Session::new(config());
-    let error = session.sender.add(Object::new("a", Long), session.now).unwrap_err();
-    assert!(matches!(error, ObjectError::Fec(_) | ObjectError::Oti(_)), "{error}");
-    assert_eq!(session.drain().1, Poll::Idle);
+    // That its digest is wanted, for which it would have to be read, makes no difference.
+    for md5 in [false, true] {
+        let mut object = Object::new("a", Long);
+        object.md5 = md5;
+        let error = session.sender.add(object, session.now).unwrap_err();
+        assert!(matches!(error, ObjectError::Fec(_) | ObjectError::Oti(_)), "{error}");
+        assert_eq!(session.drain().1, Poll::Idle);
+    }
 }
 
 /// A file is overwritten in place when a part of it has been sent.
