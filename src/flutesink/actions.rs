@@ -16,7 +16,7 @@ use gst::subclass::prelude::*;
 use super::collector::{self, Collected, Origin};
 use super::imp::FluteSink;
 use super::messages;
-use super::pad::PadSettings;
+use super::pad_settings::PadSettings;
 use super::session::{Producer, Refusal};
 use super::spool::Spool;
 use super::stream::ObjectStream;

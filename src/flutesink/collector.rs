@@ -12,7 +12,7 @@ use flute_proto::sender::{FileSource, GrowingWriter, Object, OnChange, Source};
 use super::enums::FluteNextObject;
 use super::fragment::{Fragmenter, Part};
 use super::naming::Pattern;
-use super::pad::PadSettings;
+use super::pad_settings::PadSettings;
 use super::settings::{Settings, SettingsError};
 use super::source::BufferSpool;
 use super::spool::Spool;

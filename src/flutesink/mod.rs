@@ -19,6 +19,7 @@ mod naming;
 mod output;
 mod pad;
 mod pad_requests;
+mod pad_settings;
 mod queries;
 mod queue_limits;
 mod session;

@@ -8,7 +8,7 @@ use flute_proto::Time;
 use flute_proto::sender::{Carousel, Deadline, Interval};
 
 use super::enums::FluteCarousel;
-use super::pad::PadSettings;
+use super::pad_settings::PadSettings;
 use crate::object_meta::ObjectMeta;
 
 /// How often what receivers need before anything else is repeated, where no interval is set.

@@ -6,10 +6,11 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::decode::Job;
-use super::lane::{Instructions, LINE, Lane, Line, Sum};
+use super::lane::{Instructions, Sum};
 use super::plan::Plan;
 use super::plans::EncodingPlan;
 use super::replay::{Inputs, Outputs, Wanted, replay};
+use super::source_columns::{contiguous, load_source};
 use super::{FountainCode, Rows};
 use crate::block::{check_data, check_encode, check_symbols};
 use crate::cache::lock;
@@ -152,38 +153,4 @@ impl Outputs for Encoding<'_> {
         let start = output * usize::from(self.layout.symbol_size);
         sum.store_bytes(&mut self.repair[start + columns.start..start + columns.end]);
     }
-}
-
-/// Loads columns of a source symbol, right from its place where that is possible: it is what takes time.
-#[inline(always)]
-pub(super) fn load_source<I: Instructions, const P: usize>(
-    layout: &BlockLayout,
-    source: &[u8],
-    esi: u32,
-    columns: &Range<usize>,
-) -> Sum<I, P> {
-    if let Some(data) = contiguous(layout, source, esi, columns) {
-        return Sum::of_bytes(data);
-    }
-    Sum::of(&gathered(layout, source, esi, columns))
-}
-
-/// Columns of a source symbol that does not lie together, or is short.
-#[inline(never)]
-fn gathered<const P: usize>(layout: &BlockLayout, source: &[u8], esi: u32, columns: &Range<usize>) -> Lane<P> {
-    let mut bytes = [[0; LINE]; P];
-    layout.read(source, esi, columns.clone(), &mut bytes.as_flattened_mut()[..columns.len()]);
-    bytes.map(Line)
-}
-
-/// Columns of a source symbol, where they lie together.
-#[inline(always)]
-pub(super) fn contiguous<'a>(
-    layout: &BlockLayout,
-    source: &'a [u8],
-    esi: u32,
-    columns: &Range<usize>,
-) -> Option<&'a [u8]> {
-    let start = esi as usize * usize::from(layout.symbol_size);
-    source.get(start + columns.start..start + columns.end).filter(|_| layout.sub_symbols.count() == 1)
 }

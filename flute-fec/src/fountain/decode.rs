@@ -10,7 +10,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::block::{contiguous, load_source};
 use super::coefficients::System;
 use super::dense::Dense;
 use super::elimination::Elimination;
@@ -19,6 +18,7 @@ use super::plan::Plan;
 use super::plans::EncodingPlan;
 use super::replay::{Correction, Inputs, Outputs, Wanted, replay};
 use super::solver::{Solver, Underdetermined};
+use super::source_columns::{contiguous, load_source};
 use super::{FountainCode, Rows};
 use crate::block::{begun_with, check_data};
 use crate::layout::BlockLayout;

@@ -30,6 +30,7 @@ mod replay;
 mod rows;
 mod scratch;
 mod solver;
+mod source_columns;
 
 pub(crate) use block::FountainBlock;
 pub(crate) use octet::double;

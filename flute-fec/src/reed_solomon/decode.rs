@@ -3,18 +3,16 @@
 //! Erasure decoding of one source block.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::Shape;
 use super::chunk::{Chunks, MAX_ROWS};
-use super::job::Job;
+use super::group::Group;
 use super::kernel::SumOfProducts;
 use super::lagrange::{Geometry, Interpolation};
-use super::multiply::{Group, Matrix, Multiplier};
+use super::multiply::{Matrix, Multiplier};
 use super::scratch::{LINE, Lines, Scratch};
 use super::symbol::{self, Layout};
-use crate::block::check_symbols;
-use crate::{BlockDecoder, DecodeError, DecodeJob, Present, RepairSymbol};
+use crate::{DecodeError, Present, RepairSymbol};
 
 /// To make the maps of a coefficient takes about as long as to apply them to so many bytes.
 const BYTES_PER_MAP: u64 = 128;
@@ -46,6 +44,31 @@ impl<K: SumOfProducts> Decoder<K> {
             multiplier,
             chunks,
         }
+    }
+
+    /// Source symbols of a block.
+    pub(super) fn block_length(&self) -> usize {
+        self.geometry.k as usize
+    }
+
+    /// Bytes of a symbol.
+    pub(super) fn symbol_length(&self) -> usize {
+        self.symbol_size
+    }
+
+    /// max_n (RFC 5510 §4).
+    pub(super) fn max_encoding_symbols(&self) -> u32 {
+        self.max_encoding_symbols
+    }
+
+    /// Rebuilds what is missing of a block, in one go.
+    pub(super) fn rebuild(
+        &self,
+        block: &mut [u8],
+        present: &Present,
+        repair: &[RepairSymbol<'_>],
+    ) -> Result<(), DecodeError> {
+        self.multiplier.pool().with(|scratch| self.decode_in(scratch, block, present, repair))
     }
 
     /// Bytes that the decoder takes.
@@ -346,27 +369,5 @@ impl<K: SumOfProducts> Decoder<K> {
             }
         }
         Ok(())
-    }
-}
-
-impl<K: SumOfProducts> BlockDecoder for Decoder<K> {
-    fn source_symbols(&self) -> usize {
-        self.geometry.k as usize
-    }
-
-    fn symbol_size(&self) -> usize {
-        self.symbol_size
-    }
-
-    fn decode(&self, block: &mut [u8], present: &Present, repair: &[RepairSymbol<'_>]) -> Result<(), DecodeError> {
-        self.multiplier.pool().with(|scratch| self.decode_in(scratch, block, present, repair))
-    }
-
-    fn begin(self: Arc<Self>, present: &Present, repair: &[u32]) -> Result<Box<dyn DecodeJob>, DecodeError> {
-        check_symbols(self.source_symbols(), present, repair, self.max_encoding_symbols)?;
-        let missing = present.missing_count();
-        let not_enough = DecodeError::NotEnoughSymbols { missing, repair: repair.len() };
-        let repair = repair.get(..missing).ok_or(not_enough)?.to_vec();
-        Ok(Box::new(Job::new(self, present, repair)))
     }
 }

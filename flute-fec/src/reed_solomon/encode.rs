@@ -6,9 +6,10 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::chunk::Chunks;
+use super::group::Group;
 use super::kernel::SumOfProducts;
 use super::lagrange::{Geometry, Interpolation};
-use super::multiply::{Group, Matrix, Multiplier};
+use super::multiply::{Matrix, Multiplier};
 use super::scratch::{Lines, Scratch};
 use super::symbol::{self, Layout};
 use super::{KEPT_MATRIX_BYTES, Shape};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Erasure decoding of one source block in steps: a rectangle of rows of the matrix and columns of symbols at a time.
+//! Erasure decoding of one source block, at once or in steps: a rectangle of rows of the matrix and columns of symbols at a
+//! time.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,13 +10,35 @@ use super::decode::Decoder;
 use super::kernel::SumOfProducts;
 use super::lagrange::Interpolation;
 use super::multiply::Matrix;
-use crate::block::{begun_with, check_data};
+use crate::block::{begun_with, check_data, check_symbols};
 use crate::{BlockDecoder, DecodeError, DecodeJob, Present, Progress, RepairSymbol, Work};
 
 /// Bytes of inputs that are worked on at a time, at most, where symbols have so many columns.
 const MAX_INPUT_BYTES: usize = 4 << 20;
 /// Columns that are worked on at a time are a multiple of so many elements.
 const MIN_ELEMENTS: usize = 64;
+
+impl<K: SumOfProducts> BlockDecoder for Decoder<K> {
+    fn source_symbols(&self) -> usize {
+        self.block_length()
+    }
+
+    fn symbol_size(&self) -> usize {
+        self.symbol_length()
+    }
+
+    fn decode(&self, block: &mut [u8], present: &Present, repair: &[RepairSymbol<'_>]) -> Result<(), DecodeError> {
+        self.rebuild(block, present, repair)
+    }
+
+    fn begin(self: Arc<Self>, present: &Present, repair: &[u32]) -> Result<Box<dyn DecodeJob>, DecodeError> {
+        check_symbols(self.source_symbols(), present, repair, self.max_encoding_symbols())?;
+        let missing = present.missing_count();
+        let not_enough = DecodeError::NotEnoughSymbols { missing, repair: repair.len() };
+        let repair = repair.get(..missing).ok_or(not_enough)?.to_vec();
+        Ok(Box::new(Job::new(self, present, repair)))
+    }
+}
 
 /// The decoding of one block.
 pub(super) struct Job<K: SumOfProducts> {

@@ -14,6 +14,7 @@ mod decode;
 mod derive;
 mod encode;
 mod field;
+mod group;
 mod job;
 mod kernel;
 mod lagrange;

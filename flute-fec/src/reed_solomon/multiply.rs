@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use super::field::Field;
+use super::group::Group;
 use super::kernel::{GROUP_PLANES, Map, Product, SumOfProducts};
 use super::lagrange::Interpolation;
 use super::scratch::Pool;
@@ -196,23 +197,6 @@ const BLOCK_BYTES: usize = 320 << 10;
 const MIN_BLOCK: usize = 32;
 /// Inputs that are worked on at a time, at most: their maps for a group are in the first-level cache.
 const MAX_BLOCK: usize = 256;
-
-/// The maps for a few rows of a matrix, as [`Product`] wants them.
-#[derive(Debug)]
-pub(super) struct Group<M> {
-    maps: Vec<[M; 2]>,
-    stride: usize,
-}
-
-impl<M> Group<M> {
-    /// A group of no row.
-    pub(super) const EMPTY: Self = Self { maps: Vec::new(), stride: 0 };
-
-    /// Bytes of its memory.
-    pub(super) fn bytes(&self) -> usize {
-        self.maps.capacity() * size_of::<[M; 2]>()
-    }
-}
 
 /// What symbols are multiplied with.
 pub(super) enum Matrix<'a, M> {

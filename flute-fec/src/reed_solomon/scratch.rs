@@ -4,8 +4,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use super::group::Group;
 use super::lagrange::Interpolation;
-use super::multiply::Group;
 
 /// Bytes of a [`Scratch`] beyond which it is not kept.
 const KEPT_BYTES: usize = 4 << 20;

@@ -9,12 +9,11 @@ use std::hash::RandomState;
 use hashlink::{LinkedHashMap, LinkedHashSet};
 
 use super::budget::Budget;
-use super::fdt_reader::FdtReader;
+use super::fdt_reader::{FdtReader, IncomingInstance};
 use super::reassembly::Reassembly;
 use crate::Time;
 use crate::alc::Payload;
 use crate::collections::Deadlines;
-use crate::content::ContentEncoding;
 use crate::oti::{Oti, PayloadId};
 
 /// FDT Instances that are received side by side, at most.
@@ -27,15 +26,6 @@ const IDS: u64 = 1 << 20;
 const LATE: i32 = 4;
 /// What an instance that has been read costs besides its bytes: its places in tables.
 pub(super) const KNOWN_OVERHEAD: u64 = 512;
-
-/// An FDT Instance that is being received.
-#[derive(Debug)]
-pub(super) struct IncomingInstance {
-    pub(super) object: Reassembly,
-    pub(super) encoding: ContentEncoding,
-    /// The place of another instance, which has not expired, that had its ID.
-    pub(super) replaces: Option<u64>,
-}
 
 /// An FDT Instance that has been read.
 #[derive(Debug)]

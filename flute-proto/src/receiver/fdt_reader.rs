@@ -11,11 +11,19 @@ use super::Limits;
 use super::budget::Budget;
 use super::content_decoding::{ContentDecoding, ContentSink, is_out_of_memory};
 use super::event::{Content, Limit};
-use super::fdt_database::IncomingInstance;
 use super::reassembly::Reassembly;
 use crate::content::{ContentEncoding, DecodeError, DecodeLimits};
 use crate::fdt::{FdtError, File, InstanceReader, Parsed, ReadLimits};
 use crate::work::Work;
+
+/// An FDT Instance that is being received.
+#[derive(Debug)]
+pub(super) struct IncomingInstance {
+    pub(super) object: Reassembly,
+    pub(super) encoding: ContentEncoding,
+    /// The place of another instance, which has not expired, that had its ID.
+    pub(super) replaces: Option<u64>,
+}
 
 /// An FDT Instance that is being read.
 #[derive(Debug)]
