@@ -103,12 +103,12 @@ use gst::subclass::prelude::*;
 
 use super::default_rate::DEFAULT_BITRATE;
 use super::enums::{FluteContentEncoding, FluteEosPolicy, FluteFec, FlutePacketOverhead, FluteProfile};
-use super::lifecycle::State;
 use super::settings::{
     DEFAULT_FDT_INTERVAL, DEFAULT_FDT_LIFETIME, DEFAULT_LINGER, DEFAULT_MAX_QUEUED_BYTES, DEFAULT_MTU, DEFAULT_PORT,
     DEFAULT_REPAIR_MIN, DEFAULT_RS_FIELD_BITS, DEFAULT_TSI, DEFAULT_TTL, DEFAULT_TTL_MC, Settings,
 };
-use super::{FluteSinkPad, actions};
+use super::state::State;
+use super::{FluteSinkPad, signals};
 use crate::debug::FLUTESINK as CAT;
 use crate::uri::bad_uri;
 
@@ -318,7 +318,7 @@ impl ObjectSubclass for FluteSink {
 #[glib::derived_properties]
 impl ObjectImpl for FluteSink {
     fn signals() -> &'static [glib::subclass::Signal] {
-        actions::signals()
+        signals::signals()
     }
 
     fn properties() -> &'static [glib::ParamSpec] {

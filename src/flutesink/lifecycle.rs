@@ -19,23 +19,16 @@ use super::shared_sessions;
 use crate::debug::FLUTESINK as CAT;
 use flute_net::SendSocket;
 
-/// What exists while there is a session, and what is left of the last one.
-#[derive(Debug, Default)]
-pub(super) struct State {
-    session: Option<Arc<SenderSession>>,
-    last_stats: Option<gst::Structure>,
-}
-
 impl FluteSink {
     /// The session that runs.
     pub(super) fn session(&self) -> Option<Arc<SenderSession>> {
-        self.state.lock().unwrap().session.clone()
+        self.state.lock().unwrap().session().cloned()
     }
 
     pub(super) fn stats(&self) -> gst::Structure {
         match self.session() {
             Some(session) => session.stats(),
-            None => self.state.lock().unwrap().last_stats.clone().unwrap_or_else(messages::no_stats),
+            None => self.state.lock().unwrap().last_stats().cloned().unwrap_or_else(messages::no_stats),
         }
     }
 
@@ -58,7 +51,7 @@ impl FluteSink {
         let keeps_session = self.keeps_session();
         if keeps_session && let Some(session) = shared_sessions::attach(&settings, &element) {
             gst::info!(CAT, imp = self, "going on with the session");
-            self.state.lock().unwrap().session = Some(session);
+            self.state.lock().unwrap().begin(session);
             self.apply("bitrate");
             self.apply("fec");
             return Ok(());
@@ -90,7 +83,7 @@ impl FluteSink {
         for pad in self.sink_pads() {
             pad.imp().reset();
         }
-        self.state.lock().unwrap().session = Some(session.clone());
+        self.state.lock().unwrap().begin(session.clone());
         if keeps_session {
             shared_sessions::keep(&settings, &session);
         }
@@ -135,11 +128,7 @@ impl FluteSink {
 
     fn forget(&self, session: &SenderSession) {
         let stats = session.stats();
-        {
-            let mut state = self.state.lock().unwrap();
-            state.last_stats = Some(stats);
-            state.session = None;
-        }
+        self.state.lock().unwrap().end(stats);
         for pad in self.sink_pads() {
             pad.imp().reset();
         }

@@ -154,11 +154,11 @@ use gst::subclass::prelude::*;
 
 use super::FluteSrcPad;
 use super::enums::{OnLoss, ReceiveMode, SegmentOrder};
-use super::lifecycle::State;
 use super::messages;
-use super::object::OneObject;
+use super::one_object::OneObject;
 use super::queue::Notice;
 use super::settings::{self, Settings};
+use super::state::State;
 use crate::debug::FLUTESRC as CAT;
 use crate::uri::bad_uri;
 

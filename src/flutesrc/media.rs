@@ -14,30 +14,12 @@ use super::enums::SegmentOrder;
 use super::imp::FluteSrc;
 use super::messages;
 use super::order::{Content, MediaObject, Order, Reason, Segment};
+use super::pad_order::{PadOrder, Payload};
 use crate::debug::FLUTESRC as CAT;
 use crate::media_type;
 
 /// How many elements are looked at downstream of a pad.
 const MAX_ELEMENTS: u32 = 16;
-
-/// A segment or initialisation on its way.
-#[derive(Clone, Debug)]
-pub(super) struct Payload {
-    pub(super) buffer: gst::Buffer,
-    pub(super) caps: Option<gst::Caps>,
-    /// Running time when it was complete, if the element has a clock.
-    pub(super) running: Option<gst::ClockTime>,
-}
-
-/// In which order a pad delivers objects.
-#[derive(Debug, Default)]
-pub(super) enum PadOrder {
-    /// There was no object yet.
-    #[default]
-    Undecided,
-    Arrival,
-    Media(Box<Order<Payload>>),
-}
 
 /// Whether a pad leads to an element that takes media segments apart, as far as elements pass them on.
 fn feeds_demuxer(pad: &gst::Pad, elements_left: u32) -> bool {

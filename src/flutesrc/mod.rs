@@ -14,11 +14,14 @@ mod losses;
 mod media;
 mod messages;
 mod object;
+mod one_object;
 mod order;
 mod pad;
+mod pad_order;
 mod progress;
 mod queue;
 mod settings;
+mod state;
 mod streams;
 mod timeline;
 

@@ -4,7 +4,7 @@
 //! session of the process, pushes it in pieces, seeks in it, and ends.
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use gst::format::Bytes;
 use gst::prelude::*;
@@ -23,48 +23,6 @@ const MAX_CHAIN: usize = 8;
 
 /// Bytes of a buffer, at most.
 const PIECE: usize = 256 << 10;
-
-/// What is delivered, and how far.
-#[derive(Debug)]
-struct Run {
-    object: Option<Arc<StoredObject>>,
-    /// Its position is that of the next byte.
-    segment: gst::FormattedSegment<Bytes>,
-    /// The segment has to be pushed before the next buffer, which is marked DISCONT.
-    is_segment_due: bool,
-}
-
-impl Default for Run {
-    fn default() -> Self {
-        Self { object: None, segment: gst::FormattedSegment::new(), is_segment_due: true }
-    }
-}
-
-/// The one object that a URI names.
-#[derive(Debug, Default)]
-pub(super) struct OneObject {
-    /// Kept from the first start to NULL, so that the session stays while an element takes one object after the other.
-    user: Mutex<Option<Arc<User>>>,
-    /// The path of the presentation, where the URI has none and a player made the element.
-    presentation: Mutex<Option<String>>,
-    /// A seek that was asked for before the start.
-    pending_seek: Mutex<Option<gst::Event>>,
-    run: Mutex<Run>,
-}
-
-impl OneObject {
-    /// Everything begins anew with the next start.
-    pub(super) fn rewind(&self) {
-        *self.run.lock().unwrap() = Run::default();
-        *self.pending_seek.lock().unwrap() = None;
-    }
-
-    /// The session is needed no more.
-    pub(super) fn leave(&self) {
-        *self.presentation.lock().unwrap() = None;
-        *self.user.lock().unwrap() = None;
-    }
-}
 
 /// Moves a segment. `false` if that cannot be done.
 fn seek_in(segment: &mut gst::FormattedSegment<Bytes>, seek: &gst::event::Seek) -> bool {

@@ -12,8 +12,8 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::media::{PadOrder, Payload};
 use super::order::{Counts, Order, Segment};
+use super::pad_order::{PadOrder, Payload};
 use super::settings;
 use super::timeline::Offset;
 use crate::debug::FLUTESRC as CAT;

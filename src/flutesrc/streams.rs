@@ -14,7 +14,7 @@ use gst::subclass::prelude::*;
 
 use super::FluteSrcPad;
 use super::imp::FluteSrc;
-use super::lifecycle::Input;
+use super::state::Input;
 use crate::debug::FLUTESRC as CAT;
 use flute_net::reception::SharedReceiver;
 

@@ -268,6 +268,14 @@ fn cache_control_text(cache_control: CacheControl) -> String {
     }
 }
 
+/// The buffer with these fields as its meta, if there are any.
+pub(crate) fn described(mut buffer: gst::Buffer, meta: Option<gst::Structure>) -> gst::Buffer {
+    if let Some(meta) = meta {
+        ObjectMeta::from_structure(&meta).put_on(buffer.make_mut());
+    }
+    buffer
+}
+
 #[cfg(test)]
 mod tests {
     use flute_proto::fdt::{AlternateContentLocation, MessageDigest, Signature};

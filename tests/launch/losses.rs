@@ -22,7 +22,7 @@ fn text(output: &Output) -> String {
 fn files(count: u32) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for file in 0..count {
-        let content: Vec<u8> = (0..100_000_u32).map(|byte| (byte * (2 * file + 1) >> 5) as u8).collect();
+        let content: Vec<u8> = (0..100_000_u32).map(|byte| ((byte * (2 * file + 1)) >> 5) as u8).collect();
         std::fs::write(folder.path().join(format!("file-{file}.bin")), content).unwrap();
     }
     folder
