@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! The program as its users meet it: processes of its own, real sockets on the loopback interface.
+
+mod process;
+mod relay;
+mod transfers;
