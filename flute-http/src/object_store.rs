@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The objects of one receiver: those that are complete, and the waits for those that are not.
+//! The objects of one receiver: those that are complete, those that are arriving, and the waits for others.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use flute_proto::Time;
+use flute_proto::content_location::LocationPath;
+use flute_proto::receiver::{Destination, ObjectInfo, ObjectWriter};
 use tokio::sync::Notify;
 
+use crate::arriving_object::ArrivingObject;
 use crate::object_cache::ObjectCache;
-use crate::stored_object::StoredObject;
-use flute_proto::content_location::LocationPath;
+use crate::stored_object::{Retention, StoredObject};
+
+/// Objects of more bytes than this arrive in a file, where there is a folder for it.
+const MAX_IN_MEMORY: u64 = 16 << 20;
 
 /// Why there is no object.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +53,11 @@ struct Waiter {
 #[derive(Debug)]
 struct State {
     cache: ObjectCache,
+    arriving: BTreeMap<LocationPath, Arc<ArrivingObject>>,
+    /// Bytes of arriving objects in memory.
+    arriving_bytes: u64,
+    /// What had to make room for objects that arrived.
+    evicted: Vec<Arc<StoredObject>>,
     waiters: Vec<Waiter>,
     next_waiter: u64,
     /// Whether the objects that are waited for can still come has to be decided.
@@ -55,6 +68,8 @@ struct State {
 
 /// Completed objects within a bound, and the waits for others.
 pub struct ObjectStore {
+    max_weight: u64,
+    spool_directory: Option<PathBuf>,
     state: Mutex<State>,
     /// Wakes threads.
     changed: Condvar,
@@ -71,17 +86,27 @@ impl fmt::Debug for ObjectStore {
 }
 
 impl ObjectStore {
-    /// A store for objects of `max_weight` bytes. `wait_begins` is called when something has to be decided by
+    /// A store for objects of `max_weight` bytes, and once more as many that are arriving; those that are longer than 16 MiB
+    /// arrive in files without a name in `spool_directory`, if there is one. `wait_begins` is called when something has to be decided by
     /// [`decide`](Self::decide).
-    pub fn new(max_weight: u64, wait_begins: impl Fn() + Send + Sync + 'static) -> Self {
+    pub fn new(
+        max_weight: u64,
+        spool_directory: Option<PathBuf>,
+        wait_begins: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
         let state = State {
             cache: ObjectCache::new(max_weight),
+            arriving: BTreeMap::new(),
+            arriving_bytes: 0,
+            evicted: Vec::new(),
             waiters: Vec::new(),
             next_waiter: 0,
             is_undecided: false,
             end: None,
         };
         Self {
+            max_weight,
+            spool_directory,
             state: Mutex::new(state),
             changed: Condvar::new(),
             changed_async: Notify::new(),
@@ -96,9 +121,33 @@ impl ObjectStore {
 
     /// Adds an object, in the place of its older version, and returns those that had to make room for it.
     pub fn insert(&self, object: StoredObject, now: Time) -> Vec<Arc<StoredObject>> {
-        let removed = self.state.lock().unwrap().cache.put(object, now);
+        let removed = self.state.lock().unwrap().cache.put(Arc::new(object), now);
         self.wake();
         removed
+    }
+
+    /// Where a receiver is to put the content of an object, so that requests get its bytes as they come. An object that
+    /// has all of its bytes is in the store by itself.
+    ///
+    /// What comes before its turn waits in the memory of the receiver: an object that would take more than a quarter of
+    /// that of this store arrives as the receiver likes best, and has to be [inserted](Self::insert) when it is complete.
+    pub fn destination(self: &Arc<Self>, info: &Arc<ObjectInfo>) -> Destination {
+        if info.transfer_length > self.max_weight / 4 {
+            return Destination::automatic();
+        }
+        let spool_directory = self.spool_directory.as_ref().filter(|_| info.transfer_length > MAX_IN_MEMORY);
+        // Without a file the object is in memory, as long as it fits.
+        let file = spool_directory.and_then(|folder| tempfile::tempfile_in(folder).ok());
+        let object = Arc::new(ArrivingObject::new(info.clone(), file));
+        let name = LocationPath::of_location(info.location());
+        self.state.lock().unwrap().arriving.insert(name.clone(), object.clone());
+        self.wake();
+        Destination::writer(Arrival { store: self.clone(), name, object, charged: 0 }).in_order()
+    }
+
+    /// Takes out what had to make room for objects that arrived.
+    pub fn take_evicted(&self) -> Vec<Arc<StoredObject>> {
+        std::mem::take(&mut self.state.lock().unwrap().evicted)
     }
 
     /// Something of the object with this Content-Location came: waits for it begin anew.
@@ -176,24 +225,29 @@ impl ObjectStore {
         }
     }
 
-    /// The same for an asynchronous task of tokio.
+    /// The same for an asynchronous task of tokio, to which an object that is arriving is good enough.
     ///
     /// # Errors
     ///
     /// It cannot come, or nothing of it came in time.
-    pub(crate) async fn wait_async(
-        &self,
-        path: &LocationPath,
-        timeout: Duration,
-    ) -> Result<Arc<StoredObject>, Missing> {
+    pub(crate) async fn wait_async(&self, path: &LocationPath, timeout: Duration) -> Result<Present, Missing> {
         let waiting = self.begin_wait(path);
         loop {
             let mut changed = std::pin::pin!(self.changed_async.notified());
             // A change after the look at the state must not be missed.
             changed.as_mut().enable();
-            let outcome = self.state.lock().unwrap().outcome(waiting.number, path, timeout);
+            let outcome = {
+                let mut state = self.state.lock().unwrap();
+                match state.outcome(waiting.number, path, timeout) {
+                    Outcome::Known(Ok(object)) => return Ok(Present::Complete(object)),
+                    outcome => match state.find_arriving(path) {
+                        Some(object) => return Ok(Present::Arriving(object)),
+                        None => outcome,
+                    },
+                }
+            };
             match outcome {
-                Outcome::Known(outcome) => return outcome,
+                Outcome::Known(outcome) => return outcome.map(Present::Complete),
                 Outcome::Wait(left) => {
                     let _ = tokio::time::timeout(left, changed).await;
                 }
@@ -218,6 +272,75 @@ impl ObjectStore {
     }
 }
 
+/// An object that can be read.
+#[derive(Debug)]
+pub(crate) enum Present {
+    Complete(Arc<StoredObject>),
+    Arriving(Arc<ArrivingObject>),
+}
+
+/// Takes the bytes of one object from a receiver.
+#[derive(Debug)]
+struct Arrival {
+    store: Arc<ObjectStore>,
+    name: LocationPath,
+    object: Arc<ArrivingObject>,
+    /// Bytes of it that count as being in memory.
+    charged: u64,
+}
+
+impl Arrival {
+    /// It arrives no more, whatever has become of it.
+    fn leave(&mut self, state: &mut State) {
+        state.arriving_bytes -= std::mem::take(&mut self.charged);
+        // A newer version may have begun to arrive.
+        if state.arriving.get(&self.name).is_some_and(|object| Arc::ptr_eq(object, &self.object)) {
+            state.arriving.remove(&self.name);
+        }
+    }
+}
+
+impl ObjectWriter for Arrival {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if self.object.is_in_memory() {
+            let mut state = self.store.state.lock().unwrap();
+            if state.arriving_bytes + bytes.len() as u64 > self.store.max_weight {
+                return Err(io::Error::other("the objects that are arriving do not fit into the memory that is set"));
+            }
+            state.arriving_bytes += bytes.len() as u64;
+            self.charged += bytes.len() as u64;
+        }
+        self.object.append(offset, bytes)
+    }
+
+    fn complete(&mut self, _length: u64) -> io::Result<()> {
+        let object = self.object.clone();
+        object.complete(|content| {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let retention = Retention::of(object.info(), &content);
+            let stored = Arc::new(StoredObject::new(object.info().clone(), content, retention, object.begun()));
+            let store = self.store.clone();
+            let mut state = store.state.lock().unwrap();
+            self.leave(&mut state);
+            let evicted = state.cache.put(stored.clone(), Time::from_unix(now));
+            state.evicted.extend(evicted);
+            stored
+        });
+        self.store.wake();
+        Ok(())
+    }
+
+    fn abandon(&mut self) {
+        let store = self.store.clone();
+        // A panic elsewhere must not become another one here.
+        if let Ok(mut state) = store.state.lock() {
+            self.leave(&mut state);
+        }
+        self.object.abandon();
+        store.wake();
+    }
+}
+
 /// What a wait has come to.
 enum Outcome {
     Known(Result<Arc<StoredObject>, Missing>),
@@ -226,6 +349,16 @@ enum Outcome {
 }
 
 impl State {
+    /// The arriving object that `path` means: the one of just this name, else one whose name ends with it.
+    fn find_arriving(&self, path: &LocationPath) -> Option<Arc<ArrivingObject>> {
+        if let Some(object) = self.arriving.get(path) {
+            return Some(object.clone());
+        }
+        let prefix = path.longer();
+        let (name, object) = self.arriving.range(&prefix..).next()?;
+        name.is_longer(&prefix).then(|| object.clone())
+    }
+
     fn outcome(&mut self, number: u64, path: &LocationPath, timeout: Duration) -> Outcome {
         if let Some(object) = self.cache.take(path) {
             return Outcome::Known(Ok(object));

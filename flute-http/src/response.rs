@@ -1,103 +1,173 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Answers about an object: its headers, and all of its bytes or one range of them (RFC 9110 §8, §13, §14).
+//! Answers about an object: its header, and all of its bytes or one range of them (RFC 9110 §8, §13, §14).
 
-use std::io;
 use std::ops::Range;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use flute_proto::Time;
 use flute_proto::fdt::CacheControl;
-use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{self, HeaderMap, HeaderValue};
+use flute_proto::receiver::ObjectInfo;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response as HttpResponse, StatusCode};
 
-use crate::stored_object::{Piece, StoredObject};
-
-/// Bytes that are read from a file at once. The page cache has them, so that no other request waits for a disk.
-const PIECE: usize = 64 << 10;
+use crate::body::ResponseBody;
+use crate::object_store::Present;
 
 /// An answer.
-pub(crate) type Response = HttpResponse<ObjectBody>;
+pub type Response = HttpResponse<ResponseBody>;
+
+/// Seconds for which a manifest of a live presentation may be kept: less than a segment lasts.
+const MANIFEST_AGE: u64 = 1;
+
+/// Seconds for which a media segment may be kept. It does not change, but a restarted encoder counts from the start again.
+const SEGMENT_AGE: u64 = 300;
 
 /// An answer without content.
-pub(crate) fn empty(status: StatusCode) -> Response {
-    let mut response = HttpResponse::new(ObjectBody { object: None, rest: 0..0 });
+pub fn empty(status: StatusCode) -> Response {
+    let mut response = HttpResponse::new(ResponseBody::empty());
     *response.status_mut() = status;
     response
 }
 
-/// The answer to what is neither GET nor HEAD.
-pub(crate) fn method_not_allowed() -> Response {
-    let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+/// An answer with a text of this Content-Type.
+pub fn text(status: StatusCode, content_type: &'static str, text: impl Into<bytes::Bytes>) -> Response {
+    let mut response = HttpResponse::new(ResponseBody::bytes(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
-/// An object, or a range of it, or that the client has it already.
-pub(crate) fn of_object(object: &Arc<StoredObject>, request: &HeaderMap) -> Response {
-    let length = object.len();
-    let etag = entity_tag(object);
-    let mut response = empty(StatusCode::OK);
-    let headers = response.headers_mut();
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    let optional = [
-        (header::ETAG, Some(etag.clone())),
-        (header::LAST_MODIFIED, Some(httpdate::fmt_http_date(object.received().min(SystemTime::now())))),
-        (header::CACHE_CONTROL, Some(cache_control(object))),
-        (header::CONTENT_TYPE, object.info().file.content_type.clone()),
-    ];
-    for (name, value) in optional {
-        // What a sender writes may be no header value.
-        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
-            headers.insert(name, value);
+/// What a header says of an object, whether it is complete or arriving.
+struct Entity<'a> {
+    info: &'a ObjectInfo,
+    /// When it began to come.
+    begun: SystemTime,
+    /// Bytes, if they are known.
+    length: Option<u64>,
+}
+
+/// An object, or a range of it, or that the client has it already. An arriving object is waited for while something of it
+/// comes at least every `timeout`.
+pub(crate) fn of_object(object: Present, request: &HeaderMap, timeout: Duration) -> Response {
+    let entity = match &object {
+        Present::Complete(object) => {
+            Entity { info: object.info(), begun: object.received(), length: Some(object.len()) }
         }
-    }
-    let text = |name| request.get(name).and_then(|value| value.to_str().ok());
-    if text(header::IF_NONE_MATCH).is_some_and(|tags| matches_any(tags, &etag)) {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        return response;
-    }
-    // A range of another version is none of this one (RFC 9110 §13.1.5).
-    let is_current = text(header::IF_RANGE).is_none_or(|tag| tag == etag);
-    let range = match text(header::RANGE).filter(|_| is_current).map_or(Ok(None), |value| range_of(value, length)) {
-        Ok(range) => range,
-        Err(Unsatisfiable) => {
-            let mut response = empty(StatusCode::RANGE_NOT_SATISFIABLE);
-            insert(&mut response, header::CONTENT_RANGE, &format!("bytes */{length}"));
-            return response;
+        Present::Arriving(object) => Entity { info: object.info(), begun: object.begun(), length: object.length() },
+    };
+    let (mut response, range) = match entity.answer(request) {
+        Answer::Header(response) => return response,
+        Answer::Content(response, range) => (response, range),
+    };
+    *response.body_mut() = match object {
+        Present::Complete(object) => {
+            let all = 0..object.len();
+            ResponseBody::stored(object, range.unwrap_or(all))
+        }
+        Present::Arriving(object) => {
+            let start = range.as_ref().map_or(0, |range| range.start);
+            let end = range.map(|range| range.end).or(object.length());
+            ResponseBody::arriving(object, start, end, timeout)
         }
     };
-    if let Some(Range { start, end }) = &range {
-        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-        insert(&mut response, header::CONTENT_RANGE, &format!("bytes {start}-{}/{length}", end - 1));
-    }
-    let rest = range.unwrap_or(0..length);
-    insert(&mut response, header::CONTENT_LENGTH, &(rest.end - rest.start).to_string());
-    *response.body_mut() = ObjectBody { object: Some(object.clone()), rest };
     response
 }
 
-fn insert(response: &mut Response, name: header::HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().insert(name, value);
+/// How a request is answered.
+enum Answer {
+    /// Without content.
+    Header(Response),
+    /// With all of the content, or this range of it.
+    Content(Response, Option<Range<u64>>),
+}
+
+impl Entity<'_> {
+    fn answer(&self, request: &HeaderMap) -> Answer {
+        let etag = self.tag();
+        let modified = self.begun.min(SystemTime::now());
+        let mut response = empty(StatusCode::OK);
+        insert(&mut response, header::ETAG, &etag);
+        insert(&mut response, header::LAST_MODIFIED, &httpdate::fmt_http_date(modified));
+        insert(&mut response, header::CACHE_CONTROL, &self.cache_control());
+        if let Some(content_type) = &self.info.file.content_type {
+            insert(&mut response, header::CONTENT_TYPE, content_type);
+        }
+        let text = |name| request.get(name).and_then(|value| value.to_str().ok());
+        let is_known = match (text(header::IF_NONE_MATCH), text(header::IF_MODIFIED_SINCE)) {
+            (Some(tags), _) => matches_any(tags, &etag),
+            // In whole seconds, as HTTP has them.
+            (None, Some(date)) => {
+                httpdate::parse_http_date(date).is_ok_and(|date| modified < date + Duration::from_secs(1))
+            }
+            (None, None) => false,
+        };
+        if is_known {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            return Answer::Header(response);
+        }
+        let Some(length) = self.length else { return Answer::Content(response, None) };
+        insert(&mut response, header::ACCEPT_RANGES, "bytes");
+        // A range of another version is none of this one (RFC 9110 §13.1.5).
+        let is_current = text(header::IF_RANGE).is_none_or(|tag| tag == etag);
+        let range = match text(header::RANGE).filter(|_| is_current).map_or(Ok(None), |value| range_of(value, length)) {
+            Ok(range) => range,
+            Err(Unsatisfiable) => {
+                let mut response = empty(StatusCode::RANGE_NOT_SATISFIABLE);
+                insert(&mut response, header::CONTENT_RANGE, &format!("bytes */{length}"));
+                return Answer::Header(response);
+            }
+        };
+        if let Some(Range { start, end }) = &range {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            insert(&mut response, header::CONTENT_RANGE, &format!("bytes {start}-{}/{length}", end - 1));
+        }
+        let Range { start, end } = range.clone().unwrap_or(0..length);
+        insert(&mut response, header::CONTENT_LENGTH, &(end - start).to_string());
+        Answer::Content(response, range)
+    }
+
+    /// The `File-ETag` of the description (TS 26.346 §7.2.10), else the digest of the content, else one of this reception.
+    fn tag(&self) -> String {
+        let file = &self.info.file;
+        let is_quoted = |tag: &&str| tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"');
+        match (file.etag.as_deref(), file.content_md5) {
+            (Some(tag), _) if is_quoted(&tag.strip_prefix("W/").unwrap_or(tag)) => tag.to_owned(),
+            (Some(tag), _) if !tag.is_empty() && !tag.contains('"') => format!("\"{tag}\""),
+            (_, Some(md5)) => format!("\"{:032x}\"", u128::from_be_bytes(md5)),
+            _ => {
+                let begun = self.begun.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                format!("\"{}-{}-{:x}\"", self.info.session.tsi, self.info.toi(), begun.as_nanos())
+            }
+        }
+    }
+
+    /// How long the object may be kept: as its sender says (`Cache-Control` of TS 26.346 §7.2.10), else manifests shortly and
+    /// media segments for long. Everything else the client has to ask for each time.
+    fn cache_control(&self) -> String {
+        let file = &self.info.file;
+        let content_type = file.content_type.as_deref();
+        let is_media = || content_type.is_some_and(|name| name.starts_with("video/") || name.starts_with("audio/"));
+        let age = match file.cache_control {
+            Some(CacheControl::Expires(seconds)) => {
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                let now = Time::from_unix(now);
+                let expires = Time::from_ntp_seconds(seconds, now);
+                if expires > now { expires.since(now).as_secs() } else { 0 }
+            }
+            Some(CacheControl::NoCache | CacheControl::MaxStale) => return "no-cache".to_owned(),
+            None if flute_media::is_manifest(content_type, self.info.location()) => MANIFEST_AGE,
+            None if is_media() => SEGMENT_AGE,
+            None => return "no-cache".to_owned(),
+        };
+        format!("max-age={age}")
     }
 }
 
-/// The `File-ETag` of the description (TS 26.346 §7.2.10), else one of this reception.
-fn entity_tag(object: &StoredObject) -> String {
-    let is_quoted = |tag: &&str| tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"');
-    match object.info().file.etag.as_deref() {
-        Some(tag) if is_quoted(&tag.strip_prefix("W/").unwrap_or(tag)) => tag.to_owned(),
-        Some(tag) if !tag.is_empty() && !tag.contains('"') => format!("\"{tag}\""),
-        _ => {
-            let received = object.received().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            format!("\"{}-{}-{:x}\"", object.info().session.tsi, object.info().toi(), received.as_nanos())
-        }
+/// What a sender writes may be no header value: it is left out then.
+pub(crate) fn insert(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
     }
 }
 
@@ -105,17 +175,6 @@ fn entity_tag(object: &StoredObject) -> String {
 fn matches_any(tags: &str, etag: &str) -> bool {
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     tags.trim() == "*" || tags.split(',').any(|tag| opaque(tag) == opaque(etag))
-}
-
-/// How long the object may be kept (`Cache-Control` of TS 26.346 §7.2.10). Without that the client has to ask whether there
-/// is a newer version, as for the manifest of a live presentation.
-fn cache_control(object: &StoredObject) -> String {
-    let Some(CacheControl::Expires(seconds)) = object.info().file.cache_control else { return "no-cache".to_owned() };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let now = Time::from_unix(now);
-    let expires = Time::from_ntp_seconds(seconds, now);
-    let left = if expires > now { expires.since(now) } else { Duration::ZERO };
-    format!("max-age={}", left.as_secs())
 }
 
 /// There is no such range.
@@ -134,40 +193,6 @@ fn range_of(value: &str, length: u64) -> Result<Option<Range<u64>>, Unsatisfiabl
         _ => return Ok(None),
     };
     if range.is_empty() { Err(Unsatisfiable) } else { Ok(Some(range)) }
-}
-
-/// Bytes of an object that are still to be sent.
-#[derive(Debug)]
-pub(crate) struct ObjectBody {
-    object: Option<Arc<StoredObject>>,
-    rest: Range<u64>,
-}
-
-impl Body for ObjectBody {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let this = &mut *self;
-        let Some(object) = this.object.as_ref().filter(|_| !this.rest.is_empty()) else { return Poll::Ready(None) };
-        let wanted = usize::try_from(this.rest.end - this.rest.start).unwrap_or(usize::MAX).min(PIECE);
-        let bytes = object.piece(this.rest.start, wanted).map(|piece| match piece {
-            Piece::Shared(slice) => Bytes::from_owner(slice),
-            Piece::Read(bytes) => bytes.into(),
-        });
-        if let Ok(bytes) = &bytes {
-            this.rest.start += bytes.len() as u64;
-        }
-        Poll::Ready(Some(bytes.map(Frame::data)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.rest.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.rest.end - self.rest.start)
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use flute_http::{ObjectStore, Retention, Server, StoredObject};
+use flute_http::{ObjectStore, PrivateServer, Retention, StoredObject};
 use flute_proto::Time;
 use flute_proto::receiver::{Content, Endpoints, Event, ObjectInfo, Receiver, ReceiverConfig};
 use flute_proto::sender::{Batch, Object, Poll, Sender, SenderConfig};
@@ -50,13 +50,13 @@ fn content() -> Vec<u8> {
 
 struct Scenario {
     store: Arc<ObjectStore>,
-    server: Server,
+    server: PrivateServer,
 }
 
 impl Scenario {
     fn new() -> Self {
-        let store = Arc::new(ObjectStore::new(u64::MAX, || ()));
-        let server = Server::start(store.clone(), LONG).unwrap();
+        let store = Arc::new(ObjectStore::new(u64::MAX, None, || ()));
+        let server = PrivateServer::start(store.clone(), LONG).unwrap();
         Self { store, server }
     }
 
@@ -104,7 +104,7 @@ fn versions_are_told_apart() {
     assert!(body.is_empty());
     assert_eq!(field(&head, "Content-Length"), "300000");
     assert_eq!(field(&head, "Content-Type"), "video/mp4");
-    assert_eq!(field(&head, "Cache-Control"), "no-cache");
+    assert_eq!(field(&head, "Cache-Control"), "max-age=300");
     assert!(field(&head, "Last-Modified").ends_with(" GMT"));
     let etag = field(&head, "Etag").to_owned();
     let (head, body) = scenario.ask("GET", &format!("If-None-Match: {etag}\r\n"));
@@ -131,7 +131,7 @@ fn what_cannot_come_is_not_found() {
     failed.store.end(Some("no network".to_owned()));
     assert!(failed.ask("GET", "").0.starts_with("HTTP/1.1 503 "));
     let (head, _) = failed.ask("DELETE", "");
-    assert!(head.starts_with("HTTP/1.1 405 ") && field(&head, "Allow") == "GET, HEAD", "{head}");
+    assert!(head.starts_with("HTTP/1.1 405 ") && field(&head, "Allow") == "GET, HEAD, OPTIONS", "{head}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use flute_http::{ObjectStore, Retention, Server, StoredObject};
+use flute_http::{ObjectStore, PrivateServer, Retention, StoredObject};
 use flute_net::Waker;
 use flute_proto::Time;
 use flute_proto::receiver::{Content, Event, ObjectInfo};
@@ -39,7 +39,7 @@ pub(super) struct Channel {
     objects: Arc<ObjectStore>,
     usage: Mutex<Usage>,
     /// For players that fetch over HTTP, from the first time that one asks.
-    server: Mutex<Option<Server>>,
+    server: Mutex<Option<PrivateServer>>,
 }
 
 impl Channel {
@@ -47,16 +47,15 @@ impl Channel {
         options: Options,
         session: Arc<SharedReceiver>,
         waker: Waker,
-        max_memory: u64,
+        objects: Arc<ObjectStore>,
         object_timeout: Option<Duration>,
     ) -> Self {
-        let wake = waker.clone();
         Self {
             options,
             session,
             waker,
             object_timeout: object_timeout.unwrap_or(DEFAULT_OBJECT_TIMEOUT),
-            objects: Arc::new(ObjectStore::new(max_memory, move || wake.nudge())),
+            objects,
             usage: Mutex::new(Usage { users: 0, last_used: Instant::now(), linger: Duration::ZERO }),
             server: Mutex::default(),
         }
@@ -117,7 +116,7 @@ impl Channel {
         let mut server = self.server.lock().unwrap();
         let server = match &mut *server {
             Some(server) => server,
-            none => none.insert(Server::start(self.objects.clone(), self.object_timeout)?),
+            none => none.insert(PrivateServer::start(self.objects.clone(), self.object_timeout)?),
         };
         Ok(server.url(path))
     }
@@ -142,12 +141,21 @@ impl ChannelListener {
     }
 
     fn put(&self, info: Arc<ObjectInfo>, content: Content) {
+        gst::info!(CAT, "{}: received {}, {} bytes", self.channel, info.location(), info.transfer_length);
+        if let Content::Delivered = content {
+            // It arrived in the store.
+            return;
+        }
         let received = SystemTime::now();
         let since_epoch = received.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let retention = Retention::of(&info, &content);
         let object = StoredObject::new(info, content, retention, received);
-        gst::info!(CAT, "{}: received {}, {} bytes", self.channel, object.info().location(), object.len());
         let removed = self.channel.objects.insert(object, Time::from_unix(since_epoch));
+        self.forget(removed);
+    }
+
+    /// Objects that had to make room are to be received again.
+    fn forget(&self, removed: Vec<Arc<StoredObject>>) {
         if !removed.is_empty() {
             self.channel.session.with_receiver(|receiver| {
                 for object in removed {
@@ -190,6 +198,7 @@ impl Listener for ChannelListener {
     }
 
     fn after_read(&mut self, _datagrams: usize) -> ControlFlow<(), Option<Duration>> {
+        self.forget(self.channel.objects.take_evicted());
         // Only this thread can decide: what the receiver has completed is in the store by now.
         self.channel
             .objects

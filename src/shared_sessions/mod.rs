@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use flute_http::{Missing, StoredObject};
+use flute_http::{Missing, ObjectStore, StoredObject};
 use flute_proto::content_location::LocationPath;
-use flute_proto::receiver::{Mode, ReceiverConfig};
+use flute_proto::receiver::{Mode, Receiver, ReceiverConfig};
 
 use crate::debug::FLUTESESSIONS as CAT;
 use channel::{Channel, ChannelListener};
@@ -72,8 +72,8 @@ pub(crate) enum OpenError {
 pub(crate) struct Request {
     /// The socket, should one have to be opened.
     pub(crate) network: ReceiveConfig,
-    /// The receiver, should one have to be made. Its mode is not used. Its memory is that of incomplete objects, and
-    /// once more that of completed ones.
+    /// The receiver, should one have to be made. Its mode is not used. Its memory is that of source blocks, once more
+    /// that of objects that are arriving, and once more that of completed ones.
     pub(crate) receiver: ReceiverConfig,
     /// How long an object is waited for of which nothing comes. `None` takes that of the request that opened the channel.
     pub(crate) object_timeout: Option<Duration>,
@@ -126,9 +126,15 @@ impl SharedSessions {
     fn start(self: &Arc<Self>, options: Options, request: &Request) -> Result<Arc<Channel>, OpenError> {
         let socket = ReceiveSocket::open(&request.network)?;
         let config = request.receiver.clone().mode(Mode::KeepUpdated);
-        let max_memory = config.limits.max_memory;
-        let session = Arc::new(SharedReceiver::new(config));
-        let channel = Channel::new(options, session.clone(), socket.waker(), max_memory, request.object_timeout);
+        let wake = socket.waker();
+        let objects = ObjectStore::new(config.limits.max_memory, config.spool_directory.clone(), move || wake.nudge());
+        let objects = Arc::new(objects);
+        let receiver = Receiver::with_destinations(config, {
+            let objects = objects.clone();
+            move |object| objects.destination(object)
+        });
+        let session = Arc::new(SharedReceiver::of(receiver));
+        let channel = Channel::new(options, session.clone(), socket.waker(), objects, request.object_timeout);
         let channel = Arc::new(channel);
         let listener = ChannelListener::new(channel.clone(), self.clone());
         ReceiverThread::start(socket, session, listener).map_err(OpenError::Thread)?.detach();

@@ -65,7 +65,7 @@ impl ObjectCache {
     }
 
     /// Puts an object in the place of its older version, and returns those that go for it.
-    pub(crate) fn put(&mut self, object: StoredObject, now: Time) -> Vec<Arc<StoredObject>> {
+    pub(crate) fn put(&mut self, object: Arc<StoredObject>, now: Time) -> Vec<Arc<StoredObject>> {
         let name = LocationPath::of_location(object.info().location());
         self.take_out(&name);
         self.clock += 1;
@@ -80,7 +80,7 @@ impl ObjectCache {
         self.weight += object.weight() + name.size() as u64;
         self.order.insert(place, name.clone());
         self.expiries.extend(expires.map(|expires| (expires, name.clone())));
-        self.slots.insert(name.clone(), Slot { object: Arc::new(object), place, expires, arrival: self.clock });
+        self.slots.insert(name.clone(), Slot { object, place, expires, arrival: self.clock });
         self.make_room(&name, now)
     }
 

@@ -43,7 +43,7 @@ fn media(location: &str) -> StoredObject {
 }
 
 fn put(cache: &mut ObjectCache, object: StoredObject) -> Vec<String> {
-    let gone = cache.put(object, Time::from_unix(NOW));
+    let gone = cache.put(Arc::new(object), Time::from_unix(NOW));
     gone.iter().map(|object| object.info().location().to_owned()).collect()
 }
 
