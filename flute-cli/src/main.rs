@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod gateway;
 mod generate;
 mod interrupt;
 mod network;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
+use gateway::GatewayArguments;
 use generate::GenerateCommand;
 use interrupt::Interrupt;
 use receive::ReceiveArguments;
@@ -49,6 +51,8 @@ enum Command {
     Send(Box<SendArguments>),
     /// Receive files into a folder
     Receive(Box<ReceiveArguments>),
+    /// Serve what is multicast over HTTP, and show what the network is doing
+    Gateway(Box<GatewayArguments>),
     #[command(flatten)]
     Generate(GenerateCommand),
 }
@@ -89,6 +93,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     match &arguments.command {
         Command::Send(arguments) => send::run(arguments, &report, &interrupt),
         Command::Receive(arguments) => receive::run(arguments, &report, &interrupt),
+        Command::Gateway(arguments) => gateway::run(arguments, &report, &interrupt),
         Command::Generate(command) => command.run(),
     }
 }

@@ -2,6 +2,7 @@
 
 //! The program as its users meet it: processes of its own, real sockets on the loopback interface.
 
+mod gateway;
 mod process;
 mod relay;
 mod transfers;

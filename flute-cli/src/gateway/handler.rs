@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! Requests: for objects of services, and for what the program tells of itself.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use flute_http::{Answering, Handler, Response, ResponseBody, response, share_with_all_origins};
+use flute_proto::content_location::LocationPath;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+use tokio::sync::{mpsc, watch};
+
+use super::figures::Snapshot;
+use super::hosts::AllowedHosts;
+use super::metrics;
+use super::service::Service;
+
+/// The page for people.
+const PAGE: &str = include_str!("page.html");
+
+/// What the page may do: nothing but read figures of this server.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
+                           base-uri 'none'; form-action 'none'";
+
+/// Sets of figures that wait for a client.
+const FIGURES_AHEAD: usize = 1;
+
+/// Where the program's own pages are, whatever services have.
+const OWN: &str = "/_flute/";
+
+/// Answers requests.
+#[derive(Debug)]
+pub(super) struct Gateway {
+    services: Vec<Arc<Service>>,
+    hosts: AllowedHosts,
+    figures: watch::Receiver<Snapshot>,
+}
+
+impl Gateway {
+    pub(super) fn new(services: Vec<Arc<Service>>, hosts: AllowedHosts, figures: watch::Receiver<Snapshot>) -> Self {
+        Self { services, hosts, figures }
+    }
+
+    async fn route(&self, request: &Request<Incoming>) -> Response {
+        let path = request.uri().path();
+        if let Some(own) = path.strip_prefix(OWN) {
+            return self.own(own, request.method()).unwrap_or_else(|| self.not_found());
+        }
+        let only = match self.services.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        };
+        // Where there is one service, its objects go first.
+        let is_object = only.is_some_and(|service| service.objects().objects().has(&LocationPath::of_location(path)));
+        if !is_object && let Some(response) = self.own(path.trim_start_matches('/'), request.method()) {
+            return response;
+        }
+        let (name, rest) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
+        let named = self.services.iter().find(|service| service.name() == name);
+        let (service, path) = match (named, only) {
+            (Some(service), _) => (service, rest),
+            (None, Some(service)) => (service, path),
+            (None, None) => return self.not_found(),
+        };
+        let mut response = service.objects().answer(request.method(), path, request.headers()).await;
+        share_with_all_origins(&mut response);
+        response
+    }
+
+    /// What the program tells of itself, if this is one of its paths.
+    fn own(&self, path: &str, method: &Method) -> Option<Response> {
+        let is_known = matches!(path, "" | "healthz" | "metrics" | "api/v1/sessions" | "events");
+        if is_known && !matches!(*method, Method::GET | Method::HEAD) {
+            let mut response = response::empty(StatusCode::METHOD_NOT_ALLOWED);
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return Some(response);
+        }
+        let mut response = match path {
+            "" => {
+                let mut response = response::text(StatusCode::OK, "text/html; charset=utf-8", PAGE);
+                let policy = HeaderValue::from_static(PAGE_POLICY);
+                response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+                response
+            }
+            "healthz" => response::text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
+            "metrics" => match metrics::text(self.figures.borrow().clone()) {
+                Ok(text) => response::text(StatusCode::OK, metrics::CONTENT_TYPE, text),
+                Err(_) => response::empty(StatusCode::INTERNAL_SERVER_ERROR),
+            },
+            "api/v1/sessions" => {
+                let text = self.figures.borrow().to_json().to_string();
+                response::text(StatusCode::OK, "application/json", text)
+            }
+            "events" if *method == Method::GET => self.events(),
+            _ => return None,
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        Some(response)
+    }
+
+    /// The figures as they change (server-sent events, HTML §9.2).
+    fn events(&self) -> Response {
+        let (pieces, receiver) = mpsc::channel(FIGURES_AHEAD);
+        let mut figures = self.figures.clone();
+        figures.mark_changed();
+        tokio::spawn(async move {
+            while figures.changed().await.is_ok() {
+                let event = format!("data: {}\n\n", figures.borrow_and_update().to_json());
+                if pieces.send(Ok(event.into())).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let mut response = Response::new(ResponseBody::stream(receiver));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        response
+    }
+
+    fn not_found(&self) -> Response {
+        let names: Vec<&str> = self.services.iter().map(|service| service.name()).collect();
+        let text = format!("There is no such service. The services are: {}\n", names.join(", "));
+        response::text(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", text)
+    }
+}
+
+impl Handler for Gateway {
+    fn answer(&self, request: Request<Incoming>, local: SocketAddr) -> Answering<'_> {
+        Box::pin(async move {
+            // A URI in the request line has a host of its own (RFC 9112 §3.2.2).
+            let authority = request.uri().authority().map(|authority| authority.as_str());
+            let host = authority.or_else(|| request.headers().get(header::HOST)?.to_str().ok()).unwrap_or_default();
+            if !self.hosts.allow(host, local.ip()) {
+                let text = "This server is not known by the name in the request: start it with --allow-host NAME if it is to be.\n";
+                return response::text(StatusCode::MISDIRECTED_REQUEST, "text/plain; charset=utf-8", text);
+            }
+            self.route(&request).await
+        })
+    }
+}

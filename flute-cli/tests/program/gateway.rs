@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! `flute gateway`, with a sender on the one side and HTTP clients on the other.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::process::{Program, group};
+
+fn content(length: usize) -> Vec<u8> {
+    (0..length as u32).map(|i| (i * 7 % 251) as u8).collect()
+}
+
+/// A TCP port that nobody had a moment ago.
+fn listen() -> String {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().to_string()
+}
+
+/// A gateway of sources.
+struct Gateway {
+    address: String,
+    program: Program,
+}
+
+/// The head of an answer, and what follows.
+struct Answer {
+    head: String,
+    body: BufReader<TcpStream>,
+}
+
+impl Answer {
+    fn status(&self) -> u16 {
+        self.head.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (key, value) = line.split_once(": ")?;
+            key.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+
+    fn all(mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        self.body.read_to_end(&mut body).unwrap();
+        body
+    }
+}
+
+impl Gateway {
+    fn start(arguments: &[&str]) -> Self {
+        let address = listen();
+        let mut program =
+            Program::start(&[&["gateway", "--iface", "lo", "--listen", &address, "--json"], arguments].concat());
+        assert_eq!(program.wait_for("serving")["url"], format!("http://{address}/"));
+        Self { address, program }
+    }
+
+    fn ask(&self, method: &str, path: &str, fields: &str) -> Answer {
+        self.ask_as(&self.address, method, path, fields)
+    }
+
+    fn ask_as(&self, host: &str, method: &str, path: &str, fields: &str) -> Answer {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        write!(&stream, "{method} {path} HTTP/1.1\r\nHost: {host}\r\n{fields}Connection: close\r\n\r\n").unwrap();
+        let mut body = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(body.read_line(&mut head).unwrap() > 0, "{head}");
+        }
+        Answer { head, body }
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, "")
+    }
+
+    fn sessions(&self) -> Value {
+        serde_json::from_slice(&self.get("/api/v1/sessions").all()).unwrap()
+    }
+}
+
+/// Sends a folder again and again.
+fn carousel(folder: &Path, group: &str, arguments: &[&str]) -> Program {
+    let all = ["send", folder.to_str().unwrap(), "--to", group, "--iface", "lo", "--json", "--carousel"];
+    Program::start(&[&all[..], arguments].concat())
+}
+
+fn presentation() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("video")).unwrap();
+    fs::write(folder.path().join("video/1.m4s"), content(300_000)).unwrap();
+    fs::write(folder.path().join("live.mpd"), "<MPD/>").unwrap();
+    folder
+}
+
+#[test]
+fn objects_are_served_as_they_were_sent() {
+    let (folder, group) = (presentation(), group());
+    let gateway = Gateway::start(&[&format!("tv={group}")]);
+    let _sender = carousel(folder.path(), &group, &[]);
+    // The requests are there before the objects are.
+    let segment = gateway.get("/video/1.m4s");
+    assert_eq!((segment.status(), segment.field("content-type")), (200, Some("video/mp4")));
+    assert_eq!(segment.field("access-control-allow-origin"), Some("*"));
+    assert_eq!(segment.field("cache-control"), Some("max-age=300"));
+    assert!(segment.all() == content(300_000));
+    let manifest = gateway.get("/tv/live.mpd");
+    assert_eq!(manifest.field("content-type"), Some("application/dash+xml"));
+    assert_eq!(manifest.field("cache-control"), Some("max-age=1"));
+    let etag = manifest.field("etag").unwrap().to_owned();
+    assert_eq!(manifest.all(), b"<MPD/>");
+    assert_eq!(gateway.ask("GET", "/live.mpd", &format!("If-None-Match: {etag}\r\n")).status(), 304);
+    let range = gateway.ask("GET", "/video/1.m4s", "Range: bytes=100-199\r\n");
+    assert_eq!((range.status(), range.field("content-range")), (206, Some("bytes 100-199/300000")));
+    assert_eq!(range.all(), content(300_000)[100..200]);
+    let head = gateway.ask("HEAD", "/video/1.m4s", "");
+    assert_eq!((head.status(), head.field("content-length")), (200, Some("300000")));
+    assert!(head.all().is_empty());
+    let options = gateway.ask("OPTIONS", "/video/1.m4s", "Origin: http://a\r\nAccess-Control-Request-Method: GET\r\n");
+    assert_eq!((options.status(), options.field("access-control-allow-methods")), (204, Some("GET, HEAD, OPTIONS")));
+    gateway.program.interrupt();
+    assert_eq!(gateway.program.end().status, Some(0));
+}
+
+#[test]
+fn bytes_flow_while_the_object_arrives() {
+    let (folder, group) = (tempfile::tempdir().unwrap(), group());
+    // The last byte comes after some seconds.
+    fs::write(folder.path().join("slow.ts"), content(300_000)).unwrap();
+    let gateway = Gateway::start(&[&group]);
+    let mut sender = carousel(folder.path(), &group, &["--bitrate", "1M"]);
+    let mut answer = gateway.get("/slow.ts");
+    assert_eq!((answer.status(), answer.field("content-length")), (200, Some("300000")));
+    let mut first = vec![0; 30_000];
+    answer.body.read_exact(&mut first).unwrap();
+    assert_eq!(gateway.sessions()["services"][0]["objects-received"], 0, "it is not complete");
+    let mut rest = Vec::new();
+    answer.body.read_to_end(&mut rest).unwrap();
+    assert!([first, rest].concat() == content(300_000));
+    sender.wait_for("object-sent");
+}
+
+#[test]
+fn several_services_have_names_of_their_own() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(first.path().join("a.txt"), "one").unwrap();
+    fs::write(second.path().join("a.txt"), "two").unwrap();
+    let (one, two) = (group(), group());
+    let gateway = Gateway::start(&[&format!("one={one}"), &format!("two=flute://{two}?iface=lo")]);
+    let _senders = [carousel(first.path(), &one, &[]), carousel(second.path(), &two, &[])];
+    assert_eq!(gateway.get("/one/a.txt").all(), b"one");
+    assert_eq!(gateway.get("/two/a.txt").all(), b"two");
+    let unknown = gateway.get("/a.txt");
+    assert_eq!(unknown.status(), 404);
+    assert!(String::from_utf8(unknown.all()).unwrap().contains("one, two"));
+}
+
+#[test]
+fn what_cannot_come_any_more_is_not_found() {
+    let (folder, group) = (presentation(), group());
+    let gateway = Gateway::start(&[&group]);
+    let _sender = Program::start(&["send", folder.path().to_str().unwrap(), "--to", &group, "--iface", "lo"]);
+    assert_eq!(gateway.get("/live.mpd").status(), 200);
+    assert_eq!(gateway.get("/video/2.m4s").status(), 404, "the session is closed without it");
+    assert_eq!(gateway.get("/video/1.m4s").status(), 200);
+}
+
+#[test]
+fn it_tells_what_the_network_does() {
+    let (folder, group) = (presentation(), group());
+    let gateway = Gateway::start(&[&format!("tv={group}")]);
+    let _sender = carousel(folder.path(), &group, &[]);
+    assert_eq!(gateway.get("/live.mpd").status(), 200);
+    assert_eq!(gateway.get("/healthz").all(), b"ok\n");
+    let page = gateway.get("/");
+    assert_eq!(page.field("content-type"), Some("text/html; charset=utf-8"));
+    assert!(String::from_utf8(page.all()).unwrap().contains("<title>FLUTE gateway</title>"));
+    // Figures are taken once a second.
+    let mut events = gateway.get("/_flute/events");
+    assert_eq!(events.field("content-type"), Some("text/event-stream"));
+    let snapshot = loop {
+        let mut line = String::new();
+        events.body.read_line(&mut line).unwrap();
+        let Some(data) = line.strip_prefix("data: ") else { continue };
+        let snapshot: Value = serde_json::from_str(data).unwrap();
+        if snapshot["services"][0]["objects-received"] == 2 {
+            break snapshot;
+        }
+    };
+    let service = &snapshot["services"][0];
+    assert_eq!((&service["name"], &service["address"]), (&"tv".into(), &group.clone().into()));
+    assert_eq!(service["sessions"][0]["tsi"], 1);
+    assert_eq!(service["loss-before-repair"], 0.0);
+    let metrics = String::from_utf8(gateway.get("/metrics").all()).unwrap();
+    assert!(metrics.contains("flute_received_objects_total{service=\"tv\"} 2\n"), "{metrics}");
+    assert!(metrics.contains("# UNIT flute_received_bytes bytes\n") && metrics.ends_with("# EOF\n"), "{metrics}");
+    assert_eq!(gateway.sessions()["services"][0]["objects-received"], 2);
+    assert_eq!(gateway.ask("POST", "/metrics", "Content-Length: 0\r\n").status(), 405);
+}
+
+#[test]
+fn a_service_may_have_the_paths_of_the_program() {
+    let (folder, group) = (tempfile::tempdir().unwrap(), group());
+    fs::write(folder.path().join("metrics"), "a file").unwrap();
+    let gateway = Gateway::start(&[&group]);
+    let mut sender = carousel(folder.path(), &group, &[]);
+    assert_eq!(gateway.get(&format!("/{group}/metrics")).all(), b"a file");
+    sender.wait_for("object-sent");
+    assert_eq!(gateway.get("/metrics").all(), b"a file");
+    assert!(gateway.get("/_flute/metrics").all().ends_with(b"# EOF\n"));
+}
+
+#[test]
+fn other_names_are_refused() {
+    let group = group();
+    let gateway = Gateway::start(&[&group, "--allow-host", "tv.example"]);
+    let status = |host: &str| gateway.ask_as(host, "GET", "/healthz", "").status();
+    assert_eq!((status("localhost"), status("tv.example:8080"), status("evil.example")), (200, 200, 421));
+    let url = format!("http://evil.example{}", "/healthz");
+    assert_eq!(gateway.ask("GET", &url, "").status(), 421, "the URI goes before the field Host");
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let wrong = |arguments: &[&str]| {
+        let ended = crate::process::run(&[&["gateway"], arguments].concat());
+        assert_eq!(ended.status, Some(2), "{ended:?}");
+        ended.stderr
+    };
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().to_string();
+    let listener = TcpListener::bind(&taken).unwrap();
+    assert!(wrong(&["239.1.1.1:3400", "--iface", "lo", "--listen", &taken]).contains("is another program listening"));
+    drop(listener);
+    let twice = ["239.1.1.1:3400", "239.1.1.1:3400", "--iface", "lo", "--listen", "127.0.0.1:0"];
+    assert!(wrong(&twice).contains("give one of them another, as in news=239.1.1.1:3400"));
+    assert!(wrong(&["no/name=239.1.1.1:3400"]).contains("is no name for a service"));
+}
