@@ -6,6 +6,7 @@
 mod clock;
 mod gateway;
 mod generate;
+mod inspect;
 mod interrupt;
 mod network;
 mod quantity;
@@ -20,6 +21,7 @@ use tracing::level_filters::LevelFilter;
 
 use gateway::GatewayArguments;
 use generate::GenerateCommand;
+use inspect::InspectArguments;
 use interrupt::Interrupt;
 use receive::ReceiveArguments;
 use report::Report;
@@ -53,6 +55,8 @@ enum Command {
     Receive(Box<ReceiveArguments>),
     /// Serve what is multicast over HTTP, and show what the network is doing
     Gateway(Box<GatewayArguments>),
+    /// Say what is on the wire, or in a capture
+    Inspect(Box<InspectArguments>),
     #[command(flatten)]
     Generate(GenerateCommand),
 }
@@ -93,7 +97,39 @@ fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     match &arguments.command {
         Command::Send(arguments) => send::run(arguments, &report, &interrupt),
         Command::Receive(arguments) => receive::run(arguments, &report, &interrupt),
+        Command::Inspect(arguments) => inspect::run(arguments, &report, &interrupt),
         Command::Gateway(arguments) => gateway::run(arguments, &report, &interrupt),
         Command::Generate(command) => command.run(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    const DOCUMENTS: [&str; 3] =
+        [include_str!("../README.md"), include_str!("../../README.md"), include_str!("../../docs/program.md")];
+
+    #[test]
+    fn the_arguments_go_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_of_the_documents_are_understood() {
+        let mut commands = 0;
+        for line in DOCUMENTS.iter().flat_map(|document| document.lines()) {
+            let Some(command) = line.trim().strip_prefix("flute ").map(|rest| format!("flute {rest}")) else {
+                continue;
+            };
+            let command = command.split(['#', '|', '>']).next().unwrap_or_default();
+            if let Err(error) = Arguments::try_parse_from(command.split_whitespace()) {
+                panic!("{command}: {error}");
+            }
+            commands += 1;
+        }
+        assert!(commands > 10, "the documents have examples");
     }
 }

@@ -85,6 +85,13 @@ impl Program {
         kill_process(pid, Signal::INT).unwrap();
     }
 
+    /// All that it prints until its end.
+    pub(crate) fn text(mut self) -> String {
+        let mut text = String::new();
+        self.stdout.read_to_string(&mut text).unwrap();
+        text
+    }
+
     /// Waits for the end. Every line of standard output must be an event.
     pub(crate) fn end(mut self) -> Ended {
         let mut output = String::new();

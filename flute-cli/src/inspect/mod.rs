@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! `flute inspect`: what is on the wire, or in a capture of it.
+
+mod capture;
+mod findings;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::Args;
+use flute_net::{ReceiveConfig, ReceiveSocket};
+use flute_proto::Time;
+use flute_proto::lct::Tsi;
+use flute_proto::receiver::{Destination, Endpoints, Filter, Receiver, ReceiverConfig};
+use serde_json::json;
+
+use findings::Findings;
+
+use crate::Outcome;
+use crate::clock::Clock;
+use crate::interrupt::Interrupt;
+use crate::network::Endpoint;
+use crate::quantity;
+use crate::report::Report;
+
+/// How long the loop rests at most before it looks whether the user wants the end.
+const LOOK_AROUND: Duration = Duration::from_millis(100);
+
+/// Bytes of the kernel's receive buffer, as far as the system allows.
+const BUFFER_SIZE: usize = 8 << 20;
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// A capture (pcap or pcapng), or what to listen to until ^C: a group and a port, or a flute:// URI
+    #[arg(value_name = "FILE|ADDRESS:PORT")]
+    source: String,
+    /// Network interfaces on which the group is joined, by name or IPv4 address
+    #[arg(long, visible_alias = "multicast-iface", value_name = "NAME", value_delimiter = ',')]
+    iface: Vec<String>,
+    /// Only sessions with this Transport Session Identifier
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',')]
+    tsi: Vec<u64>,
+    /// Of a capture, only datagrams to this UDP port
+    #[arg(long, value_name = "NUMBER")]
+    port: Option<u16>,
+    /// Listen for so long
+    #[arg(long = "for", value_parser = quantity::duration, value_name = "TIME")]
+    duration: Option<Duration>,
+}
+
+/// Reads or listens, and reports what there was. The exit status is 0 only if no object was lost and no datagram was
+/// wrong.
+pub(crate) fn run(arguments: &InspectArguments, report: &Report, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
+    let tsis: Option<Vec<Tsi>> = arguments.tsi.iter().map(|number| Tsi::new(*number)).collect();
+    let filter = Filter::default().tsis(tsis.context("--tsi: a TSI has at most 48 bits")?);
+    let path = Path::new(&arguments.source);
+    let inspection = Inspection::new(filter);
+    let findings = match path.is_file() {
+        true => inspection.of_capture(path, arguments.port)?,
+        false => {
+            let source: Endpoint =
+                arguments.source.parse().with_context(|| format!("{} is no file and no address", arguments.source))?;
+            report.begin_spinner();
+            report.set_message(format!("listening to {}; ^C ends it", source.address));
+            let findings = inspection.of_network(source, arguments, report, interrupt)?;
+            report.end_bar();
+            findings
+        }
+    };
+    report.event(&findings.to_json());
+    report.result(|| findings.to_string());
+    Ok(findings.outcome())
+}
+
+/// A receiver that keeps no content, and what is found out about what it gets.
+struct Inspection {
+    receiver: Receiver,
+    findings: Findings,
+}
+
+impl Inspection {
+    fn new(filter: Filter) -> Self {
+        let config = ReceiverConfig::default().filter(filter);
+        let receiver = Receiver::with_destinations(config, |_| Destination::nothing());
+        Self { receiver, findings: Findings::default() }
+    }
+
+    fn of_capture(mut self, path: &Path, port: Option<u16>) -> anyhow::Result<Findings> {
+        let mut last = Time::default();
+        let shown: PathBuf = path.to_owned();
+        let facts = capture::read(path, |datagram| {
+            if port.is_some_and(|port| datagram.destination.port() != port) {
+                return;
+            }
+            // Some captures have packets out of their order.
+            last = last.max(datagram.time);
+            let endpoints = Endpoints { source: Some(datagram.source), destination: Some(datagram.destination) };
+            self.take(endpoints, datagram.payload, last);
+        })
+        .with_context(|| format!("reading {}", shown.display()))?;
+        self.findings.note_capture(facts);
+        Ok(self.finish(last))
+    }
+
+    fn of_network(
+        mut self,
+        source: Endpoint,
+        arguments: &InspectArguments,
+        report: &Report,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Findings> {
+        let mut config = ReceiveConfig::new(source.address.clone());
+        config.interfaces =
+            if arguments.iface.is_empty() { source.interface.into_iter().collect() } else { arguments.iface.clone() };
+        config.source = source.source;
+        config.buffer_size = BUFFER_SIZE;
+        let mut socket = ReceiveSocket::open(&config).with_context(|| format!("receiving from {}", config.address))?;
+        report.event(&json!({ "event": "listening", "address": config.address.to_string() }));
+        let (clock, started) = (Clock::start(), Instant::now());
+        while !interrupt.is_requested() && arguments.duration.is_none_or(|duration| started.elapsed() < duration) {
+            let now = clock.now();
+            let datagrams = socket
+                .read(|source, destination, datagram| {
+                    self.take(Endpoints { source: Some(source), destination }, datagram, now);
+                })
+                .context("receiving failed")?;
+            self.work(now);
+            if datagrams == 0 {
+                socket.wait(Some(LOOK_AROUND)).context("receiving failed")?;
+            }
+        }
+        self.findings.note_dropped(socket.dropped_datagrams().unwrap_or(0));
+        Ok(self.finish(clock.now()))
+    }
+
+    fn take(&mut self, endpoints: Endpoints, datagram: &[u8], now: Time) {
+        self.findings.note_datagram(endpoints, datagram, now);
+        self.receiver.push(endpoints, datagram, now);
+        self.work(now);
+    }
+
+    /// Does what is due, and takes note of what happened.
+    fn work(&mut self, now: Time) {
+        while self.receiver.next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.receiver.handle_timeout(now);
+        }
+        while let Some(event) = self.receiver.poll_event() {
+            self.findings.note_event(event);
+        }
+    }
+
+    fn finish(mut self, now: Time) -> Findings {
+        self.receiver.finish(now);
+        self.work(now);
+        self.findings.note_stats(self.receiver.stats());
+        self.findings
+    }
+}
