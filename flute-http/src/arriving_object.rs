@@ -5,10 +5,12 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use flute_proto::content_location::LocationPath;
 use flute_proto::receiver::{Content, ObjectInfo};
 use tokio::sync::Notify;
 
@@ -33,8 +35,20 @@ enum Phase {
     Abandoned,
 }
 
+/// Who brings the bytes of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Supplier {
+    /// The receiver.
+    Receiver,
+    /// Nobody: the receiver has lost it, and it may be repaired.
+    Nobody,
+    /// Repair.
+    Repair,
+}
+
 #[derive(Debug)]
 struct State {
+    supplier: Supplier,
     /// Bytes that have come, from the start.
     available: u64,
     phase: Phase,
@@ -57,6 +71,9 @@ pub(crate) enum Reading {
 #[derive(Debug)]
 pub(crate) struct ArrivingObject {
     info: Arc<ObjectInfo>,
+    name: LocationPath,
+    /// Bytes of it that count as being in memory.
+    charged: AtomicU64,
     begun: SystemTime,
     state: Mutex<State>,
     changed: Notify,
@@ -64,13 +81,35 @@ pub(crate) struct ArrivingObject {
 
 impl ArrivingObject {
     /// An object whose bytes go into `file`, or into memory.
-    pub(crate) fn new(info: Arc<ObjectInfo>, file: Option<File>) -> Self {
+    pub(crate) fn new(info: Arc<ObjectInfo>, file: Option<File>, supplier: Supplier) -> Self {
         let place = match file {
             Some(file) => Place::File(file),
             None => Place::Memory(Vec::with_capacity(info.transfer_length.min(MAX_RESERVED) as usize)),
         };
-        let state = State { available: 0, phase: Phase::Arriving(place) };
-        Self { info, begun: SystemTime::now(), state: Mutex::new(state), changed: Notify::new() }
+        let state = State { supplier, available: 0, phase: Phase::Arriving(place) };
+        Self {
+            name: LocationPath::of_location(info.location()),
+            info,
+            charged: AtomicU64::new(0),
+            begun: SystemTime::now(),
+            state: Mutex::new(state),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Its name in tables.
+    pub(crate) fn name(&self) -> &LocationPath {
+        &self.name
+    }
+
+    /// So many more bytes count as being in memory.
+    pub(crate) fn add_charge(&self, bytes: u64) {
+        self.charged.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// None of its bytes count any more; returns how many did.
+    pub(crate) fn take_charge(&self) -> u64 {
+        self.charged.swap(0, Ordering::Relaxed)
     }
 
     pub(crate) fn info(&self) -> &Arc<ObjectInfo> {
@@ -92,6 +131,21 @@ impl ArrivingObject {
     /// Whether its bytes are in memory.
     pub(crate) fn is_in_memory(&self) -> bool {
         matches!(self.state.lock().unwrap().phase, Phase::Arriving(Place::Memory(_)))
+    }
+
+    /// Who brings its bytes.
+    pub(crate) fn supplier(&self) -> Supplier {
+        self.state.lock().unwrap().supplier
+    }
+
+    /// Another one brings its bytes from now on.
+    pub(crate) fn set_supplier(&self, supplier: Supplier) {
+        self.state.lock().unwrap().supplier = supplier;
+    }
+
+    /// Bytes that have come, from the start.
+    pub(crate) fn available(&self) -> u64 {
+        self.state.lock().unwrap().available
     }
 
     /// Adds bytes that follow those that are there.
@@ -137,6 +191,13 @@ impl ArrivingObject {
         self.changed.notify_waiters();
     }
 
+    /// What has come from `offset` on, `length` bytes at most, whether it is known to be right or not.
+    pub(crate) fn read_unchecked(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        let state = self.state.lock().unwrap();
+        let Phase::Arriving(place) = &state.phase else { return Ok(Bytes::new()) };
+        read_place(place, offset, state.available, length)
+    }
+
     /// What there is from `offset` on, `length` bytes at most. The last byte is kept back until the object is complete: only
     /// then its digest is known to be right, and an answer without it is recognised as broken off.
     pub(crate) fn read(&self, offset: u64, length: usize) -> io::Result<Reading> {
@@ -147,18 +208,8 @@ impl ArrivingObject {
             Phase::Abandoned => return Ok(Reading::Abandoned),
         };
         let readable = self.length().map_or(u64::MAX, |length| length.saturating_sub(1)).min(state.available);
-        let there = usize::try_from(readable.saturating_sub(offset)).unwrap_or(usize::MAX).min(length);
-        if there == 0 {
-            return Ok(Reading::Nothing);
-        }
-        Ok(Reading::Bytes(match place {
-            Place::Memory(memory) => Bytes::copy_from_slice(&memory[offset as usize..offset as usize + there]),
-            Place::File(file) => {
-                let mut bytes = vec![0; there];
-                file.read_exact_at(&mut bytes, offset)?;
-                bytes.into()
-            }
-        }))
+        let bytes = read_place(place, offset, readable, length)?;
+        Ok(if bytes.is_empty() { Reading::Nothing } else { Reading::Bytes(bytes) })
     }
 
     /// The same, which is waited for while something comes at least every `timeout`.
@@ -175,6 +226,22 @@ impl ArrivingObject {
                 Reading::Abandoned => return Err(io::Error::other("the object is lost")),
                 reading => return Ok(reading),
             }
+        }
+    }
+}
+
+/// Bytes from `offset` on, `length` of them at most, and none behind `end`.
+fn read_place(place: &Place, offset: u64, end: u64, length: usize) -> io::Result<Bytes> {
+    let there = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX).min(length);
+    if there == 0 {
+        return Ok(Bytes::new());
+    }
+    match place {
+        Place::Memory(memory) => Ok(Bytes::copy_from_slice(&memory[offset as usize..offset as usize + there])),
+        Place::File(file) => {
+            let mut bytes = vec![0; there];
+            file.read_exact_at(&mut bytes, offset)?;
+            Ok(bytes.into())
         }
     }
 }

@@ -11,12 +11,14 @@
 
 #![forbid(unsafe_code)]
 
+mod arrivals;
 mod arriving_object;
 mod body;
 mod object_cache;
 mod object_service;
 mod object_store;
 mod private_server;
+mod repair;
 pub mod response;
 mod server;
 mod stored_object;
@@ -25,6 +27,7 @@ pub use body::ResponseBody;
 pub use object_service::{ObjectService, share_with_all_origins};
 pub use object_store::{Missing, ObjectStore};
 pub use private_server::PrivateServer;
+pub use repair::{Repair, RepairConfig, RepairOutcome};
 pub use response::Response;
 pub use server::{Answering, Handler, Server};
 pub use stored_object::{Piece, Retention, Slice, StoredObject};

@@ -2,7 +2,6 @@
 
 //! The objects of one receiver: those that are complete, those that are arriving, and the waits for others.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -15,8 +14,10 @@ use flute_proto::content_location::LocationPath;
 use flute_proto::receiver::{Destination, ObjectInfo, ObjectWriter};
 use tokio::sync::Notify;
 
-use crate::arriving_object::ArrivingObject;
+use crate::arrivals::Arrivals;
+use crate::arriving_object::{ArrivingObject, Supplier};
 use crate::object_cache::ObjectCache;
+use crate::repair::Repair;
 use crate::stored_object::{Retention, StoredObject};
 
 /// Objects of more bytes than this arrive in a file, where there is a folder for it.
@@ -53,9 +54,7 @@ struct Waiter {
 #[derive(Debug)]
 struct State {
     cache: ObjectCache,
-    arriving: BTreeMap<LocationPath, Arc<ArrivingObject>>,
-    /// Bytes of arriving objects in memory.
-    arriving_bytes: u64,
+    arrivals: Arrivals,
     /// What had to make room for objects that arrived.
     evicted: Vec<Arc<StoredObject>>,
     waiters: Vec<Waiter>,
@@ -70,6 +69,7 @@ struct State {
 pub struct ObjectStore {
     max_weight: u64,
     spool_directory: Option<PathBuf>,
+    repair: Option<Arc<Repair>>,
     state: Mutex<State>,
     /// Wakes threads.
     changed: Condvar,
@@ -96,8 +96,7 @@ impl ObjectStore {
     ) -> Self {
         let state = State {
             cache: ObjectCache::new(max_weight),
-            arriving: BTreeMap::new(),
-            arriving_bytes: 0,
+            arrivals: Arrivals::new(max_weight),
             evicted: Vec::new(),
             waiters: Vec::new(),
             next_waiter: 0,
@@ -107,11 +106,17 @@ impl ObjectStore {
         Self {
             max_weight,
             spool_directory,
+            repair: None,
             state: Mutex::new(state),
             changed: Condvar::new(),
             changed_async: Notify::new(),
             wait_begins: Box::new(wait_begins),
         }
+    }
+
+    /// Objects that are lost are repaired.
+    pub fn with_repair(self, repair: Arc<Repair>) -> Self {
+        Self { repair: Some(repair), ..self }
     }
 
     /// Whether there is an object that `path` means.
@@ -135,14 +140,88 @@ impl ObjectStore {
         if info.transfer_length > self.max_weight / 4 {
             return Destination::automatic();
         }
+        let object = self.begin_arrival(info, Supplier::Receiver);
+        Destination::writer(Arrival { store: self.clone(), object }).in_order()
+    }
+
+    fn begin_arrival(&self, info: &Arc<ObjectInfo>, supplier: Supplier) -> Arc<ArrivingObject> {
         let spool_directory = self.spool_directory.as_ref().filter(|_| info.transfer_length > MAX_IN_MEMORY);
         // Without a file the object is in memory, as long as it fits.
         let file = spool_directory.and_then(|folder| tempfile::tempfile_in(folder).ok());
-        let object = Arc::new(ArrivingObject::new(info.clone(), file));
-        let name = LocationPath::of_location(info.location());
-        self.state.lock().unwrap().arriving.insert(name.clone(), object.clone());
+        let object = Arc::new(ArrivingObject::new(info.clone(), file, supplier));
+        let replaced = self.state.lock().unwrap().arrivals.insert(object.clone());
+        if let Some(replaced) = replaced.filter(|replaced| replaced.supplier() == Supplier::Nobody) {
+            self.give_up(&replaced);
+        }
         self.wake();
-        Destination::writer(Arrival { store: self.clone(), name, object, charged: 0 }).in_order()
+        object
+    }
+
+    /// Has an object repaired of which the receiver has told that it is lost, if there is somewhere to repair it from: what
+    /// has come of it is kept, and requests for it go on waiting. `is_kept` is false where that is known to be wrong.
+    pub fn repair(self: &Arc<Self>, info: &Arc<ObjectInfo>, is_kept: bool) {
+        let Some(repair) = self.repair.clone() else { return };
+        let object = match self.lost_object(info) {
+            Some(lost) if is_kept && lost.supplier() == Supplier::Nobody => {
+                lost.set_supplier(Supplier::Repair);
+                lost
+            }
+            // It arrives again, or is being repaired.
+            Some(known) if known.supplier() != Supplier::Nobody => return,
+            _ => self.begin_arrival(info, Supplier::Repair),
+        };
+        if !repair.ask(self, &object) {
+            self.give_up(&object);
+        }
+    }
+
+    /// Takes note that an object is lost for good, of which the receiver has told so.
+    pub fn forget(&self, info: &ObjectInfo) {
+        if let Some(lost) = self.lost_object(info).filter(|lost| lost.supplier() == Supplier::Nobody) {
+            self.give_up(&lost);
+        }
+    }
+
+    /// What has come of an object that the receiver lost.
+    fn lost_object(&self, info: &ObjectInfo) -> Option<Arc<ArrivingObject>> {
+        let name = LocationPath::of_location(info.location());
+        let known = self.state.lock().unwrap().arrivals.get(&name).cloned()?;
+        (known.info().session == info.session && known.info().toi() == info.toi()).then_some(known)
+    }
+
+    /// Adds bytes to an object that arrives.
+    pub(crate) fn append(&self, object: &ArrivingObject, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if object.is_in_memory() {
+            self.state.lock().unwrap().arrivals.charge(object, bytes.len() as u64)?;
+        }
+        object.append(offset, bytes)
+    }
+
+    /// All bytes of an object have come.
+    pub(crate) fn finish_arrival(&self, object: &Arc<ArrivingObject>) {
+        object.complete(|content| {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let retention = Retention::of(object.info(), &content);
+            let stored = Arc::new(StoredObject::new(object.info().clone(), content, retention, object.begun()));
+            let mut state = self.state.lock().unwrap();
+            state.arrivals.remove(object);
+            let evicted = state.cache.put(stored.clone(), Time::from_unix(now));
+            state.evicted.extend(evicted);
+            stored
+        });
+        self.wake();
+    }
+
+    /// An object will not be complete.
+    pub(crate) fn give_up(&self, object: &Arc<ArrivingObject>) {
+        // A panic elsewhere must not become another one here.
+        if let Ok(mut state) = self.state.lock() {
+            state.arrivals.remove(object);
+            state.is_undecided = true;
+        }
+        object.abandon();
+        self.wake();
+        (self.wait_begins)();
     }
 
     /// Takes out what had to make room for objects that arrived.
@@ -240,7 +319,7 @@ impl ObjectStore {
                 let mut state = self.state.lock().unwrap();
                 match state.outcome(waiting.number, path, timeout) {
                     Outcome::Known(Ok(object)) => return Ok(Present::Complete(object)),
-                    outcome => match state.find_arriving(path) {
+                    outcome => match state.arrivals.find(path) {
                         Some(object) => return Ok(Present::Arriving(object)),
                         None => outcome,
                     },
@@ -283,61 +362,26 @@ pub(crate) enum Present {
 #[derive(Debug)]
 struct Arrival {
     store: Arc<ObjectStore>,
-    name: LocationPath,
     object: Arc<ArrivingObject>,
-    /// Bytes of it that count as being in memory.
-    charged: u64,
-}
-
-impl Arrival {
-    /// It arrives no more, whatever has become of it.
-    fn leave(&mut self, state: &mut State) {
-        state.arriving_bytes -= std::mem::take(&mut self.charged);
-        // A newer version may have begun to arrive.
-        if state.arriving.get(&self.name).is_some_and(|object| Arc::ptr_eq(object, &self.object)) {
-            state.arriving.remove(&self.name);
-        }
-    }
 }
 
 impl ObjectWriter for Arrival {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        if self.object.is_in_memory() {
-            let mut state = self.store.state.lock().unwrap();
-            if state.arriving_bytes + bytes.len() as u64 > self.store.max_weight {
-                return Err(io::Error::other("the objects that are arriving do not fit into the memory that is set"));
-            }
-            state.arriving_bytes += bytes.len() as u64;
-            self.charged += bytes.len() as u64;
-        }
-        self.object.append(offset, bytes)
+        self.store.append(&self.object, offset, bytes)
     }
 
     fn complete(&mut self, _length: u64) -> io::Result<()> {
-        let object = self.object.clone();
-        object.complete(|content| {
-            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            let retention = Retention::of(object.info(), &content);
-            let stored = Arc::new(StoredObject::new(object.info().clone(), content, retention, object.begun()));
-            let store = self.store.clone();
-            let mut state = store.state.lock().unwrap();
-            self.leave(&mut state);
-            let evicted = state.cache.put(stored.clone(), Time::from_unix(now));
-            state.evicted.extend(evicted);
-            stored
-        });
-        self.store.wake();
+        self.store.finish_arrival(&self.object);
         Ok(())
     }
 
     fn abandon(&mut self) {
-        let store = self.store.clone();
-        // A panic elsewhere must not become another one here.
-        if let Ok(mut state) = store.state.lock() {
-            self.leave(&mut state);
+        if self.store.repair.is_some() {
+            // What the receiver tells next decides whether it is repaired.
+            self.object.set_supplier(Supplier::Nobody);
+        } else {
+            self.store.give_up(&self.object);
         }
-        self.object.abandon();
-        store.wake();
     }
 }
 
@@ -349,16 +393,6 @@ enum Outcome {
 }
 
 impl State {
-    /// The arriving object that `path` means: the one of just this name, else one whose name ends with it.
-    fn find_arriving(&self, path: &LocationPath) -> Option<Arc<ArrivingObject>> {
-        if let Some(object) = self.arriving.get(path) {
-            return Some(object.clone());
-        }
-        let prefix = path.longer();
-        let (name, object) = self.arriving.range(&prefix..).next()?;
-        name.is_longer(&prefix).then(|| object.clone())
-    }
-
     fn outcome(&mut self, number: u64, path: &LocationPath, timeout: Duration) -> Outcome {
         if let Some(object) = self.cache.take(path) {
             return Outcome::Known(Ok(object));

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
+use flute_http::RepairConfig;
 use flute_proto::receiver::{Filter, Limits, Mode, ReceiverConfig};
 
 use super::hosts::AllowedHosts;
 use super::source::Source;
 use crate::quantity;
+use url::Url;
 
 #[derive(Debug, Args)]
 pub(crate) struct GatewayArguments {
@@ -39,6 +41,18 @@ pub(crate) struct GatewayArguments {
     /// Folder for objects that are too long for memory, as unlinked files [default: the system's for temporary files]
     #[arg(long, value_name = "FOLDER")]
     spool_directory: Option<PathBuf>,
+    /// Where lost objects are fetched over HTTP: what has come of them is completed with a range request
+    #[arg(long, value_name = "URL", value_parser = origin)]
+    origin: Option<Url>,
+    /// The longest random time before an object is asked for at the origin
+    #[arg(long, default_value = "1s", value_parser = quantity::duration, value_name = "TIME", requires = "origin")]
+    repair_delay: Duration,
+    /// Bits per second of each object that is fetched; 0 for no bound
+    #[arg(long, default_value = "0", value_parser = quantity::bitrate, value_name = "RATE", requires = "origin")]
+    repair_bitrate: u64,
+    /// Objects that are fetched at a time
+    #[arg(long, default_value_t = 4, value_name = "NUMBER", requires = "origin")]
+    repair_parallel: usize,
     /// Connections at a time
     #[arg(long, default_value_t = 512, value_name = "NUMBER")]
     max_connections: usize,
@@ -96,6 +110,15 @@ impl GatewayArguments {
         usize::try_from(self.buffer_size).unwrap_or(usize::MAX)
     }
 
+    /// How lost objects are repaired, if they are.
+    pub(super) fn repair_config(&self) -> Option<RepairConfig> {
+        let mut config = RepairConfig::new(self.origin.clone()?);
+        config.back_off = self.repair_delay;
+        config.bitrate = self.repair_bitrate;
+        config.parallel = self.repair_parallel;
+        Some(config)
+    }
+
     /// The settings of the receiver of a service.
     pub(super) fn receiver_config(&self, source: &Source) -> ReceiverConfig {
         let filter =
@@ -106,5 +129,14 @@ impl GatewayArguments {
             .mode(Mode::KeepUpdated)
             .limits(Limits::default().max_memory(self.max_memory))
             .spool_directory(Some(spool_directory))
+    }
+}
+
+fn origin(text: &str) -> Result<Url, String> {
+    let url =
+        Url::parse(text).map_err(|error| format!("{error}: it must look like http://origin.example.com/live/"))?;
+    match url.scheme() {
+        "http" => Ok(url),
+        scheme => Err(format!("there is no {scheme}: name an http:// URL, of a proxy if need be")),
     }
 }

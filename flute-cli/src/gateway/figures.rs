@@ -33,6 +33,9 @@ pub(super) struct ServiceFigures {
     pub(super) malformed: u64,
     pub(super) kernel_dropped: u32,
     pub(super) evicted: u64,
+    /// Objects that were lost and fetched from the origin, and the bytes of that.
+    pub(super) repaired_objects: u64,
+    pub(super) repair_bytes: u64,
     sessions: Vec<(SessionId, SessionStats, Rates)>,
     problems: Value,
 }
@@ -66,6 +69,7 @@ impl Snapshot {
 
 impl ServiceFigures {
     fn of(service: &Service) -> Self {
+        let (repaired_objects, repair_bytes) = service.repaired();
         let Statistics { receiver, rates, kernel_dropped, .. } = service.stats();
         Self {
             name: service.name().to_owned(),
@@ -76,6 +80,8 @@ impl ServiceFigures {
             malformed: receiver.malformed,
             kernel_dropped,
             evicted: service.evicted(),
+            repaired_objects,
+            repair_bytes,
             sessions: receiver
                 .sessions
                 .into_iter()
@@ -109,6 +115,8 @@ impl ServiceFigures {
         service["malformed-datagrams"] = self.malformed.into();
         service["dropped-by-kernel"] = self.kernel_dropped.into();
         service["objects-evicted"] = self.evicted.into();
+        service["objects-repaired"] = self.repaired_objects.into();
+        service["repair-bytes"] = self.repair_bytes.into();
         service["sessions"] = sessions;
         service["problems"] = self.problems.clone();
         service

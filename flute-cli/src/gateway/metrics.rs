@@ -49,6 +49,10 @@ const COUNTERS: &[CounterRow] = &[
     ("flute_fdt_instances", "FDT Instances that were read", None, |service| service.totals.fdt_instances),
     ("flute_received_objects", "Objects that are complete", None, |service| service.totals.completed),
     ("flute_lost_objects", "Objects that were given up", None, |service| service.totals.failed),
+    ("flute_repaired_objects", "Objects that were lost and fetched from the origin", None, |service| {
+        service.repaired_objects
+    }),
+    ("flute_repair", "Bytes that were fetched from the origin", Some(Unit::Bytes), |service| service.repair_bytes),
     ("flute_evicted_objects", "Objects that made room for others", None, |service| service.evicted),
 ];
 

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use flute_http::{ObjectService, ObjectStore, Retention, StoredObject};
+use flute_http::{ObjectService, ObjectStore, Repair, RepairOutcome, Retention, StoredObject};
 use flute_net::reception::{Listener, ReceiverThread, SharedReceiver, Statistics};
 use flute_net::{ReceiveConfig, ReceiveSocket};
 use flute_proto::Time;
-use flute_proto::receiver::{Content, Event, ObjectInfo, Receiver};
+use flute_proto::receiver::{Content, Event, Failure, ObjectInfo, Receiver};
 use tokio::sync::Semaphore;
 
 use super::GatewayArguments;
@@ -35,7 +35,25 @@ pub(super) struct Service {
 struct Shared {
     problems: RecentProblems,
     evicted: AtomicU64,
+    repaired_objects: AtomicU64,
+    repair_bytes: AtomicU64,
     failure: Mutex<Option<String>>,
+}
+
+impl Shared {
+    fn note_repair(&self, outcome: RepairOutcome) {
+        match outcome {
+            RepairOutcome::Repaired { object, fetched } => {
+                tracing::info!("{}: repaired with {fetched} bytes of the origin", object.location());
+                self.repaired_objects.fetch_add(1, Ordering::Relaxed);
+                self.repair_bytes.fetch_add(fetched, Ordering::Relaxed);
+            }
+            RepairOutcome::Failed { object, reason } => {
+                self.problems.note(&format!("{} is not repaired: {reason}", object.location()));
+            }
+            _ => (),
+        }
+    }
 }
 
 impl Service {
@@ -53,13 +71,20 @@ impl Service {
         let config = arguments.receiver_config(&source);
         let waker = socket.waker();
         let spool_directory = config.spool_directory.clone();
-        let store = Arc::new(ObjectStore::new(arguments.max_memory(), spool_directory, move || waker.nudge()));
+        let shared = Arc::<Shared>::default();
+        let mut store = ObjectStore::new(arguments.max_memory(), spool_directory, move || waker.nudge());
+        if let Some(config) = arguments.repair_config() {
+            let shared = shared.clone();
+            let repair =
+                Repair::start(config, move |outcome| shared.note_repair(outcome)).context("starting a thread")?;
+            store = store.with_repair(Arc::new(repair));
+        }
+        let store = Arc::new(store);
         let receiver = Receiver::with_destinations(config, {
             let store = store.clone();
             move |object| store.destination(object)
         });
         let receiver = Arc::new(SharedReceiver::of(receiver));
-        let shared = Arc::<Shared>::default();
         let listener = ServiceListener { receiver: receiver.clone(), store: store.clone(), shared: shared.clone() };
         let thread = ReceiverThread::start(socket, receiver.clone(), listener).context("starting a thread")?;
         let objects = ObjectService::new(store, arguments.timeout(), waiting);
@@ -91,6 +116,11 @@ impl Service {
     /// Objects that had to make room for others.
     pub(super) fn evicted(&self) -> u64 {
         self.shared.evicted.load(Ordering::Relaxed)
+    }
+
+    /// Objects that were lost and fetched from the origin, and the bytes of that.
+    pub(super) fn repaired(&self) -> (u64, u64) {
+        (self.shared.repaired_objects.load(Ordering::Relaxed), self.shared.repair_bytes.load(Ordering::Relaxed))
     }
 
     /// Why it cannot be received any more.
@@ -146,6 +176,13 @@ impl Listener for ServiceListener {
             }
             Event::Failed { object, reason, .. } => {
                 problems.note(&format!("TSI {}: {} is lost: {reason}", object.session.tsi, object.location()));
+                match reason {
+                    Failure::Superseded | Failure::Limit(_) | Failure::Description(_) | Failure::Destination(_) => {
+                        self.store.forget(&object);
+                    }
+                    Failure::Digest | Failure::Content(_) => self.store.repair(&object, false),
+                    _ => self.store.repair(&object, true),
+                }
                 self.store.set_undecided();
             }
             Event::SessionOpened(session) => tracing::info!("session opened: {session:?}"),

@@ -9,7 +9,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::process::{Program, group};
+use crate::process::{Program, free_port, group, run};
+use crate::relay::Relay;
 
 fn content(length: usize) -> Vec<u8> {
     (0..length as u32).map(|i| (i * 7 % 251) as u8).collect()
@@ -168,6 +169,50 @@ fn what_cannot_come_any_more_is_not_found() {
     assert_eq!(gateway.get("/live.mpd").status(), 200);
     assert_eq!(gateway.get("/video/2.m4s").status(), 404, "the session is closed without it");
     assert_eq!(gateway.get("/video/1.m4s").status(), 200);
+}
+
+/// A server that has a file, and answers requests for what is behind an offset.
+fn origin(file: Vec<u8>) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(stream) = stream else { return };
+            let (mut reader, mut line, mut offset) = (BufReader::new(&stream), String::new(), 0);
+            while reader.read_line(&mut line).is_ok_and(|length| length > 2) {
+                if let Some(range) = line.to_lowercase().strip_prefix("range: bytes=") {
+                    offset = range.trim().trim_end_matches('-').parse().unwrap();
+                }
+                line.clear();
+            }
+            let (rest, last) = (&file[offset..], file.len() - 1);
+            let range =
+                format!("Content-Range: bytes {offset}-{last}/{}\r\nContent-Length: {}", file.len(), rest.len());
+            let _ = write!(&stream, "HTTP/1.1 206 Partial Content\r\n{range}\r\n\r\n");
+            let _ = (&stream).write_all(rest);
+        }
+    });
+    url
+}
+
+#[test]
+fn what_is_lost_comes_from_the_origin() {
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+    fs::write(folder.path().join("movie.mp4"), content(300_000)).unwrap();
+    let to = format!("127.0.0.1:{port}");
+    let origin = origin(content(300_000));
+    let gateway = Gateway::start(&[&format!("tv={to}"), "--origin", &origin, "--repair-delay", "50ms"]);
+    let relay = Relay::start(&to, |number, _| number == 100);
+    let sender = run(&["send", folder.path().to_str().unwrap(), "--to", relay.address()]);
+    assert_eq!(sender.status, Some(0), "{sender:?}");
+    let answer = gateway.get("/movie.mp4");
+    assert_eq!(answer.status(), 200);
+    assert!(answer.all() == content(300_000));
+    // Figures are taken once a second.
+    while gateway.sessions()["services"][0]["objects-repaired"] != 1 {
+        std::thread::yield_now();
+    }
+    assert!(gateway.sessions()["services"][0]["repair-bytes"].as_u64() < Some(200_000), "only what was missing");
 }
 
 #[test]
