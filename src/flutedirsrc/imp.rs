@@ -330,7 +330,7 @@ impl FluteDirSrc {
 
     /// Waits if there is nothing.
     fn next_watched(&self, watcher: &mut Watcher) -> io::Result<Step> {
-        Ok(match watcher.next()? {
+        Ok(match watcher.next_change()? {
             Next::File(found) => {
                 let buffer = self.read(&found.file, found.length, &found.path, &found.name);
                 if !watcher.confirm(&found)? {

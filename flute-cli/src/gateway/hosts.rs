@@ -32,15 +32,10 @@ impl AllowedHosts {
 }
 
 fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        // The last part of an IPv6 address in brackets is no port.
-        Some((name, port))
-            if port.chars().all(|c| c.is_ascii_digit()) && !(name.contains(':') && !name.ends_with(']')) =>
-        {
-            name
-        }
-        _ => host,
-    }
+    let Some((name, port)) = host.rsplit_once(':') else { return host };
+    // The last part of an IPv6 address is no port, unless the rest is in brackets.
+    let is_port = port.chars().all(|c| c.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']'));
+    if is_port { name } else { host }
 }
 
 #[cfg(test)]

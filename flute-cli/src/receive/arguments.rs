@@ -101,9 +101,9 @@ impl From<Versions> for Mode {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Mapping {
-    /// http://host/a/b is host/a/b
+    /// //host/a/b is host/a/b
     HostPath,
-    /// http://host/a/b is a/b
+    /// //host/a/b is a/b
     Path,
 }
 

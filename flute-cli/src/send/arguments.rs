@@ -89,8 +89,8 @@ pub(crate) struct SendArguments {
     /// Time from the end of a transfer to the next one of the same file
     #[arg(long, default_value = "0s", value_parser = quantity::duration, value_name = "TIME", requires = "carousel")]
     repeat_delay: Duration,
-    /// What is put in front of every Content-Location, such as http://example.com/live/
-    #[arg(long, default_value = "", hide_default_value = true)]
+    /// What is put in front of every Content-Location
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "URL|PATH")]
     prefix: String,
     /// Do not send what is in the folders of a folder
     #[arg(long)]

@@ -176,7 +176,7 @@ fn tell_changes(mut watcher: Watcher, changes: &mpsc::SyncSender<Change>, sessio
 
 /// Waits if there is nothing.
 fn next_change(watcher: &mut Watcher) -> io::Result<Option<Change>> {
-    Ok(match watcher.next()? {
+    Ok(match watcher.next_change()? {
         Next::File(found) => {
             let source = source_of(&found.file, found.length, &found.path);
             if !watcher.confirm(&found)? {

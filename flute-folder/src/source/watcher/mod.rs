@@ -133,7 +133,7 @@ impl Watcher {
     }
 
     /// What to tell next. Files that are given out are not told until they are [confirmed](Self::confirm).
-    pub fn next(&mut self) -> io::Result<Next> {
+    pub fn next_change(&mut self) -> io::Result<Next> {
         self.look()?;
         loop {
             if let Some(complaint) = self.complaints.pop() {

@@ -35,7 +35,7 @@ impl Watched {
     }
 
     fn next(&mut self) -> Next {
-        self.watcher.as_mut().unwrap().next().unwrap()
+        self.watcher.as_mut().unwrap().next_change().unwrap()
     }
 
     fn told(&mut self) -> Vec<String> {
