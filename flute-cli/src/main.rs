@@ -89,9 +89,6 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    if let Command::Generate(command) = &arguments.command {
-        return command.run();
-    }
     let report = Report::new(arguments.json, arguments.quiet);
     let interrupt = Interrupt::listen()?;
     match &arguments.command {

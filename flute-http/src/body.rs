@@ -2,9 +2,10 @@
 
 //! What follows the header of an answer.
 
+use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -83,16 +84,17 @@ async fn follow(
     let mut position = start;
     while position < end {
         let wanted = usize::try_from(end - position).unwrap_or(usize::MAX).min(PIECE);
-        let bytes = match object.read_async(position, wanted, timeout).await? {
-            Reading::Bytes(bytes) => bytes,
-            Reading::Complete(stored) => {
+        let bytes = match unless_closed(pieces, object.read_async(position, wanted, timeout)).await.transpose()? {
+            None => break,
+            Some(Reading::Bytes(bytes)) => bytes,
+            Some(Reading::Complete(stored)) => {
                 let bytes = read(&stored, position, wanted)?;
                 if bytes.is_empty() {
                     break;
                 }
                 bytes
             }
-            Reading::Nothing | Reading::Abandoned => break,
+            Some(Reading::Nothing | Reading::Abandoned) => break,
         };
         position += bytes.len() as u64;
         if pieces.send(Ok(bytes)).await.is_err() {
@@ -100,6 +102,16 @@ async fn follow(
         }
     }
     Ok(())
+}
+
+/// What comes of a future, or `None` as soon as the client has gone.
+async fn unless_closed<T>(pieces: &mpsc::Sender<io::Result<Bytes>>, future: impl Future<Output = T>) -> Option<T> {
+    let (mut closed, mut future) = (pin!(pieces.closed()), pin!(future));
+    poll_fn(|cx| match closed.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => future.as_mut().poll(cx).map(Some),
+    })
+    .await
 }
 
 fn read(object: &Arc<StoredObject>, offset: u64, length: usize) -> io::Result<Bytes> {

@@ -13,6 +13,7 @@ mod losses;
 mod object;
 mod player;
 mod sender;
+mod slow;
 mod tools;
 
 use std::net::{Ipv4Addr, UdpSocket};

@@ -60,10 +60,20 @@ impl Studio {
 
     /// Sends an object, once.
     pub(crate) fn send(&self, location: &str, content_type: &str, content: Vec<u8>) {
+        self.push(location, content_type, content, None);
+    }
+
+    /// The same, spread over this time.
+    pub(crate) fn send_within(&self, location: &str, content_type: &str, content: Vec<u8>, time: gst::ClockTime) {
+        self.push(location, content_type, content, Some(time));
+    }
+
+    fn push(&self, location: &str, content_type: &str, content: Vec<u8>, deadline: Option<gst::ClockTime>) {
         let mut buffer = gst::Buffer::from_mut_slice(content);
         let meta = ObjectMeta {
             content_location: Some(location.to_owned()),
             content_type: Some(content_type.to_owned()),
+            deadline,
             ..ObjectMeta::default()
         };
         meta.put_on(buffer.make_mut());

@@ -53,7 +53,8 @@ pub(crate) fn run(arguments: &GatewayArguments, report: &Report, interrupt: &Int
         Server::start(listener, arguments.max_connections(), Arc::new(gateway)).context("starting the server")?;
     let url = format!("http://{}/", server.address());
     report.event(&json!({ "event": "serving", "url": url }));
-    report.note(format_args!("serving {} services at {url}", services.len()));
+    let names: Vec<&str> = services.iter().map(|service| service.name()).collect();
+    report.note(format_args!("serving {} at {url}", names.join(", ")));
     let mut looks = 0;
     while !interrupt.is_requested() {
         thread::sleep(LOOK_AROUND);

@@ -4,6 +4,7 @@
 
 mod gateway;
 mod inspect;
+mod players;
 mod process;
 mod relay;
 mod transfers;
