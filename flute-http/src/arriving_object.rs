@@ -198,8 +198,8 @@ impl ArrivingObject {
         read_place(place, offset, state.available, length)
     }
 
-    /// What there is from `offset` on, `length` bytes at most. The last byte is kept back until the object is complete: only
-    /// then its digest is known to be right, and an answer without it is recognised as broken off.
+    /// What there is from `offset` on, `length` bytes at most. The last byte is kept back until the object is complete:
+    /// only then its digest is known to be right, and an answer without it is recognised as broken off.
     pub(crate) fn read(&self, offset: u64, length: usize) -> io::Result<Reading> {
         let state = self.state.lock().unwrap();
         let place = match &state.phase {

@@ -86,9 +86,9 @@ impl fmt::Debug for ObjectStore {
 }
 
 impl ObjectStore {
-    /// A store for objects of `max_weight` bytes, and once more as many that are arriving; those that are longer than 16 MiB
-    /// arrive in files without a name in `spool_directory`, if there is one. `wait_begins` is called when something has to be decided by
-    /// [`decide`](Self::decide).
+    /// A store for objects of `max_weight` bytes, and once more as many that are arriving; those that are longer than
+    /// 16 MiB arrive in files without a name in `spool_directory`, if there is one. `wait_begins` is called when something
+    /// has to be decided by [`decide`](Self::decide).
     pub fn new(
         max_weight: u64,
         spool_directory: Option<PathBuf>,

@@ -3,8 +3,8 @@
 //! Repair: what is missing of lost objects is fetched from an HTTP server that has them too.
 //!
 //! A receiver waits for a random time first, so that all those that lost the same do not ask at once (TS 26.346 §9.3),
-//! and asks for what follows the bytes that came (RFC 9110 §14). What the server answers is taken only if the whole has the
-//! digest that was announced, or, without one, the announced length.
+//! and asks for what follows the bytes that came (RFC 9110 §14). What the server answers is taken only if the whole has
+//! the digest that was announced, or, without one, the announced length.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};

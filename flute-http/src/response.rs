@@ -127,7 +127,8 @@ impl Entity<'_> {
         Answer::Content(response, range)
     }
 
-    /// The `File-ETag` of the description (TS 26.346 §7.2.10), else the digest of the content, else one of this reception.
+    /// The `File-ETag` of the description (TS 26.346 §7.2.10), else the digest of the content, else one of this
+    /// reception.
     fn tag(&self) -> String {
         let file = &self.info.file;
         let is_quoted = |tag: &&str| tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"');
@@ -142,8 +143,8 @@ impl Entity<'_> {
         }
     }
 
-    /// How long the object may be kept: as its sender says (`Cache-Control` of TS 26.346 §7.2.10), else manifests shortly and
-    /// media segments for long. Everything else the client has to ask for each time.
+    /// How long the object may be kept: as its sender says (`Cache-Control` of TS 26.346 §7.2.10), else manifests shortly
+    /// and media segments for long. Everything else the client has to ask for each time.
     fn cache_control(&self) -> String {
         let file = &self.info.file;
         let content_type = file.content_type.as_deref();

@@ -52,8 +52,8 @@ const MANIFESTS: &[&str] = &[
 const MP4: &[&str] =
     &["video/mp4", "video/iso.segment", "application/mp4", "video/quicktime", "audio/mp4", "audio/iso.segment"];
 
-/// Whether an object with this Content-Type and this name is a manifest, an MPD, a playlist of HLS or one of Smooth Streaming,
-/// by either of them.
+/// Whether an object with this Content-Type and this name is a manifest, an MPD, a playlist of HLS or one of Smooth
+/// Streaming, by either of them.
 ///
 /// ```
 /// assert!(flute_media::is_manifest(Some("application/dash+xml"), "live"));

@@ -27,6 +27,10 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script
 /// Sets of figures that wait for a client.
 const FIGURES_AHEAD: usize = 1;
 
+/// What is answered to requests by other names.
+const UNKNOWN_HOST: &str = "This server is not known by the name in the request. If it is to be, start it with \
+                            --allow-host NAME.\n";
+
 /// Where the program's own pages are, whatever services have.
 const OWN: &str = "/_flute/";
 
@@ -134,8 +138,7 @@ impl Handler for Gateway {
             let authority = request.uri().authority().map(|authority| authority.as_str());
             let host = authority.or_else(|| request.headers().get(header::HOST)?.to_str().ok()).unwrap_or_default();
             if !self.hosts.allow(host, local.ip()) {
-                let text = "This server is not known by the name in the request: start it with --allow-host NAME if it is to be.\n";
-                return response::text(StatusCode::MISDIRECTED_REQUEST, "text/plain; charset=utf-8", text);
+                return response::text(StatusCode::MISDIRECTED_REQUEST, "text/plain; charset=utf-8", UNKNOWN_HOST);
             }
             self.route(&request).await
         })

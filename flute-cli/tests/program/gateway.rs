@@ -249,6 +249,30 @@ fn it_tells_what_the_network_does() {
 }
 
 #[test]
+fn it_shows_the_loss_that_was_made() {
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+    fs::write(folder.path().join("movie.mp4"), content(2_000_000)).unwrap();
+    let to = format!("127.0.0.1:{port}");
+    let gateway = Gateway::start(&[&to]);
+    // Three packets of a hundred.
+    let relay = Relay::start(&to, |number, _| matches!(number % 100, 13 | 58 | 90));
+    let fec = ["--fec", "raptorq", "--repair", "10%"];
+    let sender = run(&[&["send", folder.path().to_str().unwrap(), "--to", relay.address()], &fec[..]].concat());
+    assert_eq!(sender.status, Some(0), "{sender:?}");
+    assert!(gateway.get("/movie.mp4").all() == content(2_000_000));
+    let service = loop {
+        let service = gateway.sessions()["services"][0].take();
+        if service["objects-received"] == 1 {
+            break service;
+        }
+        std::thread::yield_now();
+    };
+    let loss = service["loss-before-repair"].as_f64().unwrap();
+    assert!((loss - 0.03).abs() < 0.01, "{loss}");
+    assert_eq!((&service["loss-after-repair"], &service["objects-lost"]), (&0.0.into(), &0.into()));
+}
+
+#[test]
 fn a_service_may_have_the_paths_of_the_program() {
     let (folder, group) = (tempfile::tempdir().unwrap(), group());
     fs::write(folder.path().join("metrics"), "a file").unwrap();
