@@ -93,7 +93,7 @@ environment=(
 )
 while IFS= read -r -d '' variable; do
     case $variable in
-        CI=* | CARGO_BUILD_JOBS=* | CARGO_REGISTRIES_* | CARGO_SOURCE_* | CARGO_NET_* | CARGO_HTTP_* | SSL_CERT_* | *_proxy=* | *_PROXY=*)
+        CI=* | CARGO_BUILD_JOBS=* | CARGO_PROFILE_* | CARGO_REGISTRIES_* | CARGO_SOURCE_* | CARGO_NET_* | CARGO_HTTP_* | SSL_CERT_* | *_proxy=* | *_PROXY=*)
             environment+=("$variable")
             ;;
     esac

@@ -61,6 +61,8 @@ pub(super) struct Settings {
     pub(super) linger: u64,
     /// The path of the URI: the one object to deliver.
     pub(super) path: Option<String>,
+    /// A URI that could not be taken, and why: said when the element starts, since setting a property cannot fail.
+    pub(super) wrong_uri: Option<(String, String)>,
 }
 
 impl Default for Settings {
@@ -95,6 +97,7 @@ impl Default for Settings {
             spool_threshold: limits.spool_threshold,
             linger: DEFAULT_LINGER,
             path: None,
+            wrong_uri: None,
         }
     }
 }
@@ -109,6 +112,8 @@ pub(super) enum SettingsError {
     NoAddress,
     #[error("{property} “{value}” is not an IP address: it must look like 239.1.1.1 or ff3e::1")]
     Address { property: &'static str, value: String },
+    #[error("{uri} cannot be used: {reason}; a URI looks like flute://239.1.1.1:3400/live.mpd?tsi=1&iface=eth0")]
+    Uri { uri: String, reason: String },
     #[error("address: {0}")]
     Host(#[from] HostError),
     #[error("port {0} is no UDP port: it must be 1 to 65535, or 0 for any")]
@@ -163,6 +168,9 @@ impl Settings {
 
     /// The settings of the socket.
     pub(super) fn receive_config(&self) -> Result<ReceiveConfig, SettingsError> {
+        if let Some((uri, reason)) = self.wrong_uri.clone() {
+            return Err(SettingsError::Uri { uri, reason });
+        }
         let address = said(&self.address).ok_or(SettingsError::NoAddress)?;
         let interfaces = said(&self.multicast_iface).unwrap_or_default().split(',').map(str::trim);
         let port = u16::try_from(self.port).map_err(|_| SettingsError::Port(self.port))?;
@@ -197,7 +205,10 @@ impl Settings {
 
     /// Takes everything over that a URI says.
     pub(super) fn set_uri(&mut self, uri: &str) -> Result<(), UriError> {
-        let uri: FluteUri = uri.parse()?;
+        let uri = uri.parse::<FluteUri>().inspect_err(|error| {
+            self.wrong_uri = Some((uri.to_owned(), error.to_string()));
+        })?;
+        self.wrong_uri = None;
         self.address = Some(uri.address.to_string());
         self.port = uri.port.into();
         self.source_filter = uri.source.map(|source| source.to_string());

@@ -450,6 +450,23 @@ fn test_flutesrc_uri_handler() {
     assert!(gst::Element::make_from_uri(gst::URIType::Src, "flute://nobody:1", None).is_err());
 }
 
+/// Setting a property cannot fail, so the start says what was wrong with it.
+#[test]
+fn test_flutesrc_wrong_uris() {
+    init();
+    for (uri, reason) in [
+        ("http://example.com/live.mpd", "the scheme is http, not flute"),
+        ("flute://239.1.1.1:3400?ifcae=lo", "there is no option ifcae"),
+    ] {
+        let element = gst::ElementFactory::make("flutesrc").property("uri", uri).build().unwrap();
+        let bus = bus_of(&element);
+        assert!(element.set_state(gst::State::Playing).is_err());
+        let error = next_error(&bus);
+        assert!(error.contains(&format!("{uri} cannot be used: {reason}")), "{error}");
+        element.set_state(gst::State::Null).unwrap();
+    }
+}
+
 #[test]
 fn test_flutesrc_uri_with_a_path_is_one_object() {
     let sent = two_objects();
