@@ -63,7 +63,7 @@ impl Report {
     pub(crate) fn event(&self, event: &Value) {
         if self.is_json {
             let mut output = io::stdout().lock();
-            // Whoever reads may have had enough; what is sent or received does not depend on it.
+            // The program that reads may have ended; what is sent or received does not depend on it.
             let _ = writeln!(output, "{event}").and_then(|()| output.flush());
         }
     }

@@ -8,7 +8,7 @@
 //! - [`Parameters`] say which code, and how the object is cut. They are plain numbers that may come from the network;
 //!   [`Parameters::codec`] checks every one of them.
 //! - [`ObjectCodec`] knows where each source symbol lies in the object, and makes an encoder or decoder per block.
-//! - [`BlockEncoder`] and [`BlockDecoder`] are the traits that each scheme implements. Whoever cannot wait for a block
+//! - [`BlockEncoder`] and [`BlockDecoder`] are the traits that each scheme implements. A caller that cannot wait for a block
 //!   decodes it in steps, by a [`DecodeJob`].
 //!
 //! Nothing here panics on values that come from outside: what cannot work is a [`ParameterError`] when the codec is

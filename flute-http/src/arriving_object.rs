@@ -40,8 +40,8 @@ enum Phase {
 pub(crate) enum Supplier {
     /// The receiver.
     Receiver,
-    /// Nobody: the receiver has lost it, and it may be repaired.
-    Nobody,
+    /// None: the receiver has lost it, and it may be repaired.
+    None,
     /// Repair.
     Repair,
 }

@@ -150,7 +150,7 @@ impl ObjectStore {
         let file = spool_directory.and_then(|folder| tempfile::tempfile_in(folder).ok());
         let object = Arc::new(ArrivingObject::new(info.clone(), file, supplier));
         let replaced = self.state.lock().unwrap().arrivals.insert(object.clone());
-        if let Some(replaced) = replaced.filter(|replaced| replaced.supplier() == Supplier::Nobody) {
+        if let Some(replaced) = replaced.filter(|replaced| replaced.supplier() == Supplier::None) {
             self.give_up(&replaced);
         }
         self.wake();
@@ -162,12 +162,12 @@ impl ObjectStore {
     pub fn repair(self: &Arc<Self>, info: &Arc<ObjectInfo>, is_kept: bool) {
         let Some(repair) = self.repair.clone() else { return };
         let object = match self.lost_object(info) {
-            Some(lost) if is_kept && lost.supplier() == Supplier::Nobody => {
+            Some(lost) if is_kept && lost.supplier() == Supplier::None => {
                 lost.set_supplier(Supplier::Repair);
                 lost
             }
             // It arrives again, or is being repaired.
-            Some(known) if known.supplier() != Supplier::Nobody => return,
+            Some(known) if known.supplier() != Supplier::None => return,
             _ => self.begin_arrival(info, Supplier::Repair),
         };
         if !repair.ask(self, &object) {
@@ -177,7 +177,7 @@ impl ObjectStore {
 
     /// Takes note that an object is lost for good, of which the receiver has told so.
     pub fn forget(&self, info: &ObjectInfo) {
-        if let Some(lost) = self.lost_object(info).filter(|lost| lost.supplier() == Supplier::Nobody) {
+        if let Some(lost) = self.lost_object(info).filter(|lost| lost.supplier() == Supplier::None) {
             self.give_up(&lost);
         }
     }
@@ -378,7 +378,7 @@ impl ObjectWriter for Arrival {
     fn abandon(&mut self) {
         if self.store.repair.is_some() {
             // What the receiver tells next decides whether it is repaired.
-            self.object.set_supplier(Supplier::Nobody);
+            self.object.set_supplier(Supplier::None);
         } else {
             self.store.give_up(&self.object);
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! A server for players of this process: on the loopback interface, under a path that nobody else knows.
+//! A server for players of this process: on the loopback interface, under a path that no other process knows.
 //!
 //! The path of every URL begins with a number that cannot be guessed, so that neither another user of the machine nor a
 //! page in a browser gets at the objects.

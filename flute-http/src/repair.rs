@@ -185,7 +185,7 @@ impl Repair {
     }
 }
 
-/// Repairs one object after the other until nobody can ask any more.
+/// Repairs one object after the other until the store is gone.
 fn work(waiting: &Mutex<Receiver<Job>>, config: &RepairConfig, tell: &Tell) {
     let timeout = Some(config.timeout);
     let agent: ureq::Agent = ureq::Agent::config_builder()

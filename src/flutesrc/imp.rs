@@ -44,7 +44,7 @@
  * session begins with the first element that is started, with the limits that this one has, and ends `linger` after the last
  * is in NULL. There are at most 64 at a time, of which those that linger make room. Completed objects are kept for those
  * who will ask for them, up to `max-memory`. What goes first: what is stale by its Cache-Control, then media that
- * somebody has taken, then media that nobody has taken yet, and manifests and initialisation segments at last; in each
+ * a source has taken, then media that none has taken yet, and manifests and initialisation segments at last; in each
  * case the oldest first. What has gone is received again if it is repeated.
  *
  * An object that is missing is waited for. If nothing of it comes for `timeout` (15 seconds if that is 0) the element posts

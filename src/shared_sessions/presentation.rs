@@ -22,7 +22,7 @@ pub(crate) enum NoPresentation {
     #[error("the wait was interrupted")]
     Interrupted,
     #[error(
-        "no FDT Instance came for {} s: check address, port and interface, and that somebody sends", .0.as_secs_f64()
+        "no FDT Instance came for {} s: check address, port and interface, and that the sender runs", .0.as_secs_f64()
     )]
     Silence(Duration),
     #[error("the session has no manifest (MPD, M3U8 …). Name what is to be played; there is {}", list(.0))]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Nothing is left when nobody uses a session any more: neither threads nor sockets, nor objects.
+//! Nothing is left when no element uses a session any more: neither threads nor sockets, nor objects.
 
 use std::fs;
 use std::thread;

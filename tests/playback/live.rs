@@ -61,7 +61,7 @@ fn send_file(studio: &Studio, name: &str) {
     );
 }
 
-/// Sends the presentation in real time, until all of it is sent or nobody wants it any more.
+/// Sends the presentation in real time, until all of it is sent or the player has gone.
 fn send(studio: &Studio, listed: bool, wanted: impl Fn() -> bool) {
     let past = Duration::from_secs((PAST * SEGMENT_SECONDS) as u64);
     let begin = Instant::now();

@@ -42,7 +42,7 @@ fn has_elements(names: &[&str]) -> bool {
     missing.is_empty()
 }
 
-/// A port that nobody had a moment ago.
+/// A port that was free a moment ago.
 fn free_port() -> u16 {
     UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

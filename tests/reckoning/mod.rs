@@ -17,7 +17,7 @@ use flute_proto::oti::{FecEncodingId, Oti};
 pub(crate) enum Verdict {
     /// Every source symbol is there, or enough symbols of every block for its code.
     Complete,
-    /// Nobody can tell: the code may need a few symbols more than there are source symbols, and has few.
+    /// It cannot be told: the code may need a few symbols more than there are source symbols, and has few.
     Open,
     /// Symbols are missing that nothing can make up for.
     Incomplete,

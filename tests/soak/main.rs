@@ -190,7 +190,7 @@ fn test_soak() {
             let bytes = buffer.map_readable().unwrap();
             assert!(
                 [&round, &before].iter().any(|round| round.sent(&location, &bytes)),
-                "round {number}: nobody sent {location}, TOI {toi}, like that"
+                "round {number}: {location}, TOI {toi}, was not sent like that"
             );
             if round.sent(&location, &bytes) && due.get(&location).is_some_and(|(last, _)| *last == toi) {
                 due.remove(&location);

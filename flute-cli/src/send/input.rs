@@ -157,7 +157,7 @@ fn source_of(file: &File, length: u64, path: &Path) -> io::Result<Box<dyn Source
     Ok(Box::new(bytes))
 }
 
-/// Tells what happens in a folder until nobody listens.
+/// Tells what happens in a folder until the receiving end is gone.
 fn tell_changes(mut watcher: Watcher, changes: &mpsc::SyncSender<Change>, session: &Thread) {
     loop {
         let change = match next_change(&mut watcher) {

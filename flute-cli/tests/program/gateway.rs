@@ -16,7 +16,7 @@ fn content(length: usize) -> Vec<u8> {
     (0..length as u32).map(|i| (i * 7 % 251) as u8).collect()
 }
 
-/// A TCP port that nobody had a moment ago.
+/// A TCP port that was free a moment ago.
 fn listen() -> String {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().to_string()
 }

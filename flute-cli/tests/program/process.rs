@@ -19,7 +19,7 @@ pub(crate) fn group() -> String {
     format!("239.255.80.1:{}", free_port())
 }
 
-/// A UDP port that nobody had a moment ago.
+/// A UDP port that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -20,7 +20,7 @@ pub(super) fn alone(products: usize) -> Option<Contender> {
     Some(Contender::new(NAME, move || unsafe { multiply(products) }))
 }
 
-/// Nobody knows.
+/// It is not known for other processors.
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) fn alone(_: usize) -> Option<Contender> {
     None

@@ -30,7 +30,7 @@ pub(crate) fn partition(
     Ok((partition, sub_symbols))
 }
 
-/// Source symbols of a block, at most, if nobody says and the object does not need more: a few MiB, which encode and
+/// Source symbols of a block, at most, if the caller does not say and the object does not need more: a few MiB, which encode and
 /// decode at full speed.
 const DEFAULT_SOURCE_SYMBOLS: u32 = 8192;
 /// A sub-symbol has at least so many units of Al: SS (§4.3).

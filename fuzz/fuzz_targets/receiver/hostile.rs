@@ -7,7 +7,7 @@ use flute_proto::alc::Packet;
 use flute_proto::fdt::{FdtInstance, ReadLimits};
 use flute_proto::lct::{Extension, FdtExtension, FieldWidths, Header, Revision, Toi, Tsi};
 
-/// Values that somebody might put where another was.
+/// Values that an attacker might put where another was.
 const VALUES: [&str; 16] = [
     "",
     "0",

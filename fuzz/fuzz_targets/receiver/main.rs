@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
 //! Whole sessions. The input is a play: a well-meant sender, of any profile and FEC scheme, whose packets arrive, are
-//! lost, come twice, change places, wait, and are tampered with; and somebody beside it who sends what he likes.
+//! lost, come twice, change places, wait, and are tampered with; and an attacker beside it who sends anything.
 //!
 //! The receiver keeps within its memory whatever comes, does what is due in a bounded number of slices, and delivers
-//! nothing under a digest that it does not have. If nobody interfered, every object of which all packets arrived comes
+//! nothing under a digest that it does not have. If no attacker interfered, every object of which all packets arrived comes
 //! out.
 
 #![no_main]
