@@ -180,7 +180,7 @@ pub struct FluteSrc {
              with a path only that object is delivered, and then EOS",
         mutable_ready)]
     #[property(name = "address", nick = "Address", type = Option<String>, get, set, nullable, member = address,
-        blurb = "Multicast group, or address of this machine, to receive on",
+        blurb = "IP address or name of the multicast group, or of this machine, to receive on; an IPv6 address of link scope has its interface, as in ff12::1%eth0",
         mutable_ready)]
     #[property(name = "port", nick = "Port", type = i32, get, set, member = port, minimum = 0, maximum = u16::MAX.into(), default = settings::DEFAULT_PORT,
         blurb = "UDP port to receive on (0 = any that is free)",
