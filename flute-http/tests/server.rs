@@ -69,9 +69,10 @@ impl Scenario {
     /// The head and the body of an answer.
     fn ask(&self, method: &str, fields: &str) -> (String, Vec<u8>) {
         let (mut stream, path) = self.connect();
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: a\r\n{fields}Connection: close\r\n\r\n").unwrap();
+        // A server that has seen too much answers and closes before all of it was written: what counts is the answer.
+        let _ = write!(stream, "{method} {path} HTTP/1.1\r\nHost: a\r\n{fields}Connection: close\r\n\r\n");
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
+        let _ = stream.read_to_end(&mut answer);
         let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
         (String::from_utf8(answer[..end].to_vec()).unwrap(), answer[end + 4..].to_vec())
     }
