@@ -15,7 +15,7 @@ use flute_proto::lct::Toi;
 use gst::prelude::*;
 
 use crate::network::Random;
-use crate::{MAX_GROWTH, duration, resident};
+use crate::{MAX_GROWTH, begin, duration, resident};
 
 const SEGMENT: usize = 1_000_000;
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -94,8 +94,7 @@ fn files_in(folder: &Path) -> usize {
 
 #[test]
 fn test_live_soak() {
-    gst::init().unwrap();
-    let _ = gstflute::plugin_register_static();
+    let _alone = begin();
     let folder = tempfile::tempdir().unwrap();
     let pipeline = gst::parse::launch(&format!(
         "flutesink name=sender bitrate=200000000 md5=false fdt-interval=1000000000 ! clocksync ! queue ! \

@@ -10,6 +10,7 @@ mod network;
 mod reckoning;
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
@@ -119,6 +120,19 @@ fn resident() -> u64 {
     line.split_whitespace().next().unwrap().parse::<u64>().unwrap() << 10
 }
 
+/// Begins a test: both measure the memory of the process, so that one waits for the other.
+fn begin() -> MutexGuard<'static, ()> {
+    static RUNNING: Mutex<()> = Mutex::new(());
+    static REGISTERED: Once = Once::new();
+    // A test that failed has left nothing behind that matters.
+    let alone = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    REGISTERED.call_once(|| {
+        gst::init().unwrap();
+        gstflute::plugin_register_static().unwrap();
+    });
+    alone
+}
+
 /// How long a test runs: `usual` seconds, or as many as the environment says.
 fn duration(usual: u64) -> Duration {
     let seconds = std::env::var("FLUTE_SOAK_SECONDS").map_or(usual, |seconds| seconds.parse().expect("a number"));
@@ -155,8 +169,7 @@ fn due(sent: &[Vec<u8>], arrived: &[&Vec<u8>]) -> BTreeMap<String, (u128, Verdic
 
 #[test]
 fn test_soak() {
-    gst::init().unwrap();
-    let _ = gstflute::plugin_register_static();
+    let _alone = begin();
     let (start, end) = (Instant::now(), duration(10));
 
     let mut receiver = gst_check::Harness::new("flutesrc");
