@@ -11,9 +11,6 @@ command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz
 # The sanitizers are unstable options, which the stable compiler takes where it is told so.
 export RUSTC_BOOTSTRAP=1
 
-# In a few seconds a target does little, however fast it is: then the build is what counts.
-if [ "$seconds" -lt 60 ]; then export CARGO_PROFILE_RELEASE_OPT_LEVEL=1; fi
-
 fuzz/seeds.py
 for target in $(cargo fuzz list); do
     echo "fuzzing $target for $seconds s"
