@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use flute_proto::Time;
 use flute_proto::content_location::LocationPath;
-use flute_proto::receiver::{Destination, ObjectInfo, ObjectWriter};
+use flute_proto::receiver::{Content, Destination, ObjectInfo, ObjectWriter};
 use tokio::sync::Notify;
 
 use crate::arrivals::Arrivals;
@@ -131,6 +131,13 @@ impl ObjectStore {
         removed
     }
 
+    /// Adds the content of an object that was received just now, and returns what had to make room for it.
+    pub fn insert_received(&self, info: Arc<ObjectInfo>, content: Content) -> Vec<Arc<StoredObject>> {
+        let received = SystemTime::now();
+        let retention = Retention::of(&info, &content);
+        self.insert(StoredObject::new(info, content, retention, received), protocol_time(received))
+    }
+
     /// Where a receiver is to put the content of an object, so that requests get its bytes as they come. An object that
     /// has all of its bytes is in the store by itself.
     ///
@@ -200,12 +207,11 @@ impl ObjectStore {
     /// All bytes of an object have come.
     pub(crate) fn finish_arrival(&self, object: &Arc<ArrivingObject>) {
         object.complete(|content| {
-            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             let retention = Retention::of(object.info(), &content);
             let stored = Arc::new(StoredObject::new(object.info().clone(), content, retention, object.begun()));
             let mut state = self.state.lock().unwrap();
             state.arrivals.remove(object);
-            let evicted = state.cache.put(stored.clone(), Time::from_unix(now));
+            let evicted = state.cache.put(stored.clone(), protocol_time(SystemTime::now()));
             state.evicted.extend(evicted);
             stored
         });
@@ -349,6 +355,11 @@ impl ObjectStore {
         self.changed.notify_all();
         self.changed_async.notify_waiters();
     }
+}
+
+/// The wall clock as the protocol has it.
+fn protocol_time(time: SystemTime) -> Time {
+    Time::from_unix(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }
 
 /// An object that can be read.

@@ -6,11 +6,10 @@ use std::fmt;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use flute_http::{ObjectStore, PrivateServer, Retention, StoredObject};
+use flute_http::{ObjectStore, PrivateServer, StoredObject};
 use flute_net::Waker;
-use flute_proto::Time;
 use flute_proto::receiver::{Content, Event, ObjectInfo};
 
 use super::{Options, SharedSessions};
@@ -146,12 +145,7 @@ impl ChannelListener {
             // It arrived in the store.
             return;
         }
-        let received = SystemTime::now();
-        let since_epoch = received.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let retention = Retention::of(&info, &content);
-        let object = StoredObject::new(info, content, retention, received);
-        let removed = self.channel.objects.insert(object, Time::from_unix(since_epoch));
-        self.forget(removed);
+        self.forget(self.channel.objects.insert_received(info, content));
     }
 
     /// Objects that had to make room are to be received again.

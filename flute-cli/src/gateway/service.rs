@@ -6,14 +6,13 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Context;
-use flute_http::{ObjectService, ObjectStore, Repair, RepairOutcome, Retention, StoredObject};
+use flute_http::{ObjectService, ObjectStore, Repair, RepairOutcome, StoredObject};
 use flute_net::reception::{Listener, ReceiverThread, SharedReceiver, Statistics};
 use flute_net::{ReceiveConfig, ReceiveSocket};
-use flute_proto::Time;
-use flute_proto::receiver::{Content, Event, Failure, ObjectInfo, Receiver};
+use flute_proto::receiver::{Content, Event, Failure, Receiver};
 use tokio::sync::Semaphore;
 
 use super::GatewayArguments;
@@ -137,15 +136,6 @@ struct ServiceListener {
 }
 
 impl ServiceListener {
-    fn put(&self, info: Arc<ObjectInfo>, content: Content) {
-        let received = SystemTime::now();
-        let since_epoch = received.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let retention = Retention::of(&info, &content);
-        let object = StoredObject::new(info, content, retention, received);
-        let evicted = self.store.insert(object, Time::from_unix(since_epoch));
-        self.forget(evicted);
-    }
-
     /// Objects that had to make room are to be received again.
     fn forget(&self, evicted: Vec<Arc<StoredObject>>) {
         if evicted.is_empty() {
@@ -166,7 +156,7 @@ impl Listener for ServiceListener {
         match event {
             // What is delivered arrived in the store.
             Event::Completed { content: Content::Delivered, .. } => (),
-            Event::Completed { object, content } => self.put(object, content),
+            Event::Completed { object, content } => self.forget(self.store.insert_received(object, content)),
             Event::ObjectStarted(object) | Event::Progress { object, .. } => {
                 self.store.note_progress(object.location());
             }

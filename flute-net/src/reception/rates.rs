@@ -84,12 +84,9 @@ impl RateWindow {
     /// What a session does, if its counters are `stats` now. A session that began since the first note is compared with
     /// the first that has it, or with nothing at all.
     pub(super) fn rates(&self, session: &SessionId, stats: &SessionStats, now: Time) -> Rates {
-        let in_window = self.notes.iter().filter(|(time, _)| now.since(*time) <= WINDOW + INTERVAL);
-        let known = in_window.filter_map(|(time, all)| Some((*time, &all.iter().find(|(id, _)| id == session)?.1)));
-        match known.into_iter().next() {
-            Some((time, before)) => Rates::between(before, stats, now.since(time)),
-            None => Rates::default(),
-        }
+        let mut in_window = self.notes.iter().filter(|(time, _)| now.since(*time) <= WINDOW + INTERVAL);
+        let first = in_window.find_map(|(time, all)| Some((time, &all.iter().find(|(id, _)| id == session)?.1)));
+        first.map_or_else(Rates::default, |(time, before)| Rates::between(before, stats, now.since(*time)))
     }
 }
 

@@ -378,7 +378,14 @@ impl Reception {
         transfer.tell(&description.info, &mut |event| cx.events.push_back(event));
         if transfer.object().is_complete() {
             self.all_there(toi, cx);
-        } else if transfer.is_delivery_due() && !self.delivering.contains(&toi) {
+        } else if transfer.is_delivery_due() {
+            self.deliver_in_turn(toi);
+        }
+    }
+
+    /// Gives an object a turn to be passed on, unless it has one: to be inserted again would put it behind the others.
+    fn deliver_in_turn(&mut self, toi: Toi) {
+        if !self.delivering.contains(&toi) {
             self.delivering.insert(toi);
         }
     }
@@ -403,9 +410,7 @@ impl Reception {
         if let Some(object) = self.objects.get_mut(toi) {
             object.all_there();
         }
-        if !self.delivering.contains(&toi) {
-            self.delivering.insert(toi);
-        }
+        self.deliver_in_turn(toi);
     }
 
     /// Passes objects on in the order of their bytes, in turns where they are long.
