@@ -11,13 +11,14 @@ use crate::{DecodeError, RepairSymbol};
 /// entry of a sparse matrix is looked at. A million of them take some milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Work {
+    granted: u64,
     left: u64,
 }
 
 impl Work {
     /// So many units.
     pub const fn new(units: u64) -> Self {
-        Self { left: units }
+        Self { granted: units, left: units }
     }
 
     /// As much as there is to do.
@@ -38,6 +39,15 @@ impl Work {
     /// Takes units off.
     pub const fn spend(&mut self, units: u64) {
         self.left = self.left.saturating_sub(units);
+    }
+
+    /// Takes units off for a piece of work that cannot be divided. `false`, and nothing is left, if it is to wait for the
+    /// next step: where less than it takes is left, it begins only in the first half of a step, so that no step does
+    /// nearly all that it may and such a piece as well.
+    pub(crate) const fn begin(&mut self, units: u64) -> bool {
+        let begins = self.left >= units || self.left > self.granted / 2;
+        self.left = if begins { self.left.saturating_sub(units) } else { 0 };
+        begins
     }
 }
 
@@ -66,4 +76,26 @@ pub trait DecodeJob: Send {
 
     /// Bytes of memory that the job holds at present, about.
     fn memory_use(&self) -> usize;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Work;
+
+    #[test]
+    fn a_long_piece_begins_early_or_waits() {
+        let mut work = Work::new(100);
+        assert!(work.begin(30));
+        assert_eq!(work.left(), 70);
+        assert!(work.begin(1000));
+        assert!(work.is_spent());
+
+        let mut work = Work::new(100);
+        work.spend(50);
+        assert!(work.begin(50));
+        let mut work = Work::new(100);
+        work.spend(50);
+        assert!(!work.begin(51));
+        assert!(work.is_spent());
+    }
 }

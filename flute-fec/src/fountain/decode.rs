@@ -17,7 +17,7 @@ use super::lane::{Instructions, LINE, Sum};
 use super::plan::Plan;
 use super::plans::EncodingPlan;
 use super::replay::{Correction, Inputs, Outputs, Wanted, replay};
-use super::solver::{Solver, Underdetermined};
+use super::solver::{EQUATION_WORK, Solver, Underdetermined};
 use super::source_columns::{contiguous, load_source};
 use super::{FountainCode, Rows};
 use crate::block::{begun_with, check_data};
@@ -54,6 +54,8 @@ enum Stage<C> {
     Elimination(Arc<Plan>, Rows, Elimination),
     /// Solving for all intermediate symbols.
     Solving(Solver<C>),
+    /// Finding out of which of them each missing symbol is the sum.
+    Summing(Arc<Plan>, Rows),
     /// Computing the missing symbols, of which these are the next columns.
     Replaying(Arc<Plan>, Finish, usize),
 }
@@ -126,8 +128,9 @@ impl<C: FountainCode> Job<C> {
                 Stage::Elimination(plan, sums, system.eliminate())
             }
             Stage::Coefficients(plan, sums, mut system) => {
-                system.fill_lacking(&plan, &self.present, &self.missing, &sums);
-                work.spend(plan.work() + sums.entries() as u64);
+                if work.begin(plan.work() + sums.entries() as u64) {
+                    system.fill_lacking(&plan, &self.present, &self.missing, &sums);
+                }
                 Stage::Coefficients(plan, sums, system)
             }
             Stage::Elimination(plan, sums, mut elimination) => match elimination.step(work) {
@@ -142,9 +145,19 @@ impl<C: FountainCode> Job<C> {
             },
             Stage::Solving(mut solver) => match solver.step(work) {
                 Ok(None) => Stage::Solving(solver),
-                Ok(Some(plan)) => self.replaying(Arc::new(plan), Finish::Sums(self.sums(&self.missing))),
+                Ok(Some(plan)) => Stage::Summing(Arc::new(plan), Rows::default()),
                 Err(Underdetermined) => return Err(self.not_enough()),
             },
+            Stage::Summing(plan, mut sums) => {
+                for &esi in &self.missing[sums.len()..] {
+                    if work.is_spent() {
+                        return Ok(Stage::Summing(plan, sums));
+                    }
+                    sums.push(self.code.encoding_symbol(esi));
+                    work.spend(EQUATION_WORK);
+                }
+                self.replaying(plan, Finish::Sums(sums))
+            }
             Stage::Replaying(plan, finish, mut next) => {
                 let wanted = match &finish {
                     Finish::Sums(sums) => Wanted::Sums(sums),
@@ -202,6 +215,7 @@ impl<C: FountainCode> DecodeJob for Job<C> {
             Some(Stage::Coefficients(_, sums, system)) => sums.bytes() + system.bytes(),
             Some(Stage::Elimination(_, sums, elimination)) => sums.bytes() + elimination.bytes(),
             Some(Stage::Solving(solver)) => solver.bytes(),
+            Some(Stage::Summing(plan, sums)) => plan.bytes() + sums.bytes(),
             Some(Stage::Replaying(plan, Finish::Sums(sums), _)) => plan.bytes() + sums.bytes(),
             Some(Stage::Replaying(_, Finish::Correction(correction), _)) => correction.bytes(),
         };

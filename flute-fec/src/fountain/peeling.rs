@@ -36,6 +36,10 @@ pub(super) struct Peeling {
     components: Components,
     pivots: Vec<(u32, u32)>,
     inactive: Vec<u32>,
+    /// Rows before this one have been looked at for the first time.
+    next_row: usize,
+    /// Columns that become inactive once all rows have been looked at.
+    inactive_from_start: Range<u32>,
 }
 
 /// The outcome.
@@ -55,7 +59,7 @@ impl Peeling {
     /// Begins with equations of `columns` unknowns, of which some are inactive from the start.
     pub(super) fn new(rows: Rows, columns: usize, inactive: Range<u32>) -> Self {
         let sum = |row: &[u32]| row.iter().fold(0, |sum: u32, &column| sum.wrapping_add(column));
-        let mut peeling = Self {
+        Self {
             rows_of_column: rows.transposed(columns),
             is_active: vec![true; columns],
             active: rows.iter().map(|row| (row.len() as u32, sum(row))).collect(),
@@ -64,25 +68,32 @@ impl Peeling {
             components: Components::new(columns),
             pivots: Vec::with_capacity(columns),
             inactive: Vec::new(),
+            next_row: 0,
+            inactive_from_start: inactive,
             rows,
-        };
-        for row in 0..peeling.rows.len() {
-            peeling.sort(row as u32);
         }
-        inactive.for_each(|column| peeling.inactivate(column));
-        peeling
     }
 
     /// Peels until all unknowns are found or `work` is spent. `None` if too many would be inactive.
     pub(super) fn step(&mut self, work: &mut Work) -> Option<Progress> {
+        while self.next_row < self.rows.len() {
+            if work.is_spent() {
+                return Some(Progress::More);
+            }
+            self.sort(self.next_row as u32);
+            self.next_row += 1;
+            work.spend(4);
+        }
+        for column in std::mem::take(&mut self.inactive_from_start) {
+            self.inactivate(column, work);
+        }
         loop {
             while let Some(row) = self.ready.iter_mut().find_map(Vec::pop) {
                 let (active, column) = self.active[row as usize];
                 if active == 1 {
                     self.is_pivot[row as usize] = true;
                     self.pivots.push((row, column));
-                    self.remove(column);
-                    work.spend(8 + 4 * self.rows_of_column.row(column as usize).len() as u64);
+                    self.remove(column, work);
                 }
                 if work.is_spent() {
                     return Some(Progress::More);
@@ -119,7 +130,9 @@ impl Peeling {
     }
 
     /// Takes an active column away from its rows.
-    fn remove(&mut self, column: u32) {
+    fn remove(&mut self, column: u32, work: &mut Work) {
+        // Each row is somewhere else in memory.
+        work.spend(16 + 10 * self.rows_of_column.row(column as usize).len() as u64);
         self.is_active[column as usize] = false;
         for index in 0..self.rows_of_column.row(column as usize).len() {
             let row = self.rows_of_column.row(column as usize)[index];
@@ -130,9 +143,9 @@ impl Peeling {
         }
     }
 
-    fn inactivate(&mut self, column: u32) {
+    fn inactivate(&mut self, column: u32, work: &mut Work) {
         self.inactive.push(column);
-        self.remove(column);
+        self.remove(column, work);
     }
 
     /// No row has one active column: makes columns inactive until one has.
@@ -141,7 +154,7 @@ impl Peeling {
     /// reason a component has all its columns active, or none.
     fn choose_inactive(&mut self, work: &mut Work) {
         if let Some(column) = self.components.take_largest(&self.is_active) {
-            self.inactivate(column);
+            self.inactivate(column, work);
             return;
         }
         work.spend(self.rows.len() as u64 / 4);
@@ -151,7 +164,7 @@ impl Peeling {
             None => (0..self.is_active.len() as u32).filter(|&column| self.is_active[column as usize]).collect(),
         };
         for column in columns {
-            self.inactivate(column);
+            self.inactivate(column, work);
         }
     }
 

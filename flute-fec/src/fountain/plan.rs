@@ -6,6 +6,7 @@ use super::dense::Dense;
 use super::elimination::Solution;
 use super::peeling::Peeled;
 use super::{Precode, Rows, RunningSums};
+use crate::{Progress, Work};
 
 /// An equation: the sum of some intermediate symbols is an input, or zero.
 #[derive(Clone, Debug, Default)]
@@ -101,6 +102,62 @@ impl Steps {
     }
 }
 
+/// The listing of the sums that peeling has found, in steps.
+#[derive(Debug)]
+pub(super) struct Listing {
+    peeled: Peeled,
+    /// What the equations add up to.
+    inputs: Vec<Option<u32>>,
+    is_inactive: Vec<bool>,
+    /// Those of the pivots, in the order in which they were peeled.
+    pivots: Steps,
+    rest: Steps,
+}
+
+impl Listing {
+    pub(super) fn new(symbols: usize, peeled: Peeled, inputs: Vec<Option<u32>>) -> Self {
+        let mut is_inactive = vec![false; symbols];
+        peeled.inactive.iter().for_each(|&symbol| is_inactive[symbol as usize] = true);
+        Self { peeled, inputs, is_inactive, pivots: Steps::default(), rest: Steps::default() }
+    }
+
+    /// Lists sums until all are or `work` is spent.
+    pub(super) fn step(&mut self, work: &mut Work) -> Progress {
+        let Self { peeled, inputs, is_inactive, pivots, rest } = self;
+        let mut list = |steps: &mut Steps, row: u32, target: u32| {
+            let symbols = peeled.rows.row(row as usize);
+            steps.push(target, inputs[row as usize], symbols, is_inactive);
+            work.spend(8 + 2 * symbols.len() as u64);
+            !work.is_spent()
+        };
+        let is_all_listed = peeled.pivots[pivots.steps.len()..].iter().all(|&(row, target)| list(pivots, row, target))
+            && peeled.rest[rest.steps.len()..].iter().all(|&row| list(rest, row, u32::MAX));
+        if is_all_listed { Progress::Done } else { Progress::More }
+    }
+
+    /// What it costs to [finish](Self::finish).
+    pub(super) fn finishing_work(&self) -> u64 {
+        6 * self.pivots.additions() as u64
+    }
+
+    /// The sums, once all are listed.
+    pub(super) fn finish(self, precode: &Precode) -> Sparse {
+        Sparse {
+            symbols: precode.symbols,
+            running_sums: precode.running_sums.clone(),
+            pivots: self.pivots.in_levels(precode.symbols),
+            rest: self.rest,
+            inactive: self.peeled.inactive,
+        }
+    }
+
+    /// Bytes of memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        let equations = self.peeled.rows.bytes() + size_of_val(&*self.inputs) + self.is_inactive.len();
+        equations + size_of_val(&*self.peeled.pivots) + self.pivots.bytes() + self.rest.bytes()
+    }
+}
+
 /// What peeling has made of the equations.
 #[derive(Clone, Debug)]
 pub(super) struct Sparse {
@@ -115,25 +172,6 @@ pub(super) struct Sparse {
 }
 
 impl Sparse {
-    pub(super) fn new(precode: &Precode, peeled: Peeled, inputs: &[Option<u32>]) -> Self {
-        let mut is_inactive = vec![false; precode.symbols];
-        peeled.inactive.iter().for_each(|&symbol| is_inactive[symbol as usize] = true);
-        let steps = |rows: &mut dyn Iterator<Item = (u32, u32)>| {
-            let mut steps = Steps::default();
-            rows.for_each(|(row, target)| {
-                steps.push(target, inputs[row as usize], peeled.rows.row(row as usize), &is_inactive);
-            });
-            steps
-        };
-        Self {
-            symbols: precode.symbols,
-            running_sums: precode.running_sums.clone(),
-            pivots: steps(&mut peeled.pivots.iter().copied()).in_levels(precode.symbols),
-            rest: steps(&mut peeled.rest.iter().map(|&row| (row, u32::MAX))),
-            inactive: peeled.inactive,
-        }
-    }
-
     /// What it costs to find a line of all symbols and of the rest, apart from inactive ones.
     pub(super) fn work(&self) -> u64 {
         (self.pivots.additions() + self.rest.additions() + 4 * self.symbols) as u64

@@ -93,7 +93,11 @@ pub(super) fn replay(
 ) {
     let line = plan.work() + wanted.work();
     while *next < columns.end && !work.is_spent() {
-        let lines = match (columns.end - *next).div_ceil(LINE).min((work.left() / line) as usize) {
+        let possible = (work.left() / line) as usize;
+        if possible == 0 && !work.begin(line) {
+            return;
+        }
+        let lines = match (columns.end - *next).div_ceil(LINE).min(possible) {
             0 | 1 => 1,
             2 => 2,
             _ => MAX_LINES,

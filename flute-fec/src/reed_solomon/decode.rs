@@ -118,6 +118,11 @@ impl<K: SumOfProducts> Decoder<K> {
         self.multiplier.group_rows()
     }
 
+    /// How many planes of bytes the symbols are.
+    pub(super) fn planes(&self) -> usize {
+        self.multiplier.layout().planes().count()
+    }
+
     /// The least number of columns that hold whole elements.
     pub(super) fn unit(&self) -> usize {
         self.multiplier.layout().unit()

@@ -64,7 +64,8 @@ impl<K: SumOfProducts> Job<K> {
 
     /// What it costs to have the coefficients of one output, and to add up its products.
     fn row_work(&self, columns: usize) -> u64 {
-        self.decoder.source_symbols() as u64 * (2 + columns.div_ceil(64) as u64)
+        let planes = self.decoder.planes() as u64;
+        self.decoder.source_symbols() as u64 * planes * (2 + columns.div_ceil(64) as u64)
     }
 
     /// The next columns to compute.

@@ -247,7 +247,10 @@ impl<M: Map> WordMaps<M> {
     #[inline(always)]
     fn by(&self, factor: u16) -> [[M; 2]; 2] {
         let (low, high) = (&self.low[usize::from(factor & 0xff)], &self.high[usize::from(factor >> 8)]);
-        std::array::from_fn(|output| std::array::from_fn(|input| low[output][input].sum(high[output][input])))
+        // Written out: the compiler does not inline `array::from_fn`, and this is the inner loop of making a matrix.
+        let [[a, b], [c, d]] = *low;
+        let [[e, f], [g, h]] = *high;
+        [[a.sum(e), b.sum(f)], [c.sum(g), d.sum(h)]]
     }
 }
 

@@ -28,11 +28,10 @@ impl Map for Nibbles {
         Self { low: table(&images[..4]), high: table(&images[4..]) }
     }
 
+    #[inline(always)]
     fn sum(self, other: Self) -> Self {
-        Self {
-            low: std::array::from_fn(|i| self.low[i] ^ other.low[i]),
-            high: std::array::from_fn(|i| self.high[i] ^ other.high[i]),
-        }
+        let sum = |a, b| (u128::from_ne_bytes(a) ^ u128::from_ne_bytes(b)).to_ne_bytes();
+        Self { low: sum(self.low, other.low), high: sum(self.high, other.high) }
     }
 }
 
