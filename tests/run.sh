@@ -18,7 +18,7 @@ for argument in "$@"; do
     esac
 done
 
-step() { printf '\n== %s\n' "$*"; }
+step() { printf '\n== %s (after %d s)\n' "$*" "$SECONDS"; }
 
 step "Packages"
 pipelines/install.sh binutils meson ninja-build tshark libxml2-utils iproute2 util-linux

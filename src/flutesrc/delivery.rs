@@ -314,6 +314,15 @@ impl FluteSrc {
                 self.post(gst::Structure::builder("flute-timeout").field("timeout", timeout).build());
                 Ok(gst::FlowSuccess::Ok)
             }
+            Popped::Notice(Notice::KernelDropped(datagrams)) => {
+                gst::element_imp_warning!(
+                    self,
+                    gst::ResourceError::Read,
+                    ("the kernel has dropped {datagrams} datagrams by now: the receive buffer was full"),
+                    ["raise buffer-size and net.core.rmem_max, or lower the bitrate of the sender"]
+                );
+                Ok(gst::FlowSuccess::Ok)
+            }
             Popped::Notice(Notice::Failed(error)) => {
                 gst::element_imp_error!(self, gst::ResourceError::Read, ("receiving failed: {error}"));
                 self.push_eos();

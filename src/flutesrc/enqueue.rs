@@ -45,6 +45,10 @@ impl Listener for Enqueue {
         ControlFlow::Continue(left)
     }
 
+    fn handle_dropped(&mut self, datagrams: u32) {
+        self.queue.push(Notice::KernelDropped(datagrams));
+    }
+
     fn handle_failure(&mut self, error: io::Error) {
         self.queue.push(Notice::Failed(error));
     }

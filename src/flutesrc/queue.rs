@@ -24,6 +24,8 @@ pub(super) enum Notice {
     Event(Event),
     /// No packet came for the time of the property `timeout`.
     Silence,
+    /// The kernel has dropped so many datagrams by now.
+    KernelDropped(u32),
     /// The socket failed.
     Failed(std::io::Error),
     /// The application wants the stream to end.

@@ -191,6 +191,10 @@ impl Listener for ChannelListener {
         }
     }
 
+    fn handle_dropped(&mut self, datagrams: u32) {
+        gst::warning!(CAT, "{}: the kernel has dropped {datagrams} datagrams by now", self.channel);
+    }
+
     fn after_read(&mut self, _datagrams: usize) -> ControlFlow<(), Option<Duration>> {
         self.forget(self.channel.objects.take_evicted());
         // Only this thread can decide: what the receiver has completed is in the store by now.

@@ -86,3 +86,23 @@ fn lossless(from: &Path, to: &Path, options: &str) -> Output {
         to.display()
     ))
 }
+
+/// Datagrams that the kernel drops are told while the session goes on, not only as losses of objects.
+#[test]
+fn test_launch_tells_that_the_kernel_drops() {
+    let sent = files(8);
+    // Of both elements: a session on the loopback interface that nothing else uses.
+    let network = format!("address=239.255.77.3 port={} multicast-iface=lo", 20_000 + std::process::id() % 10_000);
+    let mut command = Command::new("timeout");
+    command.args(["--signal=INT", "3", "gst-launch-1.0"]);
+    // A receive buffer of two packets.
+    let pipeline = format!(
+        "flutesrc {network} buffer-size=2048 ! fakesink async=false sync=false \
+         flutedirsrc location={} ! flutesink {network} bitrate=0",
+        sent.path().display()
+    );
+    command.args(pipeline.split_whitespace());
+    let told = text(&Process::start(command, plugin_folder()).finish());
+    assert!(told.contains("WARNING") && told.contains("the kernel has dropped"), "{told}");
+    assert!(told.contains("raise buffer-size and net.core.rmem_max"), "{told}");
+}

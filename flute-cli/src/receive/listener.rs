@@ -14,6 +14,8 @@ use flute_proto::receiver::Event;
 #[derive(Debug)]
 pub(super) enum Message {
     Event(Event),
+    /// The kernel has dropped so many datagrams by now.
+    KernelDropped(u32),
     /// There will be no more packets.
     Failed(io::Error),
 }
@@ -42,6 +44,10 @@ impl Listener for ToSession {
 
     fn after_read(&mut self, _datagrams: usize) -> ControlFlow<(), Option<Duration>> {
         if self.has_ended { ControlFlow::Break(()) } else { ControlFlow::Continue(None) }
+    }
+
+    fn handle_dropped(&mut self, datagrams: u32) {
+        self.tell(Message::KernelDropped(datagrams));
     }
 
     fn handle_failure(&mut self, error: io::Error) {

@@ -19,6 +19,9 @@ use crate::Outcome;
 use crate::interrupt::Interrupt;
 use crate::report::{Report, shown, shown_rate};
 
+/// What to do where the kernel drops datagrams.
+const BUFFER_ADVICE: &str = "raise net.core.rmem_max and --buffer-size, or lower the rate of the sender";
+
 /// How often the loop looks at the time, at the user, and at the figures.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
 
@@ -57,8 +60,7 @@ impl<'a> ReceiveSession<'a> {
         let mut silence = Silence::new();
         loop {
             match inbox.recv_timeout(LOOK_AROUND) {
-                Ok(Message::Event(event)) => self.handle(event),
-                Ok(Message::Failed(error)) => return Err(error).context("receiving failed"),
+                Ok(message) => self.take(message)?,
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => (),
             }
             self.delete_due();
@@ -76,10 +78,7 @@ impl<'a> ReceiveSession<'a> {
         // What the thread tells until its end counts.
         thread.stop();
         for message in inbox {
-            match message {
-                Message::Event(event) => self.handle(event),
-                Message::Failed(error) => return Err(error).context("receiving failed"),
-            }
+            self.take(message)?;
         }
         let mut events = Vec::new();
         self.receiver.finish(&mut events);
@@ -93,6 +92,19 @@ impl<'a> ReceiveSession<'a> {
         let active = stats.receiver.totals.active;
         let (files, bytes, lost) = (self.tally.files(), self.tally.bytes(), self.tally.lost());
         format!("{files} files, {bytes} bytes, {active} on their way, {lost} lost, {}", shown_rate(rate))
+    }
+
+    fn take(&mut self, message: Message) -> anyhow::Result<()> {
+        match message {
+            Message::Event(event) => self.handle(event),
+            Message::KernelDropped(datagrams) => {
+                self.report
+                    .problem(format_args!("the kernel has dropped {datagrams} datagrams by now: {BUFFER_ADVICE}"));
+                self.report.event(&json!({ "event": "kernel-dropped", "datagrams": datagrams }));
+            }
+            Message::Failed(error) => return Err(error).context("receiving failed"),
+        }
+        Ok(())
     }
 
     fn handle(&mut self, event: Event) {
@@ -221,8 +233,7 @@ impl<'a> ReceiveSession<'a> {
         let (tally, Statistics { receiver: stats, kernel_dropped, .. }) = (&self.tally, self.receiver.stats());
         let outcome = tally.outcome(self.end.until_closed);
         if kernel_dropped > 0 {
-            let advice = "raise net.core.rmem_max and --buffer-size, or lower the rate of the sender";
-            self.report.problem(format_args!("the kernel dropped {kernel_dropped} datagrams: {advice}"));
+            self.report.problem(format_args!("the kernel dropped {kernel_dropped} datagrams: {BUFFER_ADVICE}"));
         }
         if stats.totals.packets == 0 {
             let advice = "is the group, the port and --iface right, and is something sent?";

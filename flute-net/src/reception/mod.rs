@@ -10,7 +10,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flute_proto::receiver::{Endpoints, Event};
 
@@ -19,6 +19,12 @@ pub use shared_receiver::{SharedReceiver, Statistics};
 
 use crate::readiness::Waker;
 use crate::receive::ReceiveSocket;
+
+/// How long it takes at most until the thread looks whether the kernel has dropped datagrams, while more come all the time.
+const LOOK_FOR_DROPPED: Duration = Duration::from_secs(1);
+
+/// How long it takes at least until the thread tells again that the kernel drops datagrams.
+const TELL_DROPPED: Duration = Duration::from_secs(10);
 
 /// Who is told what the thread hears, on that thread.
 pub trait Listener: Send + 'static {
@@ -29,7 +35,8 @@ pub trait Listener: Send + 'static {
     /// if no datagram comes, or that it is enough.
     fn after_read(&mut self, datagrams: usize) -> ControlFlow<(), Option<Duration>>;
 
-    /// The kernel has dropped so many datagrams by now, since its buffer was full; told when it has become more.
+    /// The kernel has dropped so many datagrams by now, since its buffer was full; told within seconds when it has become
+    /// more, and then at most every ten seconds.
     fn handle_dropped(&mut self, _datagrams: u32) {}
 
     /// The socket failed, and the thread ends.
@@ -88,7 +95,8 @@ impl Drop for ReceiverThread {
 fn receive(mut socket: ReceiveSocket, receiver: &SharedReceiver, listener: &mut impl Listener) -> io::Result<()> {
     let waker = socket.waker();
     let mut events = Vec::new();
-    let mut dropped = 0;
+    let (mut dropped, mut told_dropped) = (0, 0);
+    let (mut looked, mut told) = (Instant::now(), None::<Instant>);
     while !waker.is_awake() {
         let datagrams = receiver.feed(None, &mut events, |core, now| {
             socket.read(|source, destination, datagram| {
@@ -99,12 +107,19 @@ fn receive(mut socket: ReceiveSocket, receiver: &SharedReceiver, listener: &mut 
             listener.handle_event(event);
         }
         let ControlFlow::Continue(within) = listener.after_read(datagrams) else { break };
-        if datagrams == 0 {
+        // A receiver that is overloaded for long never finds its socket empty, and loses most.
+        if datagrams == 0 || looked.elapsed() >= LOOK_FOR_DROPPED {
+            looked = Instant::now();
             let dropped_by_now = socket.dropped_datagrams().unwrap_or(0);
             if dropped_by_now > std::mem::replace(&mut dropped, dropped_by_now) {
                 receiver.note_kernel_dropped(dropped_by_now);
-                listener.handle_dropped(dropped_by_now);
             }
+            if dropped > told_dropped && told.is_none_or(|told| told.elapsed() >= TELL_DROPPED) {
+                listener.handle_dropped(dropped);
+                (told_dropped, told) = (dropped, Some(looked));
+            }
+        }
+        if datagrams == 0 {
             socket.wait(within.into_iter().chain(receiver.next_wait()).min())?;
         }
     }
