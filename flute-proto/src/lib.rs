@@ -6,13 +6,14 @@
 //!
 //! Rooms follow the RFCs: [`lct`] (RFC 5651), [`alc`] (RFC 5775), [`oti`] (FEC Object Transmission Information),
 //! [`fdt`] (the FDT Instance), [`content`] (encodings and digests), [`content_location`] and [`profile`] are shared by the [`sender`] and
-//! the [`receiver`], which do not know each other. [`requirements`] says where each rule of the standards is met.
+//! the [`receiver`], which do not know each other. [`conformance`] finds out which rules a session breaks. [`requirements`] says where each rule of the standards is met.
 
 #![forbid(unsafe_code)]
 
 pub mod alc;
 mod big_endian;
 mod collections;
+pub mod conformance;
 pub mod content;
 pub mod content_location;
 pub mod fdt;

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use flute_proto::Time;
 use flute_proto::alc::Packet;
+use flute_proto::conformance::{Validator, Violation};
 use flute_proto::lct::{Revision, Toi, Tsi};
+use flute_proto::profile::Profile;
 use flute_proto::receiver::{Endpoints, Event, ObjectInfo, ReceiverStats, SessionId, SessionStats};
 use serde_json::{Value, json};
 
@@ -17,21 +19,21 @@ use super::capture::CaptureFacts;
 use crate::Outcome;
 use crate::report::{shown, shown_rate};
 
-/// Sessions, FDT Instances and objects of a session, and kinds of faults, that are told apart. Further ones are counted.
+/// Sessions, and FDT Instances and objects of a session, that are told apart. Further ones are counted.
 const MAX_SESSIONS: usize = 256;
 const MAX_INSTANCES: usize = 1024;
 const MAX_OBJECTS: usize = 16_384;
-const MAX_FAULTS: usize = 64;
 
 /// What tells sessions apart (RFC 6726 §2).
 type Key = (Option<IpAddr>, Option<SocketAddr>, Tsi);
 
 /// Everything that was found out.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Findings {
     sessions: BTreeMap<Key, Session>,
-    /// What is wrong with datagrams and FDT Instances, and how often.
-    faults: BTreeMap<String, u64>,
+    validator: Validator,
+    /// The bounds of the receiver that were reached, and how often.
+    limits: BTreeMap<String, u64>,
     /// What is beyond the bounds above.
     uncounted: u64,
     datagrams: u64,
@@ -86,6 +88,20 @@ fn key(session: &SessionId) -> Key {
 }
 
 impl Findings {
+    /// Nothing is known yet. Sessions are held against the rules of `profile`, or of the version that they have.
+    pub(super) fn new(profile: Option<Profile>) -> Self {
+        Self {
+            sessions: BTreeMap::new(),
+            validator: Validator::new(profile),
+            limits: BTreeMap::new(),
+            uncounted: 0,
+            datagrams: 0,
+            capture: None,
+            dropped_by_kernel: 0,
+            stats: ReceiverStats::default(),
+        }
+    }
+
     pub(super) fn note_capture(&mut self, facts: CaptureFacts) {
         self.capture = Some(facts);
     }
@@ -101,14 +117,10 @@ impl Findings {
     /// A datagram came.
     pub(super) fn note_datagram(&mut self, endpoints: Endpoints, datagram: &[u8], now: Time) {
         self.datagrams += 1;
-        let decoded = Packet::decode(datagram, Revision::Rfc3451);
-        let packet = match decoded.or_else(|_| Packet::decode(datagram, Revision::Rfc5651)) {
-            Ok(packet) => packet,
-            Err(error) => return self.note_fault(format!("not ALC (RFC 5775): {error}")),
-        };
-        let Some(tsi) = packet.header.tsi else {
-            return self.note_fault("a packet has no TSI, which FLUTE needs (RFC 6726 §5)".to_owned());
-        };
+        self.validator.push(endpoints, datagram);
+        let decoded = Packet::decode(datagram, Revision::Rfc5651);
+        let Ok(packet) = decoded.or_else(|_| Packet::decode(datagram, Revision::Rfc3451)) else { return };
+        let Some(tsi) = packet.header.tsi else { return };
         let key = (endpoints.source.map(|source| source.ip()), endpoints.destination, tsi);
         let Some(session) = self.session(key) else { return };
         session.packets += 1;
@@ -120,7 +132,8 @@ impl Findings {
     }
 
     /// The receiver told something.
-    pub(super) fn note_event(&mut self, event: Event) {
+    pub(super) fn note_event(&mut self, event: Event, now: Time) {
+        self.validator.note(&event, now);
         match event {
             Event::Fdt { session, instance_id, files, rejected, complete } => {
                 let Some(session) = self.session(key(&session)) else { return };
@@ -130,10 +143,9 @@ impl Findings {
                     self.uncounted += 1;
                 }
             }
-            Event::FdtUnusable { instance_id, reason, .. } => {
-                self.note_fault(format!("FDT Instance {instance_id} is unusable (RFC 6726 §3.4.2): {reason}"));
+            Event::LimitReached { limit, .. } => {
+                *self.limits.entry(format!("the limit of {limit:?} was reached")).or_default() += 1;
             }
-            Event::LimitReached { limit, .. } => self.note_fault(format!("the limit of {limit:?} was reached")),
             Event::ObjectStarted(object) => self.note_fate(object, Fate::Arriving),
             Event::Completed { object, .. } => self.note_fate(object, Fate::Complete),
             Event::Failed { object, reason, missing } => {
@@ -163,16 +175,11 @@ impl Findings {
         }
     }
 
-    fn note_fault(&mut self, fault: String) {
-        if self.faults.len() < MAX_FAULTS || self.faults.contains_key(&fault) {
-            *self.faults.entry(fault).or_default() += 1;
-        } else {
-            self.uncounted += 1;
-        }
-    }
-
     pub(super) fn outcome(&self) -> Outcome {
-        let is_clean = self.faults.is_empty() && self.stats.totals.failed == 0 && self.stats.totals.packets > 0;
+        let is_clean = self.validator.is_clean()
+            && self.limits.is_empty()
+            && self.stats.totals.failed == 0
+            && self.stats.totals.packets > 0;
         if is_clean { Outcome::Complete } else { Outcome::Incomplete }
     }
 
@@ -187,7 +194,8 @@ impl Findings {
             "capture": capture,
             "dropped-by-kernel": self.dropped_by_kernel,
             "sessions": self.sessions.iter().map(|(key, session)| session.to_json(key)).collect::<Value>(),
-            "faults": self.faults.iter().map(|(text, times)| json!({ "text": text, "times": times })).collect::<Value>(),
+            "violations": self.validator.violations().map(violation_to_json).collect::<Value>(),
+            "limits": self.limits.iter().map(|(text, times)| json!({ "text": text, "times": times })).collect::<Value>(),
             "not-listed": self.uncounted,
             "objects-received": self.stats.totals.completed,
             "objects-lost": self.stats.totals.failed,
@@ -199,6 +207,11 @@ impl Findings {
             "loss-after-repair": loss.after,
         })
     }
+}
+
+fn violation_to_json(violation: Violation) -> Value {
+    let Violation { session, clause, what, first, times, .. } = violation;
+    json!({ "tsi": session.map(|session| session.tsi.get()), "clause": clause, "what": what, "first": first, "times": times })
 }
 
 /// Parts of the source symbols that did not come, and that could not be rebuilt either.
@@ -286,8 +299,12 @@ impl fmt::Display for Findings {
             100.0 * loss.after,
             stats.recovered
         )?;
-        for (fault, times) in &self.faults {
-            writeln!(f, "{times} times: {}", shown(fault))?;
+        for Violation { session, clause, what, first, times, .. } in self.validator.violations() {
+            let session = session.map_or_else(String::new, |session| format!("TSI {}, ", session.tsi));
+            writeln!(f, "BROKEN, {clause}: {} ({times} times, first: {session}{})", shown(&what), shown(&first))?;
+        }
+        for (limit, times) in &self.limits {
+            writeln!(f, "{times} times: {limit}")?;
         }
         if self.uncounted > 0 {
             writeln!(f, "{} more things are not listed", self.uncounted)?;

@@ -13,6 +13,7 @@ use clap::Args;
 use flute_net::{ReceiveConfig, ReceiveSocket};
 use flute_proto::Time;
 use flute_proto::lct::Tsi;
+use flute_proto::profile::{Profile, UnknownProfile};
 use flute_proto::receiver::{Destination, Endpoints, Filter, Receiver, ReceiverConfig};
 use serde_json::json;
 
@@ -45,18 +46,20 @@ pub(crate) struct InspectArguments {
     /// Of a capture, only datagrams to this UDP port
     #[arg(long, value_name = "NUMBER")]
     port: Option<u16>,
+    /// The rules that sessions are to keep [default: RFC 6726 or RFC 3926, as the version of the session is]
+    #[arg(long, value_parser = profile, value_name = "NAME")]
+    profile: Option<Profile>,
     /// Listen for so long
     #[arg(long = "for", value_parser = quantity::duration, value_name = "TIME")]
     duration: Option<Duration>,
 }
 
-/// Reads or listens, and reports what there was. The exit status is 0 only if no object was lost and no datagram was
-/// wrong.
+/// Reads or listens, and reports what there was. The exit status is 0 only if no object was lost and no rule was broken.
 pub(crate) fn run(arguments: &InspectArguments, report: &Report, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
     let tsis: Option<Vec<Tsi>> = arguments.tsi.iter().map(|number| Tsi::new(*number)).collect();
     let filter = Filter::default().tsis(tsis.context("--tsi: a TSI has at most 48 bits")?);
     let path = Path::new(&arguments.source);
-    let inspection = Inspection::new(filter);
+    let inspection = Inspection::new(filter, arguments.profile);
     let findings = match path.is_file() {
         true => inspection.of_capture(path, arguments.port)?,
         false => {
@@ -74,6 +77,10 @@ pub(crate) fn run(arguments: &InspectArguments, report: &Report, interrupt: &Int
     Ok(findings.outcome())
 }
 
+fn profile(name: &str) -> Result<Profile, UnknownProfile> {
+    name.parse()
+}
+
 /// A receiver that keeps no content, and what is found out about what it gets.
 struct Inspection {
     receiver: Receiver,
@@ -81,10 +88,10 @@ struct Inspection {
 }
 
 impl Inspection {
-    fn new(filter: Filter) -> Self {
-        let config = ReceiverConfig::default().filter(filter);
+    fn new(filter: Filter, profile: Option<Profile>) -> Self {
+        let config = ReceiverConfig::default().filter(filter).fdt_documents(true);
         let receiver = Receiver::with_destinations(config, |_| Destination::nothing());
-        Self { receiver, findings: Findings::default() }
+        Self { receiver, findings: Findings::new(profile) }
     }
 
     fn of_capture(mut self, path: &Path, port: Option<u16>) -> anyhow::Result<Findings> {
@@ -147,7 +154,7 @@ impl Inspection {
             self.receiver.handle_timeout(now);
         }
         while let Some(event) = self.receiver.poll_event() {
-            self.findings.note_event(event);
+            self.findings.note_event(event, now);
         }
     }
 

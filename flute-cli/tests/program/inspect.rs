@@ -17,6 +17,8 @@ use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketBlock;
 use pcap_file::pcapng::blocks::interface_description::InterfaceDescriptionBlock;
 
+use serde_json::json;
+
 use crate::process::{Program, group, run};
 
 /// The packets of a session of two files, with Reed-Solomon codes.
@@ -90,9 +92,29 @@ fn a_capture_with_losses_and_something_else() {
     let inspected = ended.events("inspected")[0];
     assert_eq!(inspected["symbols-repaired"], 2);
     assert!(inspected["loss-before-repair"].as_f64() > Some(0.0));
-    assert!(inspected["faults"][0]["text"].as_str().unwrap().starts_with("not ALC (RFC 5775): "), "{inspected}");
+    let [violation] = &inspected["violations"].as_array().unwrap()[..] else { panic!("{inspected}") };
+    assert_eq!((&violation["clause"], &violation["times"]), (&"RFC 5775 §4.1".into(), &1.into()), "{inspected}");
     let other_port = run(&["inspect", path.to_str().unwrap(), "--port", "1", "--json"]);
     assert_eq!(other_port.events("inspected")[0]["datagrams"], 0);
+}
+
+/// The rules are those of the version of the session, or of the profile that is named.
+#[test]
+fn rules_that_are_broken() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("session.pcap");
+    write_pcap(&path, &packets());
+    let ended = run(&["inspect", path.to_str().unwrap(), "--json"]);
+    assert_eq!((ended.status, &ended.events("inspected")[0]["violations"]), (Some(0), &json!([])), "{ended:?}");
+    let ended = run(&["inspect", path.to_str().unwrap(), "--profile", "mbms", "--json"]);
+    assert_eq!(ended.status, Some(1), "{ended:?}");
+    let violations = ended.events("inspected")[0]["violations"].as_array().unwrap();
+    let of_version = violations.iter().find(|violation| violation["clause"] == "RFC 3926 §3.4.1").unwrap();
+    assert_eq!(of_version["what"], "EXT_FDT has version 2 of FLUTE, not 1");
+    let text = Program::start(&["inspect", path.to_str().unwrap(), "--profile", "mbms"]).text();
+    assert!(text.contains("BROKEN, TS 26.346 L.4.2: a file without `Content-Type` is not allowed ("), "{text}");
+    let ended = run(&["inspect", path.to_str().unwrap(), "--profile", "atsc"]);
+    assert!(ended.stderr.contains("there is no profile `atsc`: use `rfc6726`"), "{}", ended.stderr);
 }
 
 #[test]

@@ -84,7 +84,7 @@ impl Feature {
 }
 
 /// What a File element makes use of.
-pub(super) fn of_file(file: &File) -> impl Iterator<Item = Feature> {
+pub(super) fn of_file(file: &File) -> impl Iterator<Item = Feature> + use<> {
     let encoding = file.content_encoding.as_deref().and_then(|name| name.parse().ok()).unwrap_or_default();
     let alternates = file.alternate_content_location_1.len() + file.alternate_content_location_2.len();
     used([
@@ -106,7 +106,7 @@ pub(super) fn of_file(file: &File) -> impl Iterator<Item = Feature> {
 }
 
 /// What an FDT-Instance element makes use of.
-pub(super) fn of_instance(instance: &FdtInstance) -> impl Iterator<Item = Feature> {
+pub(super) fn of_instance(instance: &FdtInstance) -> impl Iterator<Item = Feature> + use<> {
     used([
         (instance.complete, Feature::Complete),
         (instance.full_fdt, Feature::FullFdt),

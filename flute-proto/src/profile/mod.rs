@@ -104,12 +104,22 @@ impl Profile {
 
     /// Whether the profile allows everything that this File says, and has everything that it asks for.
     pub fn check_file(self, file: &File) -> Result<(), Forbidden> {
-        feature::of_file(file).try_for_each(|feature| self.check(feature))
+        self.forbidden_of_file(file).next().map_or(Ok(()), Err)
+    }
+
+    /// Everything of this File that the profile does not allow, or that it misses.
+    pub(crate) fn forbidden_of_file(self, file: &File) -> impl Iterator<Item = Forbidden> + use<> {
+        feature::of_file(file).filter_map(move |feature| self.check(feature).err())
     }
 
     /// Whether the profile allows everything that the FDT-Instance element says, its files apart.
     pub fn check_instance(self, instance: &FdtInstance) -> Result<(), Forbidden> {
-        feature::of_instance(instance).try_for_each(|feature| self.check(feature))
+        self.forbidden_of_instance(instance).next().map_or(Ok(()), Err)
+    }
+
+    /// Everything of the FDT-Instance element, its files apart, that the profile does not allow.
+    pub(crate) fn forbidden_of_instance(self, instance: &FdtInstance) -> impl Iterator<Item = Forbidden> + use<> {
+        feature::of_instance(instance).filter_map(move |feature| self.check(feature).err())
     }
 }
 

@@ -36,6 +36,8 @@ pub struct ReceiverConfig {
     pub limits: Limits,
     /// Where objects that are too long for memory are kept: as unlinked files in this folder. `None`: all in memory.
     pub spool_directory: Option<PathBuf>,
+    /// Whether the XML of each FDT Instance is told, by [`Event::FdtDocument`](super::Event::FdtDocument).
+    pub fdt_documents: bool,
 }
 
 setters! {
@@ -44,6 +46,7 @@ setters! {
         mode: Mode,
         limits: Limits,
         spool_directory: Option<PathBuf>,
+        fdt_documents: bool,
     }
 }
 

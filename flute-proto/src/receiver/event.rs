@@ -51,6 +51,16 @@ pub enum Event {
         /// No new file will be described after this.
         complete: bool,
     },
+    /// The XML of a new FDT Instance, if [`fdt_documents`](super::ReceiverConfig::fdt_documents) asks for it: also of one
+    /// that has expired.
+    FdtDocument {
+        /// The session.
+        session: SessionId,
+        /// FDT Instance ID.
+        instance_id: u32,
+        /// The document, without content encoding, as it was sent.
+        document: Bytes,
+    },
     /// An FDT Instance, or a `File` of one, cannot be used: what it describes may be lost.
     FdtUnusable {
         /// The session.

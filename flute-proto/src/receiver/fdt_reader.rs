@@ -7,11 +7,11 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::Limits;
 use super::budget::Budget;
 use super::content_decoding::{ContentDecoding, ContentSink, is_out_of_memory};
 use super::event::{Content, Limit};
 use super::reassembly::Reassembly;
+use super::{Limits, ReceiverConfig};
 use crate::content::{ContentEncoding, DecodeError, DecodeLimits};
 use crate::fdt::{FdtError, File, InstanceReader, Parsed, ReadLimits};
 use crate::work::Work;
@@ -59,6 +59,8 @@ pub(super) struct Read {
     pub(super) files: VecDeque<Vec<File>>,
     /// Bytes of memory that are charged for the files.
     pub(super) charged: u64,
+    /// The XML, if it was asked for.
+    pub(super) document: Option<Bytes>,
 }
 
 /// Why an instance could not be read.
@@ -107,19 +109,24 @@ impl FdtReader {
     /// Goes on until the instance is read, or the work is done: `None` then.
     pub(super) fn proceed(
         &mut self,
-        limits: &Limits,
+        config: &ReceiverConfig,
         budget: &mut Budget,
         work: &mut Work,
     ) -> Option<Result<Read, Unreadable>> {
-        let done = self.decode(budget, work).and_then(|decoded| Ok(decoded && self.parse(limits, budget, work)?));
+        let done =
+            self.decode(budget, work).and_then(|decoded| Ok(decoded && self.parse(&config.limits, budget, work)?));
         match done {
             Ok(false) => None,
             Ok(true) => {
                 let files = self.reader.memory() as u64;
                 budget.release(std::mem::take(&mut self.charged) - files);
                 let parsed = std::mem::take(&mut self.reader).into_parsed();
-                self.document = Document::Transported;
-                Some(Ok(Read { parsed, files: std::mem::take(&mut self.files), charged: files }))
+                let document = match std::mem::replace(&mut self.document, Document::Transported) {
+                    Document::Decoded(document) if config.fdt_documents => Some(document),
+                    _ if config.fdt_documents => self.object.bytes().map(Bytes::copy_from_slice),
+                    _ => None,
+                };
+                Some(Ok(Read { parsed, files: std::mem::take(&mut self.files), charged: files, document }))
             }
             Err(error) => {
                 self.release(budget);

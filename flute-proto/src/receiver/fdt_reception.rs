@@ -283,7 +283,7 @@ impl FdtReception {
                 continue;
             }
             let mut reader = self.database.take_reader()?;
-            match reader.proceed(&cx.config.limits, &mut ledger.budget, &mut cx.work) {
+            match reader.proceed(cx.config, &mut ledger.budget, &mut cx.work) {
                 None => self.database.put_reader_back(reader),
                 Some(Ok(read)) => {
                     if let Some(new) = self.interpret(reader, read, ledger, cx) {
@@ -316,8 +316,11 @@ impl FdtReception {
         ledger: &mut Ledger,
         cx: &mut Context<'_>,
     ) -> Option<NewInstance> {
-        let Read { parsed, files, charged } = read;
+        let Read { parsed, files, charged, document } = read;
         let (id, instance) = (reader.id(), parsed.instance);
+        if let Some(document) = document {
+            cx.events.push_back(Event::FdtDocument { session: ledger.session(), instance_id: id, document });
+        }
         let Some(validity) = self.clock.validity(instance.expires, cx.now) else {
             // Expired when it was sent: nothing may be interpreted by it (RFC 6726 §3.3).
             ledger.note_unusable_fdt(id, "it had expired when it was sent", cx.events);

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use flute_proto::Time;
+use flute_proto::conformance::Validator;
 use flute_proto::lct::Tsi;
 use flute_proto::receiver::{Content, Endpoints, Event, Limits, Mode, Receiver, ReceiverConfig};
 use honest::Session;
@@ -32,6 +33,8 @@ const MAX_STEPS: usize = 256;
 
 struct Play {
     receiver: Receiver,
+    /// It looks at everything that the receiver does.
+    validator: Validator,
     now: Time,
     tsi: Tsi,
     sessions: Vec<Session>,
@@ -51,7 +54,8 @@ impl Play {
         let mode = *input.choose(&[Mode::Everything, Mode::OncePerLocation, Mode::KeepUpdated])?;
         let tsi = Tsi::new(u64::from(input.arbitrary::<u8>()?)).unwrap_or_default();
         Ok(Self {
-            receiver: Receiver::new(ReceiverConfig::default().limits(limits).mode(mode)),
+            receiver: Receiver::new(ReceiverConfig::default().limits(limits).mode(mode).fdt_documents(true)),
+            validator: Validator::new(None),
             now: honest::start(),
             tsi,
             sessions: Vec::new(),
@@ -157,7 +161,9 @@ impl Play {
     }
 
     fn push(&mut self, datagram: &[u8]) {
-        self.receiver.push(Endpoints { source: None, destination: None }, datagram, self.now);
+        let endpoints = Endpoints { source: None, destination: None };
+        self.validator.push(endpoints, datagram);
+        self.receiver.push(endpoints, datagram, self.now);
         self.work();
     }
 
@@ -181,6 +187,7 @@ impl Play {
 
     fn look(&mut self) {
         while let Some(event) = self.receiver.poll_event() {
+            self.validator.note(&event, self.now);
             let Event::Completed { object, content } = event else { continue };
             let Content::Memory(content) = content else { panic!("there is no folder for spool files") };
             assert!(content.len() as u64 <= MAX_MEMORY);
