@@ -12,10 +12,12 @@ command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz
 export RUSTC_BOOTSTRAP=1
 
 fuzz/seeds.py
+# As fast as it can be, and with lines in what is told of a crash.
+export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_STRIP=none
 for target in $(cargo fuzz list); do
     echo "fuzzing $target for $seconds s"
     log=$(mktemp)
-    if ! cargo fuzz run --release "$target" -- -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 \
+    if ! cargo fuzz run --release --debug-assertions --features libfuzzer "$target" -- -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 \
         -verbosity=0 -print_final_stats=1 >"$log" 2>&1; then
         tail -n 60 "$log"
         echo "the input is in fuzz/artifacts/$target; make it a test before mending the code" >&2

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MPL-2.0
-"""Puts inputs into fuzz/corpus that the fuzz targets begin with.
+"""Puts inputs that the fuzz targets begin with into fuzz/corpus, or into the folder that is named.
 
 Packets of real senders are taken from the captures in $FLUTE_SHARED/captures, or ../shared/captures beside the
 repository. Where that folder is absent only the inputs that are written here are made.
@@ -15,7 +15,7 @@ import zlib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-CORPUS = ROOT / "corpus"
+CORPUS = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "corpus"
 CAPTURES = Path(os.environ.get("FLUTE_SHARED", ROOT.parent.parent / "shared")) / "captures"
 
 EXT_FTI, EXT_FDT, EXT_CENC = 64, 192, 193

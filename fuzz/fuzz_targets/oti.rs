@@ -1,19 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Any bytes as EXT_FTI: what decodes must encode to the same meaning, and either make a codec or an error.
-
 #![no_main]
 
-use flute_proto::oti::{FecEncodingId, Oti};
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|input: (u8, &[u8])| {
-    let Ok(oti) = Oti::decode_fti(FecEncodingId(input.0), input.1) else { return };
-    if let Ok(bytes) = oti.encode_fti() {
-        assert_eq!(Oti::decode_fti(oti.encoding_id, &bytes).as_ref(), Ok(&oti));
-    }
-    if let Ok(attributes) = oti.attributes() {
-        let _ = Oti::from_attributes(&attributes, oti.parameters.transfer_length);
-    }
-    let _ = oti.codec();
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| flute_fuzz::oti::run(bytes));
