@@ -24,6 +24,15 @@ step "Packages"
 pipelines/install.sh binutils meson ninja-build tshark libxml2-utils iproute2 util-linux
 rustup component add rustfmt clippy 2>/dev/null || true
 
+# Built behind everything else: it runs for a second, and takes minutes to build. Without optimisation for the same reason.
+deny_version=0.20.2
+deny_log=$(mktemp)
+if [ "$(cargo deny --version 2>/dev/null)" != "cargo-deny $deny_version" ]; then
+    CARGO_PROFILE_DEV_DEBUG=0 nice -n 19 \
+        cargo install --quiet --locked --debug --version "$deny_version" cargo-deny >"$deny_log" 2>&1 &
+    deny_build=$!
+fi
+
 step "Formatting"
 cargo fmt --all --check
 
@@ -32,21 +41,22 @@ cargo clippy --workspace --all-targets -- -D warnings
 cargo clippy --package gst-plugin-flute --all-features --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
+step "Tests"
+if [ "$long" = 1 ]; then export FLUTE_SOAK_SECONDS=60; fi
+cargo test --workspace
+
 step "Licences and sources of the libraries"
-deny_version=0.20.2
-# Without optimisation: it runs for a second, and is built for minutes.
-[ "$(cargo deny --version 2>/dev/null)" = "cargo-deny $deny_version" ] ||
-    CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --version "$deny_version" cargo-deny
+if [ -n "${deny_build:-}" ] && ! wait "$deny_build"; then
+    cat "$deny_log" >&2
+    exit 1
+fi
+rm "$deny_log"
 cargo deny check bans licenses sources
 if timeout 60 cargo deny fetch db >/dev/null 2>&1; then
     cargo deny check advisories
 else
     echo "The database of advisories cannot be reached; they are not checked."
 fi
-
-step "Tests"
-if [ "$long" = 1 ]; then export FLUTE_SOAK_SECONDS=60; fi
-cargo test --workspace
 
 if [ "$long" = 1 ]; then
     step "Fuzzing"
