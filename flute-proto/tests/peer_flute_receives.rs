@@ -95,8 +95,8 @@ fn content_encodings() {
         let fdt = FdtPolicy::default().content_encoding(encoding);
         // For this receiver, `deflate` of a file is raw DEFLATE, and not ZLIB as RFC 2616 §3.5 says; and Content-MD5 is that
         // of the file, not of the transport object (TS 26.346 7.2.9).
-        let config = config().content_encoding(ContentEncoding::Gzip).fdt(fdt);
-        send(config, &[10, 300_000], |object| object.md5 = false, |_| false);
+        let config = config().content_encoding(ContentEncoding::Gzip).fdt(fdt).md5_of_content(true);
+        send(config, &[10, 300_000], |_| {}, |_| false);
     }
 }
 
@@ -223,5 +223,24 @@ fn short_objects_with_raptor() {
     for profile in [Profile::Rfc6726, Profile::Mbms] {
         let lengths = [1, 2, 3, 4, 5, 8, 15, 16, 17, 100, 1399, 1400, 1401, 2800, 4200, 5600];
         send(config().profile(profile).fec(fec), &lengths, |_| {}, |_| false);
+    }
+}
+
+/// A sender that is killed and started again has the IDs of FDT Instances again that this receiver knows, and what they
+/// describe now is nothing to it; unless they begin with the time of day.
+#[test]
+fn a_sender_that_is_killed_and_started_again() {
+    for (first_instance_id, is_received) in [(Some(0), false), (None, true)] {
+        let mut peer = PeerReceiver::new();
+        let fdt = FdtPolicy::default().first_instance_id(first_instance_id);
+        for (number, name) in ["http://example.com/before", "http://example.com/after"].into_iter().enumerate() {
+            let config = config().first_toi(Toi::new(1 + 100 * number as u128)).fdt(fdt);
+            let mut sender = Sender::new(config, peer.now).unwrap();
+            sender.add(Object::new(name, content(20_000)), peer.now).unwrap();
+            peer.take(&mut sender, Duration::ZERO);
+            peer.now = peer.now + Duration::from_secs(5);
+        }
+        assert!(peer.has("before", &content(20_000)), "{first_instance_id:?}");
+        assert_eq!(peer.has("after", &content(20_000)), is_received, "{first_instance_id:?}");
     }
 }

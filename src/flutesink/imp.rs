@@ -173,6 +173,11 @@ pub struct FluteSink {
     #[property(name = "fdt-lifetime", nick = "FDT lifetime", type = u64, get, set, member = fdt_lifetime,
         default = DEFAULT_FDT_LIFETIME, minimum = 1_000_000_000,
         blurb = "Nanoseconds for which an FDT Instance is valid", mutable_ready)]
+    #[property(name = "fdt-instance-start", nick = "First FDT Instance ID", type = i32, get, set,
+        member = fdt_instance_start, minimum = -1, maximum = 1_048_575,
+        blurb = "ID of the first FDT Instance (-1: by the time of day, for receivers that ignore a sender which was \
+                 killed and started again)",
+        mutable_ready)]
     #[property(name = "toi-start", nick = "First TOI", type = u64, get, set, member = toi_start,
         blurb = "TOI of the first object (0: a random one, so that a restarted sender is not taken for its past)",
         mutable_ready)]
@@ -195,6 +200,10 @@ pub struct FluteSink {
         blurb = "Describe objects with a Content-MD5", mutable_playing)]
     #[property(name = "md5-files", nick = "MD5 of files", type = bool, get, set, member = md5_files, default = true,
         blurb = "Describe objects that are files with a Content-MD5 (md5 does it for all objects)", mutable_playing)]
+    #[property(name = "md5-of-content", nick = "MD5 of content", type = bool, get, set, member = md5_of_content,
+        blurb = "Make the Content-MD5 of encoded objects from their content before it is encoded, for receivers that \
+                 compare it with what they decode",
+        mutable_ready)]
     #[property(name = "sender-current-time", nick = "Sender Current Time", type = bool, get, set,
         member = sender_current_time, blurb = "Put EXT_TIME into the packets of FDT Instances", mutable_ready)]
     #[property(name = "fti-on-objects", nick = "FTI on objects", type = bool, get, set, member = fti_on_objects,

@@ -120,6 +120,14 @@ pub(crate) struct SendArguments {
     /// Time for which an FDT Instance is valid
     #[arg(long, default_value = "1h", value_parser = quantity::duration, value_name = "TIME")]
     fdt_lifetime: Duration,
+    /// ID of the first FDT Instance [default: 0], or "time" for one by the time of day: for receivers that ignore a sender
+    /// which was killed and started again
+    #[arg(long, value_parser = instance_start, default_value = "0", hide_default_value = true, value_name = "NUMBER|time")]
+    fdt_instance_start: InstanceStart,
+    /// Make the Content-MD5 of encoded files from their content before it is encoded, for receivers that compare it with
+    /// what they decode
+    #[arg(long)]
+    md5_of_content: bool,
     /// Group that all files belong to, in the FDT (3GPP)
     #[arg(long)]
     group: Option<String>,
@@ -265,10 +273,16 @@ impl SendArguments {
             .profile(self.profile)
             .fec(self.fec_config()?)
             .content_encoding(self.content_encoding.into())
-            .fdt(FdtPolicy::default().interval(self.fdt_interval).lifetime(self.fdt_lifetime))
+            .fdt(
+                FdtPolicy::default()
+                    .interval(self.fdt_interval)
+                    .lifetime(self.fdt_lifetime)
+                    .first_instance_id(self.fdt_instance_start.0),
+            )
             .pacing(Pacing::default().bitrate(self.bitrate).overhead(overhead))
             .interleave(self.interleave)
             .close_session(!self.no_close_session)
+            .md5_of_content(self.md5_of_content)
             .table(TableAttributes::default().groups(self.group.iter().cloned().collect()))
             // The standard library's only source of randomness.
             .seed(RandomState::new().build_hasher().finish()))
@@ -316,5 +330,19 @@ impl SendArguments {
         config.ttl_mc = self.ttl_mc;
         config.dscp = self.qos_dscp;
         Ok(config)
+    }
+}
+
+/// The first FDT Instance ID, or none for one by the time of day.
+#[derive(Clone, Copy, Debug)]
+struct InstanceStart(Option<u32>);
+
+fn instance_start(text: &str) -> Result<InstanceStart, String> {
+    match text {
+        "time" => Ok(InstanceStart(None)),
+        number => match number.parse() {
+            Ok(id @ 0..=0xf_ffff) => Ok(InstanceStart(Some(id))),
+            _ => Err("it must be a number up to 1048575, or time".to_owned()),
+        },
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::fec_config::FecConfig;
 use super::pacing::Pacing;
+use super::publication::MAX_INSTANCE_ID;
 use crate::content::ContentEncoding;
 use crate::fdt::{FdtInstance, WriteError};
 use crate::lct::{EncodeError, FieldWidths, HeaderWidths, Toi, Tsi};
@@ -81,6 +82,9 @@ pub struct SenderConfig {
     pub close_session: bool,
     /// Set the flag A in the packets of the last FDT Instance, instead of sending packets that have nothing else.
     pub close_with_payload: bool,
+    /// Compute `Content-MD5` of the content as it was before its encoding, and not of the transport object as RFC 2616
+    /// §14.15 has it: there are receivers that compare it with what they have decoded.
+    pub md5_of_content: bool,
     /// What FDT Instances say besides their files.
     pub table: TableAttributes,
     /// The folder of temporary files for encoded objects that are too long for the memory; `None`: where the system keeps
@@ -109,6 +113,7 @@ impl Default for SenderConfig {
             fti_on_objects: false,
             close_session: true,
             close_with_payload: false,
+            md5_of_content: false,
             table: TableAttributes::default(),
             spool_directory: None,
             seed: 0,
@@ -134,6 +139,7 @@ setters! {
         fti_on_objects: bool,
         close_session: bool,
         close_with_payload: bool,
+        md5_of_content: bool,
         table: TableAttributes,
         spool_directory: Option<PathBuf>,
         seed: u64,
@@ -155,6 +161,10 @@ pub struct FdtPolicy {
     pub fec: Option<FecConfig>,
     /// Mark an instance that is the whole table with `FullFDT` (3GPP), where the profile allows it.
     pub full_fdt: bool,
+    /// ID of the first instance; `None`: the seconds of the time of day modulo 2^20. IDs begin with 0 (RFC 6726 §3.4.1), but
+    /// a sender that was killed and started again within the lifetime of its instances gives IDs again then that are in
+    /// use, and there are receivers that ignore them.
+    pub first_instance_id: Option<u32>,
 }
 
 impl Default for FdtPolicy {
@@ -166,6 +176,7 @@ impl Default for FdtPolicy {
             content_encoding: ContentEncoding::Null,
             fec: None,
             full_fdt: false,
+            first_instance_id: Some(0),
         }
     }
 }
@@ -177,6 +188,7 @@ setters! {
         content_encoding: ContentEncoding,
         fec: Option<FecConfig>,
         full_fdt: bool,
+        first_instance_id: Option<u32>,
     }
 }
 
@@ -243,6 +255,9 @@ pub enum ConfigError {
     /// FDT Instances would leave no time for objects.
     #[error("an FDT Instance every {0:?}: a millisecond is the least")]
     FdtInterval(Duration),
+    /// FDT Instance IDs have 20 bits (RFC 6726 §3.4.1).
+    #[error("the first FDT Instance ID {0} is larger than 1048575")]
+    FirstInstanceId(u32),
     /// Something that XML cannot carry, or that the schema of the profile has no words for.
     #[error(transparent)]
     Fdt(#[from] WriteError),
@@ -276,6 +291,9 @@ impl SenderConfig {
         }
         if self.fdt.interval < Duration::from_millis(1) {
             return Err(ConfigError::FdtInterval(self.fdt.interval));
+        }
+        if let Some(id) = self.fdt.first_instance_id.filter(|id| *id > MAX_INSTANCE_ID) {
+            return Err(ConfigError::FirstInstanceId(id));
         }
         if self.first_toi == Some(Toi::FDT) {
             return Err(ConfigError::FirstToi);

@@ -183,7 +183,7 @@ impl Sender {
             tois: ToiAllocator::new(first_toi, max_toi),
             objects: ObjectTable::default(),
             schedule: Schedule::default(),
-            publication: Publication::new(&config, widths),
+            publication: Publication::new(&config, widths, now),
             wakeups: Wakeups::default(),
             output: Output::new(config.pacing, now),
             is_finishing: false,
@@ -367,7 +367,7 @@ impl Sender {
     }
 
     fn insert(&mut self, outline: Outline, source: Box<dyn Source>, now: Time) -> Result<(), ObjectError> {
-        let preparation = Preparation::new(outline.encoding, outline.md5, self.config.spool_directory.as_deref());
+        let preparation = Preparation::new(&outline, &self.config);
         // What is only read for its digest keeps its length, so that it is known already whether it can be sent.
         let is_length_known = outline.encoding == ContentEncoding::Null;
         let described = match preparation {

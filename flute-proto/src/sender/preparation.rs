@@ -4,13 +4,14 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::Arc;
 
 use tempfile::{SpooledData, SpooledTempFile};
 
 use super::block::failure;
+use super::config::SenderConfig;
 use super::event::Failure;
+use super::outline::Outline;
 use super::source::{FileSource, Source};
 use crate::content::{ContentEncoding, DigestAlgorithm, Digester, Encoder};
 use crate::work::Work;
@@ -40,7 +41,7 @@ pub(super) enum Outcome {
     Done {
         /// The encoded content, to be sent instead of the source.
         encoded: Option<Box<dyn Source>>,
-        /// MD5 of the transport object.
+        /// MD5 of the transport object, or of the content.
         md5: Option<[u8; 16]>,
     },
     /// The source does not have the bytes yet.
@@ -51,18 +52,20 @@ pub(super) enum Outcome {
 
 impl Preparation {
     /// `None` if there is nothing to do.
-    pub(super) fn new(encoding: ContentEncoding, md5: bool, spool_directory: Option<&Path>) -> Option<Self> {
-        let digester = md5.then(|| Digester::new(DigestAlgorithm::Md5));
+    pub(super) fn new(outline: &Outline, config: &SenderConfig) -> Option<Self> {
+        let encoding = outline.encoding;
+        let digester = outline.md5.then(|| Digester::new(DigestAlgorithm::Md5));
         let (encoder, digester) = match (encoding, digester) {
             (ContentEncoding::Null, None) => return None,
             (ContentEncoding::Null, digester) => (None, digester),
             (encoding, digester) => {
-                let spool = match spool_directory {
+                let spool = match &config.spool_directory {
                     Some(directory) => SpooledTempFile::new_in(MAX_IN_MEMORY, directory),
                     None => SpooledTempFile::new(MAX_IN_MEMORY),
                 };
-                let sink = Sink { spool, digester };
-                (Some(Encoder::new(encoding, sink)), None)
+                let (of_content, of_transport) =
+                    if config.md5_of_content { (digester, None) } else { (None, digester) };
+                (Some(Encoder::new(encoding, Sink { spool, digester: of_transport })), of_content)
             }
         };
         Some(Self { offset: 0, encoder, digester, buffer: Vec::new() })
@@ -104,7 +107,7 @@ impl Preparation {
             None => None,
             Some(encoder) => {
                 let mut sink = encoder.finish()?;
-                digester = sink.digester.take();
+                digester = digester.or(sink.digester.take());
                 Some(sink.into_source()?)
             }
         };

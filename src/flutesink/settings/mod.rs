@@ -64,6 +64,8 @@ pub(super) struct Settings {
     pub(super) packet_overhead: FlutePacketOverhead,
     pub(super) fdt_interval: u64,
     pub(super) fdt_lifetime: u64,
+    pub(super) fdt_instance_start: i32,
+    pub(super) md5_of_content: bool,
     pub(super) toi_start: u64,
     pub(super) tsi_bits: u32,
     pub(super) toi_bits: u32,
@@ -126,6 +128,8 @@ impl Default for Settings {
             packet_overhead: FlutePacketOverhead::default(),
             fdt_interval: DEFAULT_FDT_INTERVAL,
             fdt_lifetime: DEFAULT_FDT_LIFETIME,
+            fdt_instance_start: 0,
+            md5_of_content: false,
             toi_start: 0,
             tsi_bits: 0,
             toi_bits: 0,
@@ -253,6 +257,7 @@ impl Settings {
                 FdtPolicy::default()
                     .interval(Duration::from_nanos(self.fdt_interval))
                     .lifetime(Duration::from_nanos(self.fdt_lifetime))
+                    .first_instance_id(u32::try_from(self.fdt_instance_start).ok())
                     .content_encoding(self.fdt_content_encoding.of_fdt())
                     .fec(self.own_fec(OwnFec {
                         fec: self.fdt_fec,
@@ -272,6 +277,7 @@ impl Settings {
             .fti_on_objects(self.fti_on_objects)
             .close_session(self.close_session)
             .close_with_payload(self.close_with_payload)
+            .md5_of_content(self.md5_of_content)
             .table(
                 TableAttributes::default()
                     .groups(self.group.iter().cloned().collect())

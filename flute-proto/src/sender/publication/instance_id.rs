@@ -8,8 +8,10 @@ use crate::Time;
 
 /// IDs have 20 bits.
 const COUNT: u32 = 1 << 20;
+/// The largest ID.
+pub(in super::super) const MAX_INSTANCE_ID: u32 = COUNT - 1;
 
-/// Numbers FDT Instances: from 0, each one more than the one before, and around.
+/// Numbers FDT Instances: from the first, each one more than the one before, and around.
 #[derive(Debug)]
 pub(super) struct InstanceIds {
     next: u32,
@@ -29,9 +31,10 @@ struct Run {
 }
 
 impl InstanceIds {
-    /// IDs for a session; `unique` for FLUTE v2.
-    pub(super) fn new(unique: bool) -> Self {
-        Self { next: 0, unique, live: VecDeque::new() }
+    /// IDs for a session that begins at `now`, with the time of day if `first` is `None`; `unique` for FLUTE v2.
+    pub(super) fn new(first: Option<u32>, unique: bool, now: Time) -> Self {
+        let of_time = (now.as_unix().as_secs() % u64::from(COUNT)) as u32;
+        Self { next: first.unwrap_or(of_time) % COUNT, unique, live: VecDeque::new() }
     }
 
     /// When an instance can be published: `now`, unless all IDs belong to instances that have not expired.
@@ -72,7 +75,7 @@ mod tests {
 
     #[test]
     fn version_2_waits_for_an_expired_id() {
-        let mut ids = InstanceIds::new(true);
+        let mut ids = InstanceIds::new(Some(0), true, at(0));
         for id in 0..COUNT {
             assert_eq!(ids.next_at(at(0)), at(0));
             // The first hundred expire earlier than the rest.
@@ -89,9 +92,18 @@ mod tests {
 
     #[test]
     fn version_1_wraps_to_0() {
-        let mut ids = InstanceIds::new(false);
+        let mut ids = InstanceIds::new(Some(0), false, at(0));
         assert!((0..COUNT).all(|id| ids.allocate(at(50)) == id));
         assert_eq!(ids.next_at(at(1)), at(1));
         assert_eq!(ids.allocate(at(50)), 0);
+    }
+
+    #[test]
+    fn the_first_is_chosen_or_told_by_the_time() {
+        assert_eq!(InstanceIds::new(Some(7), true, at(3)).allocate(at(50)), 7);
+        let mut ids = InstanceIds::new(None, true, at((5 << 20) - 1));
+        assert_eq!([0; 2].map(|_| ids.allocate(at(50))), [MAX_INSTANCE_ID, 0]);
+        // A second later a restarted sender has an ID that it has not used.
+        assert_eq!(InstanceIds::new(None, true, at(1_800_000_001)).allocate(at(50)), 1_800_000_001 % COUNT);
     }
 }

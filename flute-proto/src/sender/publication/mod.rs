@@ -32,6 +32,8 @@ pub(super) use announcement::Announcement;
 use announcement::ObjectProtection;
 use delivered_files::DeliveredFiles;
 use fdt_instance::{Heading, Instance};
+pub(super) use instance_id::MAX_INSTANCE_ID;
+
 use instance_id::InstanceIds;
 
 use super::block::{Input, Progress};
@@ -125,7 +127,7 @@ pub(super) struct SentFdt {
 }
 
 impl Publication {
-    pub(super) fn new(config: &SenderConfig, widths: FieldWidths) -> Self {
+    pub(super) fn new(config: &SenderConfig, widths: FieldWidths, now: Time) -> Self {
         let rules = config.profile.rules();
         let heading = Heading {
             tsi: config.tsi,
@@ -140,7 +142,7 @@ impl Publication {
             table: config.table.clone(),
             fec: config.fec,
             heading,
-            ids: InstanceIds::new(rules.fdt_id_wrap == FdtIdWrap::SmallestExpired),
+            ids: InstanceIds::new(config.fdt.first_instance_id, rules.fdt_id_wrap == FdtIdWrap::SmallestExpired, now),
             instances: HashMap::new(),
             outgoing: VecDeque::new(),
             sending: None,
