@@ -10,6 +10,7 @@ mod readiness;
 mod receive;
 pub mod reception;
 mod send;
+mod session_description;
 mod socket_options;
 mod uri;
 
@@ -17,4 +18,5 @@ pub use host::{Host, HostAndPort, HostError, ResolveError};
 pub use readiness::{Readiness, Waker};
 pub use receive::{ReceiveConfig, ReceiveError, ReceiveSocket};
 pub use send::{SendConfig, SendError, SendSocket};
+pub use session_description::{DescribedSession, SessionDescription, SessionDescriptionError};
 pub use uri::{FluteUri, SCHEME, UriError};

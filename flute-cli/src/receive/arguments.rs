@@ -13,8 +13,8 @@ use flute_net::ReceiveConfig;
 use flute_proto::lct::Tsi;
 use flute_proto::receiver::{Filter, Limits, Mode, ReceiverConfig};
 
+use super::channels::{Channel, Source};
 use super::session::End;
-use crate::network::Endpoint;
 use crate::quantity;
 
 /// Objects of more bytes than this are written into their file as they come. Shorter ones wait in memory, a few of them
@@ -23,9 +23,10 @@ const MAX_IN_MEMORY: u64 = 1 << 20;
 
 #[derive(Debug, Args)]
 pub(crate) struct ReceiveArguments {
-    /// What to listen to: a multicast group or an address of this machine, and the UDP port; or a flute:// URI
-    #[arg(value_name = "ADDRESS:PORT")]
-    from: Endpoint,
+    /// What to listen to: a multicast group or an address of this machine, and the UDP port; a flute:// URI; or a file
+    /// with a session description (SDP)
+    #[arg(value_name = "ADDRESS:PORT|FILE.sdp")]
+    from: Source,
     /// The folder that files are written into; %{tsi} and %{source} in it make a folder for each session
     #[arg(long, value_name = "FOLDER")]
     into: String,
@@ -138,12 +139,17 @@ impl ReceiveArguments {
         End { until_closed: self.until_closed, silence: self.timeout }
     }
 
-    /// The settings of the socket.
-    pub(super) fn receive_config(&self) -> anyhow::Result<ReceiveConfig> {
-        let mut config = ReceiveConfig::new(self.from.address.clone());
-        config.interfaces =
-            if self.iface.is_empty() { self.from.interface.iter().cloned().collect() } else { self.iface.clone() };
-        config.source = self.source();
+    /// What to listen to.
+    pub(super) fn channels(&self) -> Vec<Channel> {
+        self.from.channels()
+    }
+
+    /// The settings of the socket of a channel.
+    pub(super) fn receive_config(&self, channel: &Channel) -> anyhow::Result<ReceiveConfig> {
+        let mut config = ReceiveConfig::new(channel.address.clone());
+        let with_address = || self.from.interface().map(str::to_owned).into_iter().collect();
+        config.interfaces = if self.iface.is_empty() { with_address() } else { self.iface.clone() };
+        config.source = self.source_filter.or(channel.source);
         config.buffer_size =
             usize::try_from(self.buffer_size).context("--buffer-size is too large for this machine")?;
         Ok(config)
@@ -154,7 +160,7 @@ impl ReceiveArguments {
         let tsis: Option<Vec<Tsi>> = self.tsi.iter().map(|number| Tsi::new(*number)).collect();
         let mut tsis = tsis.context("--tsi: a TSI has at most 48 bits")?;
         if tsis.is_empty() {
-            tsis.extend(self.from.tsi);
+            tsis = self.from.tsis();
         }
         let limits = Limits::default()
             .max_memory(self.max_memory)
@@ -168,6 +174,6 @@ impl ReceiveArguments {
     }
 
     fn source(&self) -> Option<IpAddr> {
-        self.source_filter.or(self.from.source)
+        self.source_filter.or(self.from.sender())
     }
 }

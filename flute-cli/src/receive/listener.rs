@@ -21,7 +21,7 @@ pub(super) enum Message {
 }
 
 /// Hands everything on, and waits where there is no room.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ToSession {
     messages: SyncSender<Message>,
     has_ended: bool,

@@ -3,6 +3,7 @@
 //! `flute receive`: the objects of sessions as files in a folder.
 
 mod arguments;
+mod channels;
 mod listener;
 mod session;
 mod tally;
@@ -34,13 +35,19 @@ pub(crate) fn run(arguments: &ReceiveArguments, report: &Report, interrupt: &Int
     let folder = pattern.folder().clone();
     let target = TargetFolder::open(&folder, arguments.fsync()).with_context(|| format!("--into {into}"))?;
     let writer = FolderWriter::new(target, pattern, arguments.url_mapping(), arguments.bounds());
-    let network = arguments.receive_config()?;
-    let socket = ReceiveSocket::open(&network).with_context(|| format!("receiving from {}", network.address))?;
-    report.event(&json!({ "event": "listening", "address": network.address.to_string() }));
-    tracing::info!("listening to {}", network.address);
     let receiver = Arc::new(SharedReceiver::new(arguments.receiver_config(folder)?));
     let (messages, inbox) = mpsc::sync_channel(MAX_WAITING);
-    let thread =
-        ReceiverThread::start(socket, receiver.clone(), ToSession::new(messages)).context("starting a thread")?;
-    ReceiveSession::new(receiver, writer, arguments.end(), report).run(thread, inbox, interrupt)
+    let listener = ToSession::new(messages);
+    let mut threads = Vec::new();
+    for channel in arguments.channels() {
+        let network = arguments.receive_config(&channel)?;
+        let socket = ReceiveSocket::open(&network).with_context(|| format!("receiving from {}", network.address))?;
+        report.event(&json!({ "event": "listening", "address": network.address.to_string() }));
+        tracing::info!("listening to {}", network.address);
+        let thread = ReceiverThread::start_channel(socket, channel.base, receiver.clone(), listener.clone());
+        threads.push(thread.context("starting a thread")?);
+    }
+    // The session waits for the threads alone.
+    drop(listener);
+    ReceiveSession::new(receiver, writer, arguments.end(), report).run(threads, inbox, interrupt)
 }

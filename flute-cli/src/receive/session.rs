@@ -52,7 +52,7 @@ impl<'a> ReceiveSession<'a> {
     /// Receives until the end.
     pub(super) fn run(
         mut self,
-        thread: ReceiverThread,
+        threads: Vec<ReceiverThread>,
         inbox: mpsc::Receiver<Message>,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Outcome> {
@@ -76,7 +76,7 @@ impl<'a> ReceiveSession<'a> {
             }
         }
         // What the thread tells until its end counts.
-        thread.stop();
+        threads.iter().for_each(ReceiverThread::stop);
         for message in inbox {
             self.take(message)?;
         }

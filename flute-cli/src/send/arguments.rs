@@ -3,15 +3,16 @@
 //! The arguments of `flute send`, with the names and defaults of the elements flutesink and flutedirsrc.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::net::IpAddr;
-use std::path::PathBuf;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use flute_fec::Protection;
 use flute_folder::source::{FollowLinks, Rules, TEMPORARY_NAMES};
-use flute_net::{HostAndPort, SendConfig};
+use flute_net::{DescribedSession, HostAndPort, SendConfig, SessionDescription};
+use flute_proto::Time;
 use flute_proto::content::ContentEncoding;
 use flute_proto::lct::Tsi;
 use flute_proto::profile::Profile;
@@ -128,6 +129,9 @@ pub(crate) struct SendArguments {
     /// what they decode
     #[arg(long)]
     md5_of_content: bool,
+    /// Write a description of the session (SDP) into this file before it begins, for receivers
+    #[arg(long, value_name = "FILE.sdp")]
+    sdp: Option<PathBuf>,
     /// Group that all files belong to, in the FDT (3GPP)
     #[arg(long)]
     group: Option<String>,
@@ -258,6 +262,32 @@ impl SendArguments {
         }
     }
 
+    /// The file that the session is described in, if it is.
+    pub(super) fn sdp(&self) -> Option<&Path> {
+        self.sdp.as_deref()
+    }
+
+    /// The session for those who are to receive it, which is sent from `source` to `destination`.
+    pub(super) fn description(
+        &self,
+        tsi: Tsi,
+        source: Option<IpAddr>,
+        destination: SocketAddr,
+        now: Time,
+    ) -> SessionDescription {
+        let scheme = FecScheme::from(self.fec).encoding_id();
+        let session = DescribedSession {
+            tsi: tsi.get(),
+            source: source.filter(|source| !source.is_unspecified()),
+            channels: vec![destination],
+            fec: vec![(scheme.0, scheme.is_under_specified().then_some(0))],
+            bitrate: (self.bitrate > 0).then_some(self.bitrate),
+        };
+        let names = self.paths.iter().filter_map(|path| path.file_name()?.to_str());
+        let name: Vec<&str> = names.take(1).collect();
+        SessionDescription { name: name.concat(), time: (ntp_seconds(now), 0), sessions: vec![session] }
+    }
+
     /// The settings of the core.
     pub(super) fn sender_config(&self) -> anyhow::Result<SenderConfig> {
         let tsi = match self.tsi {
@@ -345,4 +375,10 @@ fn instance_start(text: &str) -> Result<InstanceStart, String> {
             _ => Err("it must be a number up to 1048575, or time".to_owned()),
         },
     }
+}
+
+/// Seconds since 1900, as SDP counts them (RFC 8866 §5.9).
+fn ntp_seconds(time: Time) -> u64 {
+    const UNIX_EPOCH: u64 = 2_208_988_800;
+    time.as_unix().as_secs() + UNIX_EPOCH
 }

@@ -30,6 +30,11 @@ pub(crate) fn run(arguments: &SendArguments, report: &Report, interrupt: &Interr
     let input = Input::open(arguments)?;
     let send_config = arguments.send_config()?;
     let socket = SendSocket::open(&send_config).with_context(|| format!("sending to {}", arguments.destination()))?;
+    if let Some(path) = arguments.sdp() {
+        let source = socket.local_address().map(|address| address.ip());
+        let description = arguments.description(tsi, source, socket.destination(), clock.now());
+        std::fs::write(path, description.to_string()).with_context(|| format!("--sdp {}", path.display()))?;
+    }
     report.event(&json!({
         "event": "session-opened",
         "destination": socket.destination().to_string(),

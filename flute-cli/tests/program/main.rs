@@ -2,6 +2,7 @@
 
 //! The program as its users meet it: processes of its own, real sockets on the loopback interface.
 
+mod descriptions;
 mod gateway;
 mod inspect;
 mod players;

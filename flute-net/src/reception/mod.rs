@@ -7,6 +7,7 @@ mod rates;
 mod shared_receiver;
 
 use std::io;
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -57,14 +58,24 @@ impl ReceiverThread {
     ///
     /// # Errors
     /// There can be no more threads.
-    pub fn start(
+    pub fn start(socket: ReceiveSocket, receiver: Arc<SharedReceiver>, listener: impl Listener) -> io::Result<Self> {
+        Self::start_channel(socket, None, receiver, listener)
+    }
+
+    /// Starts the thread of one channel of a session that has several. All count as sent to the address of the `base`
+    /// channel, so that they are one session (RFC 6726 §3.1).
+    ///
+    /// # Errors
+    /// There can be no more threads.
+    pub fn start_channel(
         socket: ReceiveSocket,
+        base: Option<SocketAddr>,
         receiver: Arc<SharedReceiver>,
         mut listener: impl Listener,
     ) -> io::Result<Self> {
         let waker = socket.waker();
         let thread = thread::Builder::new().name("flute-receive".to_owned()).spawn(move || {
-            if let Err(error) = receive(socket, &receiver, &mut listener) {
+            if let Err(error) = receive(socket, base, &receiver, &mut listener) {
                 listener.handle_failure(error);
             }
         })?;
@@ -92,7 +103,12 @@ impl Drop for ReceiverThread {
     }
 }
 
-fn receive(mut socket: ReceiveSocket, receiver: &SharedReceiver, listener: &mut impl Listener) -> io::Result<()> {
+fn receive(
+    mut socket: ReceiveSocket,
+    base: Option<SocketAddr>,
+    receiver: &SharedReceiver,
+    listener: &mut impl Listener,
+) -> io::Result<()> {
     let waker = socket.waker();
     let mut events = Vec::new();
     let (mut dropped, mut told_dropped) = (0, 0);
@@ -100,7 +116,7 @@ fn receive(mut socket: ReceiveSocket, receiver: &SharedReceiver, listener: &mut 
     while !waker.is_awake() {
         let datagrams = receiver.feed(None, &mut events, |core, now| {
             socket.read(|source, destination, datagram| {
-                core.push(Endpoints { source: Some(source), destination }, datagram, now);
+                core.push(Endpoints { source: Some(source), destination: base.or(destination) }, datagram, now);
             })
         })?;
         for event in events.drain(..) {
