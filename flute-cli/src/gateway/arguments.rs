@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
-use flute_http::RepairConfig;
+use flute_http::{FdtHosts, Origin, RepairConfig};
 use flute_proto::receiver::{Filter, Limits, Mode, ReceiverConfig};
 
 use super::hosts::AllowedHosts;
@@ -41,17 +41,24 @@ pub(crate) struct GatewayArguments {
     /// Folder for objects that are too long for memory, as unlinked files [default: the system's for temporary files]
     #[arg(long, value_name = "FOLDER")]
     spool_directory: Option<PathBuf>,
-    /// Where lost objects are fetched over HTTP: what has come of them is completed with a range request
+    /// Where objects are fetched over HTTP of which something is lost, or late; may be given several times
     #[arg(long, value_name = "URL", value_parser = origin)]
-    origin: Option<Url>,
-    /// The longest random time before an object is asked for at the origin
-    #[arg(long, default_value = "1s", value_parser = quantity::duration, value_name = "TIME", requires = "origin")]
+    origin: Vec<Url>,
+    /// Hosts that may be asked for lost objects if the FDT names them and there is no --origin, or `any`: whoever can send
+    /// to the group has this machine ask what it asks then
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    repair_from_fdt: Vec<String>,
+    /// The longest random time before a lost object is asked for at the origin
+    #[arg(long, default_value = "1s", value_parser = quantity::duration, value_name = "TIME")]
     repair_delay: Duration,
-    /// Bits per second of each object that is fetched; 0 for no bound
-    #[arg(long, default_value = "0", value_parser = quantity::bitrate, value_name = "RATE", requires = "origin")]
+    /// How long a request waits for bytes that do not come by multicast before the origin is asked for them; 0 for never
+    #[arg(long, default_value = "1s", value_parser = quantity::duration, value_name = "TIME")]
+    fast_start: Duration,
+    /// Bits per second of all that is fetched for a service; 0 for no bound
+    #[arg(long, default_value = "0", value_parser = quantity::bitrate, value_name = "RATE")]
     repair_bitrate: u64,
-    /// Objects that are fetched at a time
-    #[arg(long, default_value_t = 4, value_name = "NUMBER", requires = "origin")]
+    /// Objects that are fetched for a service at a time
+    #[arg(long, default_value_t = 4, value_name = "NUMBER")]
     repair_parallel: usize,
     /// Connections at a time
     #[arg(long, default_value_t = 512, value_name = "NUMBER")]
@@ -112,11 +119,25 @@ impl GatewayArguments {
 
     /// How lost objects are repaired, if they are.
     pub(super) fn repair_config(&self) -> Option<RepairConfig> {
-        let mut config = RepairConfig::new(self.origin.clone()?);
+        let mut config = RepairConfig::default();
+        config.origins = self.origin.iter().cloned().map(Origin::new).collect();
+        config.fdt_hosts = match self.repair_from_fdt.as_slice() {
+            [] => FdtHosts::None,
+            hosts if hosts.iter().any(|host| host == "any") => FdtHosts::Any,
+            hosts => FdtHosts::These(hosts.to_vec()),
+        };
+        if config.origins.is_empty() && config.fdt_hosts == FdtHosts::None {
+            return None;
+        }
         config.back_off = self.repair_delay;
         config.bitrate = self.repair_bitrate;
         config.parallel = self.repair_parallel;
         Some(config)
+    }
+
+    /// How long requests wait for multicast before they are repaired.
+    pub(super) fn fast_start(&self) -> Option<Duration> {
+        Some(self.fast_start).filter(|time| !time.is_zero())
     }
 
     /// The settings of the receiver of a service.
@@ -136,7 +157,7 @@ fn origin(text: &str) -> Result<Url, String> {
     let url =
         Url::parse(text).map_err(|error| format!("{error}: it must look like http://origin.example.com/live/"))?;
     match url.scheme() {
-        "http" => Ok(url),
-        scheme => Err(format!("there is no {scheme}: name an http:// URL, of a proxy if need be")),
+        "http" | "https" => Ok(url),
+        scheme => Err(format!("there is no {scheme}: name an http:// or https:// URL")),
     }
 }

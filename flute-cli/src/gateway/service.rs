@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
-use flute_http::{ObjectService, ObjectStore, Repair, RepairOutcome, StoredObject};
+use flute_http::{Announced, ObjectService, ObjectStore, Repair, RepairOutcome, StoredObject};
 use flute_net::reception::{Listener, ReceiverThread, SharedReceiver, Statistics};
 use flute_net::{ReceiveConfig, ReceiveSocket};
 use flute_proto::receiver::{Content, Event, Failure, Receiver};
@@ -42,13 +42,13 @@ struct Shared {
 impl Shared {
     fn note_repair(&self, outcome: RepairOutcome) {
         match outcome {
-            RepairOutcome::Repaired { object, fetched } => {
-                tracing::info!("{}: repaired with {fetched} bytes of the origin", object.location());
+            RepairOutcome::Repaired { location, fetched } => {
+                tracing::info!("{location}: repaired with {fetched} bytes of the origin");
                 self.repaired_objects.fetch_add(1, Ordering::Relaxed);
                 self.repair_bytes.fetch_add(fetched, Ordering::Relaxed);
             }
-            RepairOutcome::Failed { object, reason } => {
-                self.problems.note(&format!("{} is not repaired: {reason}", object.location()));
+            RepairOutcome::Failed { location, reason } => {
+                self.problems.note(&format!("{location} is not repaired: {reason}"));
             }
             _ => (),
         }
@@ -84,7 +84,12 @@ impl Service {
             move |object| store.destination(object)
         });
         let receiver = Arc::new(SharedReceiver::of(receiver));
-        let listener = ServiceListener { receiver: receiver.clone(), store: store.clone(), shared: shared.clone() };
+        let listener = ServiceListener {
+            receiver: receiver.clone(),
+            store: store.clone(),
+            shared: shared.clone(),
+            fast_start: arguments.fast_start(),
+        };
         let thread = ReceiverThread::start(socket, receiver.clone(), listener).context("starting a thread")?;
         let objects = ObjectService::new(store, arguments.timeout(), waiting);
         Ok(Self { source, receiver, objects, shared, _thread: thread })
@@ -133,6 +138,7 @@ struct ServiceListener {
     receiver: Arc<SharedReceiver>,
     store: Arc<ObjectStore>,
     shared: Arc<Shared>,
+    fast_start: Option<Duration>,
 }
 
 impl ServiceListener {
@@ -147,6 +153,22 @@ impl ServiceListener {
                 receiver.receive_again(&object.info().session, object.info().toi());
             }
         });
+    }
+}
+
+impl ServiceListener {
+    /// Has the origin asked for what is late. Returns when it may be so again.
+    fn fast_start(&self) -> Option<Duration> {
+        self.store.fast_start(self.fast_start?, |is_meant| {
+            self.receiver.with_receiver(|receiver| {
+                let described = receiver.described_objects();
+                match described.into_iter().rev().find(|object| is_meant(object.location())) {
+                    Some(object) => Announced::Object(object),
+                    None if receiver.stats().totals.fdt_instances == 0 => Announced::NothingYet,
+                    None => Announced::Others,
+                }
+            })
+        })
     }
 }
 
@@ -196,7 +218,7 @@ impl Listener for ServiceListener {
         self.forget(self.store.take_evicted());
         // Only this thread can decide: what the receiver has completed is in the store by now.
         self.store.decide(|is_meant| self.receiver.with_receiver(|receiver| receiver.may_bring(is_meant)));
-        ControlFlow::Continue(None)
+        ControlFlow::Continue(self.fast_start())
     }
 
     fn handle_failure(&mut self, error: io::Error) {
