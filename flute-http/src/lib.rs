@@ -29,5 +29,5 @@ pub use object_store::{Announced, Missing, ObjectStore};
 pub use private_server::PrivateServer;
 pub use repair::{FdtHosts, Origin, Repair, RepairConfig, RepairOutcome};
 pub use response::Response;
-pub use server::{Answering, Handler, Server};
+pub use server::{Answering, Handler, Server, ServerLimits};
 pub use stored_object::{Piece, Retention, Slice, StoredObject};

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use flute_http::Server;
+use flute_http::{Server, ServerLimits};
 use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
@@ -49,8 +49,8 @@ pub(crate) fn run(arguments: &GatewayArguments, report: &Report, interrupt: &Int
         .collect::<anyhow::Result<Vec<_>>>()?;
     let (publish, published) = watch::channel(Snapshot::take(&services));
     let gateway = Gateway::new(services.clone(), arguments.allowed_hosts(), published);
-    let server =
-        Server::start(listener, arguments.max_connections(), Arc::new(gateway)).context("starting the server")?;
+    let server = Server::start(listener, ServerLimits::new(arguments.max_connections()), Arc::new(gateway))
+        .context("starting the server")?;
     let url = format!("http://{}/", server.address());
     report.event(&json!({ "event": "serving", "url": url }));
     let names: Vec<&str> = services.iter().map(|service| service.name()).collect();

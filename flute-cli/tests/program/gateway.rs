@@ -171,28 +171,13 @@ fn what_cannot_come_any_more_is_not_found() {
     assert_eq!(gateway.get("/video/1.m4s").status(), 200);
 }
 
-/// A server that has a file, and answers requests for what is behind an offset.
-fn origin(file: Vec<u8>) -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(stream) = stream else { return };
-            let (mut reader, mut line, mut offset) = (BufReader::new(&stream), String::new(), 0);
-            while reader.read_line(&mut line).is_ok_and(|length| length > 2) {
-                if let Some(range) = line.to_lowercase().strip_prefix("range: bytes=") {
-                    offset = range.trim().trim_end_matches('-').parse().unwrap();
-                }
-                line.clear();
-            }
-            let (rest, last) = (&file[offset..], file.len() - 1);
-            let range =
-                format!("Content-Range: bytes {offset}-{last}/{}\r\nContent-Length: {}", file.len(), rest.len());
-            let _ = write!(&stream, "HTTP/1.1 206 Partial Content\r\n{range}\r\n\r\n");
-            let _ = (&stream).write_all(rest);
-        }
-    });
-    url
+/// A gateway that has all of a folder, and its URL.
+fn origin(folder: &Path) -> (Gateway, Program, String) {
+    let group = group();
+    let gateway = Gateway::start(&[&group]);
+    let sender = carousel(folder, &group, &[]);
+    let url = format!("http://{}/", gateway.address);
+    (gateway, sender, url)
 }
 
 #[test]
@@ -200,8 +185,8 @@ fn what_is_lost_comes_from_the_origin() {
     let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
     fs::write(folder.path().join("movie.mp4"), content(300_000)).unwrap();
     let to = format!("127.0.0.1:{port}");
-    let origin = origin(content(300_000));
-    let gateway = Gateway::start(&[&format!("tv={to}"), "--origin", &origin, "--repair-delay", "50ms"]);
+    let (_origin, _carousel, url) = origin(folder.path());
+    let gateway = Gateway::start(&[&format!("tv={to}"), "--origin", &url, "--repair-delay", "50ms"]);
     let relay = Relay::start(&to, |number, _| number == 100);
     let sender = run(&["send", folder.path().to_str().unwrap(), "--to", relay.address()]);
     assert_eq!(sender.status, Some(0), "{sender:?}");

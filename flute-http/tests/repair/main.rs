@@ -101,7 +101,8 @@ fn servers_that_are_too_slow_are_given_up() {
         Answer { parts: vec![Part::Slowly(body, Duration::from_millis(20))], ..Answer::right(&content(), asked) }
     });
     // Each byte comes in time, and all of them do not.
-    assert!(reason(scenario.outcome()).starts_with("asking the origin: timeout"), "it takes too long");
+    let reason = reason(scenario.outcome());
+    assert!(reason.contains("timeout"), "{reason}");
     assert_eq!(origin.requests().len(), 3);
 }
 

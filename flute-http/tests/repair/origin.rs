@@ -10,7 +10,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
-use flute_http::{Answering, Handler, Response, ResponseBody, Server};
+use flute_http::{Answering, Handler, Response, ResponseBody, Server, ServerLimits};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue};
@@ -174,7 +174,7 @@ impl Origin {
         let url = Url::parse(&format!("http://{}/live/", listener.local_addr().unwrap())).unwrap();
         let (tell, asked) = mpsc::channel();
         let handler = Answerer { answer: Box::new(answer), requests: AtomicU32::new(0), tell };
-        Self { url, asked, _server: Server::start(listener, 16, Arc::new(handler)).unwrap() }
+        Self { url, asked, _server: Server::start(listener, ServerLimits::new(16), Arc::new(handler)).unwrap() }
     }
 
     /// The requests so far.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -74,6 +75,8 @@ pub(crate) struct Scenario {
     pub(crate) store: Arc<ObjectStore>,
     receiver: Receiver,
     server: PrivateServer,
+    /// What is given up cannot come any more.
+    is_over: Arc<AtomicBool>,
 }
 
 impl Scenario {
@@ -82,17 +85,17 @@ impl Scenario {
         config.timeout = config.timeout.min(Duration::from_millis(500));
         let (tell, outcomes) = mpsc::channel();
         let repair = Repair::start(config, move |outcome| tell.send(outcome).unwrap_or_default()).unwrap();
+        let is_over = Arc::new(AtomicBool::new(false));
         let (nudge, nudged) = mpsc::channel();
         let store = ObjectStore::new(u64::MAX, None, move || nudge.send(()).unwrap_or_default());
         let store = Arc::new(store.with_repair(Arc::new(repair)));
         thread::spawn({
-            let store = Arc::downgrade(&store);
-            // What is given up cannot come.
+            let (store, is_over) = (Arc::downgrade(&store), is_over.clone());
             move || {
                 while nudged.recv().is_ok()
                     && let Some(store) = store.upgrade()
                 {
-                    store.decide(|_| false);
+                    store.decide(|_| !is_over.load(Ordering::Relaxed));
                 }
             }
         });
@@ -101,7 +104,7 @@ impl Scenario {
             let store = store.clone();
             move |object| store.destination(object)
         });
-        Self { outcomes, store, receiver, server }
+        Self { outcomes, store, receiver, server, is_over }
     }
 
     /// The scenario in which everything comes but these packets, and the session ends.
@@ -124,6 +127,7 @@ impl Scenario {
 
     /// Nothing more comes.
     pub(crate) fn finish(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
         self.receiver.finish(now());
         self.work();
     }
