@@ -13,8 +13,8 @@ use flute_proto::lct::{Revision, Toi, Tsi};
 use flute_proto::receiver::{Endpoints, Event, ObjectInfo, ReceiverStats, SessionId, SessionStats};
 use serde_json::{Value, json};
 
-use super::capture::CaptureFacts;
 use crate::Outcome;
+use crate::capture::CaptureFacts;
 use crate::report::{shown, shown_rate};
 
 /// Sessions, FDT Instances and objects of a session, and kinds of faults, that are told apart. Further ones are counted.
