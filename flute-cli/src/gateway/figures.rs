@@ -72,7 +72,7 @@ impl ServiceFigures {
         let (repaired_objects, repair_bytes) = service.repaired();
         let Statistics { receiver, rates, kernel_dropped, .. } = service.stats();
         Self {
-            name: service.name().to_owned(),
+            name: service.name(),
             address: service.address(),
             bitrate: rates.iter().map(|rates| rates.bits_per_second).sum(),
             totals: receiver.totals,

@@ -10,10 +10,7 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::reader::Reader;
 
-use super::ConfigurationError;
-
-/// Bytes of a document.
-const MAX_SIZE: usize = 4 << 20;
+use super::{ConfigurationError, MAX_SIZE};
 
 /// Elements of a document, elements within elements, and attributes of an element.
 const MAX_ELEMENTS: usize = 65_536;
@@ -57,7 +54,7 @@ impl Place {
 impl Element {
     /// The root of a document.
     pub(super) fn root_of(document: &[u8]) -> Result<Self, ConfigurationError> {
-        if document.len() > MAX_SIZE {
+        if document.len() as u64 > MAX_SIZE {
             return Err(ConfigurationError::TooLong(MAX_SIZE));
         }
         let mut reader = Reader::from_reader(document);

@@ -16,6 +16,9 @@ pub const MEDIA_TYPE: &str = "application/xml+dvb-mabr-session-configuration";
 /// The Content-Location of a configuration that is multicast (TS 103 769 clause 10.2.5).
 pub const OBJECT_URI: &str = "urn:dvb:metadata:cs:MulticastTransportObjectTypeCS:2021:gateway-configuration";
 
+/// Bytes of a configuration.
+pub const MAX_SIZE: u64 = 4 << 20;
+
 /// The protocol identifiers of FLUTE end with this term, whatever the year of their classification scheme.
 const FLUTE_TERM: &str = ":FLUTE";
 
@@ -107,7 +110,7 @@ pub struct UnicastRepair {
 pub enum ConfigurationError {
     /// Longer than any that makes sense.
     #[error("the configuration is longer than {0} bytes")]
-    TooLong(usize),
+    TooLong(u64),
     /// More elements than make sense.
     #[error("the configuration has more than {elements} elements, or more than {depth} within each other")]
     TooManyElements {
