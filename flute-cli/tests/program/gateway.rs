@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::process::{Program, free_port, group, run};
 use crate::relay::Relay;
 
-fn content(length: usize) -> Vec<u8> {
+pub(crate) fn content(length: usize) -> Vec<u8> {
     (0..length as u32).map(|i| (i * 7 % 251) as u8).collect()
 }
 
@@ -22,19 +22,19 @@ fn listen() -> String {
 }
 
 /// A gateway of sources.
-struct Gateway {
-    address: String,
-    program: Program,
+pub(crate) struct Gateway {
+    pub(crate) address: String,
+    pub(crate) program: Program,
 }
 
 /// The head of an answer, and what follows.
-struct Answer {
+pub(crate) struct Answer {
     head: String,
     body: BufReader<TcpStream>,
 }
 
 impl Answer {
-    fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.head.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
@@ -45,7 +45,7 @@ impl Answer {
         })
     }
 
-    fn all(mut self) -> Vec<u8> {
+    pub(crate) fn all(mut self) -> Vec<u8> {
         let mut body = Vec::new();
         self.body.read_to_end(&mut body).unwrap();
         body
@@ -53,10 +53,19 @@ impl Answer {
 }
 
 impl Gateway {
-    fn start(arguments: &[&str]) -> Self {
-        let address = listen();
-        let mut program =
-            Program::start(&[&["gateway", "--iface", "lo", "--listen", &address, "--json"], arguments].concat());
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    /// One with variables of the environment.
+    pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_at(listen(), arguments, environment)
+    }
+
+    /// One that listens there.
+    pub(crate) fn start_at(address: String, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let arguments = [&["gateway", "--iface", "lo", "--listen", &address, "--json"], arguments].concat();
+        let mut program = Program::start_with(&arguments, environment);
         assert_eq!(program.wait_for("serving")["url"], format!("http://{address}/"));
         Self { address, program }
     }
@@ -76,17 +85,17 @@ impl Gateway {
         Answer { head, body }
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, "")
     }
 
-    fn sessions(&self) -> Value {
+    pub(crate) fn sessions(&self) -> Value {
         serde_json::from_slice(&self.get("/api/v1/sessions").all()).unwrap()
     }
 }
 
 /// Sends a folder again and again.
-fn carousel(folder: &Path, group: &str, arguments: &[&str]) -> Program {
+pub(crate) fn carousel(folder: &Path, group: &str, arguments: &[&str]) -> Program {
     let all = ["send", folder.to_str().unwrap(), "--to", group, "--iface", "lo", "--json", "--carousel"];
     Program::start(&[&all[..], arguments].concat())
 }
@@ -172,7 +181,7 @@ fn what_cannot_come_any_more_is_not_found() {
 }
 
 /// A gateway that has all of a folder, and its URL.
-fn origin(folder: &Path) -> (Gateway, Program, String) {
+pub(crate) fn origin(folder: &Path) -> (Gateway, Program, String) {
     let group = group();
     let gateway = Gateway::start(&[&group]);
     let sender = carousel(folder, &group, &[]);

@@ -3,6 +3,8 @@
 //! The program as its users meet it: processes of its own, real sockets on the loopback interface.
 
 mod gateway;
+mod gateway_services;
+mod gateway_soak;
 mod inspect;
 mod players;
 mod process;
