@@ -74,7 +74,8 @@ impl ServiceFigures {
         Self {
             name: service.name(),
             address: service.address(),
-            bitrate: rates.iter().map(|rates| rates.bits_per_second).sum(),
+            // The sum of none is a negative zero.
+            bitrate: rates.iter().map(|rates| rates.bits_per_second).sum::<f64>().abs(),
             totals: receiver.totals,
             bytes: receiver.bytes,
             malformed: receiver.malformed,

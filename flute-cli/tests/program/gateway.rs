@@ -100,6 +100,22 @@ pub(crate) fn carousel(folder: &Path, group: &str, arguments: &[&str]) -> Progra
     Program::start(&[&all[..], arguments].concat())
 }
 
+/// The same for as long as a test likes: nobody has to read what the sender prints.
+pub(crate) fn quiet_carousel(folder: &Path, group: &str) -> Program {
+    Program::start(&[
+        "send",
+        folder.to_str().unwrap(),
+        "--to",
+        group,
+        "--iface",
+        "lo",
+        "--carousel",
+        "--quiet",
+        "--bitrate",
+        "100M",
+    ])
+}
+
 fn presentation() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("video")).unwrap();
@@ -184,7 +200,7 @@ fn what_cannot_come_any_more_is_not_found() {
 pub(crate) fn origin(folder: &Path) -> (Gateway, Program, String) {
     let group = group();
     let gateway = Gateway::start(&[&group]);
-    let sender = carousel(folder, &group, &[]);
+    let sender = quiet_carousel(folder, &group);
     let url = format!("http://{}/", gateway.address);
     (gateway, sender, url)
 }

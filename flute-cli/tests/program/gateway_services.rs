@@ -3,15 +3,17 @@
 //! What `flute gateway` serves: captures, the services of configurations, and services that move and restart.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use flute_proto::Time;
 use flute_proto::sender::{Batch, Object, Poll, Sender, SenderConfig};
+use serde_json::Value;
 
-use crate::gateway::{Gateway, carousel, content, origin};
+use crate::gateway::{Gateway, content, origin, quiet_carousel};
 use crate::inspect::{packets, write_pcap};
 use crate::process::{free_port, group, run};
 
@@ -108,10 +110,25 @@ fn announce(configuration: &str, to: &str) {
     }
 }
 
+/// Waits until there are these services at these addresses, in any order.
+fn wait_for_services(gateway: &Gateway, expected: &[(&str, &str)]) {
+    let is_there = |services: &[Value], (name, address): &(&str, &str)| {
+        services.iter().any(|service| service["name"] == *name && service["address"] == *address)
+    };
+    loop {
+        let sessions = gateway.sessions();
+        let services = sessions["services"].as_array().unwrap();
+        if services.len() == expected.len() && expected.iter().all(|service| is_there(services, service)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// Asks until the answer is this.
 fn wait_for(gateway: &Gateway, path: &str, expected: &[u8]) {
     while gateway.get(path).all() != expected {
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -125,21 +142,20 @@ fn services_of_a_configuration_move_come_and_go() {
     fs::write(&path, configuration(&[("urn:one", &first, None)])).unwrap();
     let gateway = Gateway::start(&[text(&path)]);
     let _senders =
-        [carousel(one.path(), &first, &[]), carousel(two.path(), &second, &[]), carousel(moved.path(), &third, &[])];
+        [(&one, &first), (&two, &second), (&moved, &third)].map(|(folder, group)| quiet_carousel(folder.path(), group));
     assert_eq!(gateway.get("/urn:one/a.txt").all(), b"one");
     // One moves, another one comes.
     fs::write(&path, configuration(&[("urn:one", &third, None), ("urn:two", &second, None)])).unwrap();
-    wait_for(&gateway, "/urn:two/a.txt", b"two");
-    wait_for(&gateway, "/urn:one/b.txt", b"moved");
+    wait_for_services(&gateway, &[("urn:one", &third), ("urn:two", &second)]);
+    assert_eq!(gateway.get("/urn:two/a.txt").all(), b"two");
+    assert_eq!(gateway.get("/urn:one/b.txt").all(), b"moved");
     assert_eq!(gateway.get("/urn:one/a.txt").all(), b"one", "what has come is kept");
     // What is wrong changes nothing.
     fs::write(&path, configuration(&[("urn:one", "192.0.2.1:1", None)])).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(1500));
+    std::thread::sleep(Duration::from_millis(1500));
     assert_eq!(gateway.get("/urn:two/a.txt").all(), b"two");
     fs::write(&path, configuration(&[("urn:two", &second, None)])).unwrap();
-    while gateway.sessions()["services"].as_array().unwrap().len() > 1 {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    wait_for_services(&gateway, &[("urn:two", &second)]);
     assert_eq!(gateway.get("/a.txt").all(), b"two", "it is the only service now");
     gateway.program.interrupt();
     let ended = gateway.program.end();
@@ -163,10 +179,9 @@ fn configurations_are_received_and_name_where_to_repair() {
     let (_origin, _carousel, url) = origin(movie.path());
     let announcing = format!("127.0.0.1:{}", free_port());
     let gateway = Gateway::start(&[&format!("start={announcing}"), "--follow-configuration"]);
-    announce(&configuration(&[("tv", &group(), Some(&url))]), &announcing);
-    while gateway.sessions()["services"].as_array().unwrap().len() < 2 {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    let silent = group();
+    announce(&configuration(&[("tv", &silent, Some(&url))]), &announcing);
+    wait_for_services(&gateway, &[("start", &announcing), ("tv", &silent)]);
     // Nothing is sent: it comes from the server that the configuration names.
     assert!(gateway.get("/tv/movie.mp4").all() == content(300_000));
 }
@@ -176,13 +191,24 @@ fn a_sender_that_is_killed_and_restarted_is_followed() {
     let group = group();
     let gateway = Gateway::start(&[&format!("tv={group}")]);
     let (before, after) = (folder("a.txt", b"before"), folder("a.txt", b"after"));
-    let sender = carousel(before.path(), &group, &[]);
+    let sender = quiet_carousel(before.path(), &group);
     assert_eq!(gateway.get("/tv/a.txt").all(), b"before");
     // It leaves without a word, and the next one begins with the same TOIs.
     drop(sender);
-    let _sender = carousel(after.path(), &group, &[]);
+    let _sender = quiet_carousel(after.path(), &group);
     wait_for(&gateway, "/tv/a.txt", b"after");
 }
+
+/// Serves a folder over HTTPS.
+const HTTPS_SERVER: &str = "
+import http.server, ssl
+server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), http.server.SimpleHTTPRequestHandler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain('cert.pem', 'key.pem')
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+";
 
 #[test]
 fn origins_with_certificates() {
@@ -193,18 +219,25 @@ fn origins_with_certificates() {
         command.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
     };
-    let request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 9 \
-                   -subj /CN=localhost -addext subjectAltName=DNS:localhost";
-    if !openssl(&request.split(' ').collect::<Vec<_>>()).status().is_ok_and(|status| status.success()) {
-        eprintln!("skipped: there is no openssl");
-        return;
+    let request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj";
+    let authority = "/CN=authority -keyout authority.key -out authority.pem";
+    let own = "/CN=localhost -keyout key.pem -out cert.pem -CA authority.pem -CAkey authority.key \
+               -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:localhost";
+    for subject in [authority, own] {
+        let arguments: Vec<&str> = request.split(' ').chain(subject.split(' ')).collect();
+        if !openssl(&arguments).status().is_ok_and(|status| status.success()) {
+            eprintln!("skipped: there is no openssl of version 3");
+            return;
+        }
     }
     fs::write(folder.join("movie.mp4"), content(300_000)).unwrap();
-    let port = free_port().to_string();
-    let mut server = openssl(&["s_server", "-accept", &port, "-cert", "cert.pem", "-key", "key.pem", "-WWW"]);
+    let mut server = Command::new("python3");
+    let server = server.args(["-c", HTTPS_SERVER]).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut server = server.spawn().unwrap();
-    let origin = format!("https://localhost:{port}/");
-    let certificates = folder.join("cert.pem");
+    let mut port = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    let origin = format!("https://localhost:{}/", port.trim());
+    let certificates = folder.join("authority.pem");
     let asking = [&group(), "--origin", &origin, "--fast-start", "50ms", "--timeout", "3s"];
     let trusting = Gateway::start_with(&asking, &[("SSL_CERT_FILE", text(&certificates))]);
     let answer = trusting.get("/movie.mp4").all();

@@ -8,11 +8,14 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::gateway::{Gateway, carousel, content};
+use crate::gateway::{Gateway, content, quiet_carousel};
 use crate::process::{Program, free_port, group};
 use crate::relay::Relay;
 
 const DEFAULT_SECONDS: u64 = 10;
+
+/// Files of a megabyte, of which the gateway has room for some.
+const MOVIES: u32 = 16;
 
 /// Memory that may come and go: objects, what arrives, buffers of connections.
 const SLACK_KIB: u64 = 48 << 10;
@@ -28,12 +31,12 @@ fn usage(process: u32) -> (u64, usize) {
     (line.trim().trim_end_matches(" kB").trim().parse().unwrap(), descriptors)
 }
 
-/// An answer to a request for the file, and whether it is right if it is complete.
-fn ask(gateway: &Gateway, expected: &[u8]) -> bool {
+/// An answer to a request for a file, and whether it is right if it is complete.
+fn ask(gateway: &Gateway, number: u32, expected: &[u8]) -> bool {
     let mut answer = Vec::new();
     let mut stream = TcpStream::connect(&gateway.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    write!(stream, "GET /movie.mp4 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "GET /{number}.mp4 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
     // It may be broken off, but it does not hang.
     let read = stream.read_to_end(&mut answer);
     assert!(!read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "the gateway hangs");
@@ -47,18 +50,30 @@ fn everything_goes_away_again_and_again() {
     let seconds = std::env::var("FLUTE_SOAK_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     let duration = Duration::from_secs(seconds.unwrap_or(DEFAULT_SECONDS));
     let folder = tempfile::tempdir().unwrap();
-    let movie = content(2_000_000);
-    fs::write(folder.path().join("movie.mp4"), &movie).unwrap();
+    let movie = content(1_000_000);
+    for number in 0..MOVIES {
+        fs::write(folder.path().join(format!("{number}.mp4")), &movie).unwrap();
+    }
     let (to, origin_group) = (format!("127.0.0.1:{}", free_port()), group());
-    let _origin_sender = carousel(folder.path(), &origin_group, &[]);
+    let _origin_sender = quiet_carousel(folder.path(), &origin_group);
     let mut origin = Gateway::start(&[&origin_group]);
     let url = format!("http://{}/", origin.address);
     let listen = origin.address.clone();
     let options = ["--origin", &url, "--repair-delay", "50ms", "--fast-start", "200ms", "--timeout", "3s"];
-    let gateway = Gateway::start(&[&[to.as_str(), "--max-memory", "8M"], &options[..]].concat());
+    let gateway = Gateway::start(&[&[to.as_str(), "--max-memory", "4M"], &options[..]].concat());
     let relay = Relay::start(&to, |number, _| number % 50 == 7);
-    let start_sender =
-        || Program::start(&["send", folder.path().to_str().unwrap(), "--to", relay.address(), "--carousel"]);
+    let start_sender = || {
+        Program::start(&[
+            "send",
+            folder.path().to_str().unwrap(),
+            "--to",
+            relay.address(),
+            "--carousel",
+            "--quiet",
+            "--bitrate",
+            "100M",
+        ])
+    };
     let mut sender = Some(start_sender());
     let (started, mut round, mut complete) = (Instant::now(), 0, 0);
     let mut first = None;
@@ -66,9 +81,9 @@ fn everything_goes_away_again_and_again() {
         // Clients that ask and go.
         for _ in 0..8 {
             let stream = TcpStream::connect(&gateway.address).unwrap();
-            write!(&stream, "GET /movie.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+            write!(&stream, "GET /{}.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n", (round + 3) % MOVIES).unwrap();
         }
-        complete += u32::from(ask(&gateway, &movie));
+        complete += u32::from(ask(&gateway, round % MOVIES, &movie));
         match round % 4 {
             0 => sender = None,
             1 => sender = Some(start_sender()),
