@@ -68,8 +68,9 @@ impl ObjectService {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
             return response;
         };
+        let waiting = self.objects.begin_wait(&path);
         let present = loop {
-            match self.objects.wait_async(&path, self.timeout).await {
+            match self.objects.wait_async(&waiting, self.timeout).await {
                 Ok(Present::Arriving(object)) if *method == Method::GET => {
                     let first = response::first_byte(&object, request);
                     let patience = HEADER_PATIENCE.min(self.timeout);

@@ -414,13 +414,14 @@ impl ObjectStore {
         }
     }
 
-    /// The same for an asynchronous task of tokio, to which an object that is arriving is good enough.
+    /// The same for an asynchronous task of tokio, to which an object that is arriving is good enough, as part of a wait that
+    /// has begun before: if what arrives is given up, the wait goes on and does not begin anew.
     ///
     /// # Errors
     ///
     /// It cannot come, or nothing of it came in time.
-    pub(crate) async fn wait_async(&self, path: &LocationPath, timeout: Duration) -> Result<Present, Missing> {
-        let waiting = self.begin_wait(path);
+    pub(crate) async fn wait_async(&self, waiting: &Waiting<'_>, timeout: Duration) -> Result<Present, Missing> {
+        let path = &waiting.path;
         loop {
             let mut changed = std::pin::pin!(self.changed_async.notified());
             // A change after the look at the state must not be missed.
@@ -444,7 +445,8 @@ impl ObjectStore {
         }
     }
 
-    fn begin_wait(&self, path: &LocationPath) -> Waiting<'_> {
+    /// Begins to wait for an object.
+    pub(crate) fn begin_wait(&self, path: &LocationPath) -> Waiting<'_> {
         let mut state = self.state.lock().unwrap();
         let number = state.next_waiter;
         state.next_waiter += 1;
@@ -458,7 +460,7 @@ impl ObjectStore {
         state.is_undecided = true;
         drop(state);
         (self.wait_begins)();
-        Waiting { store: self, number }
+        Waiting { store: self, number, path: path.clone() }
     }
 
     fn wake(&self) {
@@ -551,9 +553,10 @@ impl State {
 }
 
 /// A wait that has begun, until this is dropped: a request may be given up at any time.
-struct Waiting<'a> {
+pub(crate) struct Waiting<'a> {
     store: &'a ObjectStore,
     number: u64,
+    path: LocationPath,
 }
 
 impl Drop for Waiting<'_> {

@@ -322,3 +322,19 @@ fn a_sender_and_an_origin_that_differ_are_not_mixed() {
     assert!(first.len() + rest.len() < 300_000, "the answer is broken off");
     assert!(reason(scenario.outcome()).contains("given up"));
 }
+
+#[test]
+fn an_origin_that_is_away_is_asked_once_for_a_request() {
+    let origin = Origin::start(|_| Answer::status(404));
+    let scenario = Scenario::waiting(config(&origin), Duration::from_millis(500));
+    let stream = scenario.ask();
+    stream.set_nonblocking(true).unwrap();
+    while stream.peek(&mut [0; 1]).is_err() {
+        scenario.fast_start();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    stream.set_nonblocking(false).unwrap();
+    let (head, _) = answer(stream);
+    assert!(head.starts_with("HTTP/1.1 504 "), "the wait does not begin anew: {head}");
+    assert_eq!(origin.requests().len(), 1);
+}

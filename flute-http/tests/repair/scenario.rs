@@ -80,7 +80,12 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
-    pub(crate) fn new(mut config: RepairConfig) -> Self {
+    pub(crate) fn new(config: RepairConfig) -> Self {
+        Self::waiting(config, LONG)
+    }
+
+    /// One in which requests wait for so long.
+    pub(crate) fn waiting(mut config: RepairConfig, timeout: Duration) -> Self {
         config.back_off = Duration::from_millis(10);
         config.timeout = config.timeout.min(Duration::from_millis(500));
         let (tell, outcomes) = mpsc::channel();
@@ -99,7 +104,7 @@ impl Scenario {
                 }
             }
         });
-        let server = PrivateServer::start(store.clone(), LONG).unwrap();
+        let server = PrivateServer::start(store.clone(), timeout).unwrap();
         let receiver = Receiver::with_destinations(ReceiverConfig::default(), {
             let store = store.clone();
             move |object| store.destination(object)
