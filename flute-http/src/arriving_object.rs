@@ -218,8 +218,12 @@ impl ArrivingObject {
         let mut there = vec![0; bytes.len()];
         self.read_unchecked(offset, &mut there)?;
         let state = self.state.lock().unwrap();
-        let (is_complete, end) = (matches!(state.phase, Phase::Complete(_)), offset + bytes.len() as u64);
-        let common = if is_complete { vec![offset..end] } else { overlaps(&state.present, offset..end) };
+        let end = offset + bytes.len() as u64;
+        let mut common = overlaps(&state.present, offset..end);
+        // Of a complete object no ranges are kept.
+        if matches!(state.phase, Phase::Complete(_)) {
+            common.push(offset..end);
+        }
         drop(state);
         let differs = |range: &Range<u64>| {
             let range = (range.start - offset) as usize..(range.end - offset) as usize;

@@ -31,7 +31,7 @@ use figures::Snapshot;
 use handler::Gateway;
 use service::Plan;
 use services::Services;
-use source::Source;
+use source::Served;
 
 use crate::Outcome;
 use crate::interrupt::Interrupt;
@@ -51,11 +51,9 @@ pub(crate) fn run(arguments: &GatewayArguments, report: &Report, interrupt: &Int
     let services = Arc::new(Services::new(arguments.max_waiting()));
     let mut files = Vec::new();
     for source in arguments.sources() {
-        match source.clone() {
-            Source::Service { name, input } => {
-                services.start(None, Plan { name, input, repair: None }, arguments)?;
-            }
-            Source::Configuration(path) => {
+        match source.look()? {
+            Served::Service(name, input) => services.start(None, Plan { name, input, repair: None }, arguments)?,
+            Served::Configuration(path) => {
                 let (file, plans) = ConfigurationFile::open(path)?;
                 for plan in plans {
                     services.start(Some(&file.owner()), plan, arguments)?;

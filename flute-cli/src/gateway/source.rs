@@ -2,8 +2,10 @@
 
 //! What services are made of, as a user names it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
+
+use anyhow::bail;
 
 use crate::capture;
 use crate::network::{Endpoint, EndpointError};
@@ -17,16 +19,31 @@ pub(super) enum Input {
     Capture(PathBuf),
 }
 
-/// What to serve.
+/// What to serve, as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// One service.
-    Service {
+    /// A service from the network.
+    Network {
         /// The first segment of its URLs.
         name: String,
         /// Where it comes from.
-        input: Input,
+        endpoint: Endpoint,
     },
+    /// A file.
+    File {
+        /// The name that its service is to have.
+        name: Option<String>,
+        path: PathBuf,
+        /// Why it is no address.
+        reason: String,
+    },
+}
+
+/// What is to be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Served {
+    /// A service with this name.
+    Service(String, Input),
     /// The services of a DVB-MABR gateway configuration in a file.
     Configuration(PathBuf),
 }
@@ -34,12 +51,10 @@ pub(crate) enum Source {
 /// Why a text names no source.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
-    #[error("{0}, and it is no file")]
+    #[error(transparent)]
     Endpoint(#[from] EndpointError),
     #[error("“{0}” is no name for a service: it must have letters, digits, dots, dashes and underscores only")]
     Name(String),
-    #[error("the services of a configuration have names of their own: leave “{0}=” out")]
-    Named(String),
 }
 
 impl FromStr for Source {
@@ -48,22 +63,43 @@ impl FromStr for Source {
     fn from_str(text: &str) -> Result<Self, SourceError> {
         // The options of a URI have equals signs, too.
         let (name, source) = match text.split_once('=') {
-            Some((name, source)) if !name.contains("://") => (Some(name), source),
+            Some((name, source)) if !name.contains("://") => (Some(name.to_owned()), source),
             _ => (None, text),
         };
-        let path = Path::new(source);
-        let (own_name, input) = if !path.is_file() {
-            let endpoint: Endpoint = source.parse()?;
-            (endpoint.address.to_string(), Input::Network(vec![endpoint]))
-        } else if capture::is_capture(path) {
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-            (plain_name(&stem), Input::Capture(path.to_owned()))
-        } else {
-            let configuration = Self::Configuration(path.to_owned());
-            return name.map_or(Ok(configuration), |name| Err(SourceError::Named(name.to_owned())));
+        if let Some(name) = name.as_ref().filter(|name| !is_name(name)) {
+            return Err(SourceError::Name(name.clone()));
+        }
+        match source.parse::<Endpoint>() {
+            Ok(endpoint) => {
+                let name = name.unwrap_or_else(|| endpoint.address.to_string());
+                if is_name(&name) { Ok(Self::Network { name, endpoint }) } else { Err(SourceError::Name(name)) }
+            }
+            Err(error) if source.is_empty() => Err(error.into()),
+            Err(error) => Ok(Self::File { name, path: PathBuf::from(source), reason: error.to_string() }),
+        }
+    }
+}
+
+impl Source {
+    /// What it is, by the first bytes of a file.
+    pub(super) fn look(&self) -> anyhow::Result<Served> {
+        let (name, path) = match self {
+            Self::Network { name, endpoint } => {
+                return Ok(Served::Service(name.clone(), Input::Network(vec![endpoint.clone()])));
+            }
+            Self::File { path, reason, .. } if !path.is_file() => {
+                bail!("{} is no file, and no address: {reason}", path.display())
+            }
+            Self::File { name, path, .. } => (name, path),
         };
-        let name = name.map_or(own_name, str::to_owned);
-        if is_name(&name) { Ok(Self::Service { name, input }) } else { Err(SourceError::Name(name)) }
+        if capture::is_capture(path) {
+            let stem = || plain_name(&path.file_stem().unwrap_or_default().to_string_lossy());
+            return Ok(Served::Service(name.clone().unwrap_or_else(stem), Input::Capture(path.clone())));
+        }
+        if let Some(name) = name {
+            bail!("{}: the services of a configuration have names of their own: leave “{name}=” out", path.display());
+        }
+        Ok(Served::Configuration(path.clone()))
     }
 }
 
@@ -87,10 +123,14 @@ pub(super) fn plain_name(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn look(text: &str) -> anyhow::Result<Served> {
+        text.parse::<Source>()?.look()
+    }
+
     fn name(text: &str) -> String {
-        match text.parse().unwrap() {
-            Source::Service { name, .. } => name,
-            Source::Configuration(path) => path.display().to_string(),
+        match look(text).unwrap() {
+            Served::Service(name, _) => name,
+            Served::Configuration(path) => path.display().to_string(),
         }
     }
 
@@ -116,9 +156,10 @@ mod tests {
         let capture = path("my tv.pcap", b"\xd4\xc3\xb2\xa1\x02");
         assert_eq!((name(&capture).as_str(), name(&format!("tv={capture}")).as_str()), ("my-tv", "tv"));
         let configuration = path("configuration.xml", b"<MulticastGatewayConfiguration/>");
-        assert_eq!(configuration.parse::<Source>().unwrap(), Source::Configuration(configuration.clone().into()));
-        assert!(format!("tv={configuration}").parse::<Source>().is_err());
-        assert!("no-such-file".parse::<Source>().unwrap_err().to_string().ends_with("and it is no file"));
+        assert_eq!(look(&configuration).unwrap(), Served::Configuration(configuration.clone().into()));
+        assert!(look(&format!("tv={configuration}")).is_err());
+        let error = look("no-such-file").unwrap_err().to_string();
+        assert!(error.starts_with("no-such-file is no file, and no address: there is no port"), "{error}");
     }
 
     #[test]

@@ -59,7 +59,6 @@ impl ContentRange {
 }
 
 #[cfg(test)]
-#[expect(clippy::single_range_in_vec_init, reason = "they are lists of ranges")]
 mod tests {
     use super::*;
 
