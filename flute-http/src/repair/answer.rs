@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::http::header::{self, HeaderMap, HeaderName};
-use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
+use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body};
 use url::Url;
 
@@ -29,9 +29,13 @@ const LONGEST_RETRY: Duration = Duration::from_secs(30);
 /// A client for any number of threads.
 pub(super) fn agent(config: &RepairConfig) -> Agent {
     let timeout = Some(config.timeout);
+    // What cannot be read certifies nobody.
+    let certificates = rustls_native_certs::load_native_certs().certs;
+    let certificates: Vec<_> =
+        certificates.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect();
     let tls = TlsConfig::builder()
         .provider(TlsProvider::Rustls)
-        .root_certs(RootCerts::PlatformVerifier)
+        .root_certs(RootCerts::new_with_certs(&certificates))
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build();
     let agent = Agent::config_builder()
