@@ -17,7 +17,7 @@ pub(crate) fn content(length: usize) -> Vec<u8> {
 }
 
 /// A TCP port that was free a moment ago.
-fn listen() -> String {
+pub(crate) fn listen() -> String {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().to_string()
 }
 

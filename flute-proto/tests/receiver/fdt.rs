@@ -373,12 +373,7 @@ fn base_urls_are_told_with_each_object() {
                 <Base-URL-2 xmlns=\"urn:3GPP:metadata:2012:MBMS:FLUTE:FDT\">http://s.example.com/</Base-URL-2>";
     let fdt = instance("", &[file(1, "a", &oti, ""), urls.to_owned()]);
     harness.push_all(&Style::default().fdt(0, &fdt));
-    harness.push_all(&packets(1, &content(SIZE, 1)));
-    let object = harness.events.iter().find_map(|event| match event {
-        Event::Completed { object, .. } => Some(object),
-        _ => None,
-    });
-    let base_urls = &object.unwrap().base_urls;
+    let base_urls = &harness.receiver.described_objects()[0].base_urls;
     assert_eq!(
         (&base_urls.first[..], &base_urls.second[..]),
         (&["http://r.example.com/".to_owned()][..], &["http://s.example.com/".to_owned()][..])
