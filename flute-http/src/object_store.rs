@@ -64,6 +64,8 @@ struct Waiter {
     last_news: Instant,
     /// The origin has been asked for the object.
     is_asked: bool,
+    /// What the origin has, where nothing is announced.
+    given: Option<Arc<StoredObject>>,
     /// The object will not come.
     is_hopeless: bool,
 }
@@ -312,7 +314,10 @@ impl ObjectStore {
             let mut state = self.state.lock().unwrap();
             state.arrivals.remove(object);
             // The origin may have a newer one of the same name later: nothing says when it is no longer the right one.
+            // Those who wait for it get it all the same, who may not have seen it arrive.
             if !object.is_described() {
+                let waiters = state.waiters.iter_mut().filter(|waiter| waiter.name == *object.name());
+                waiters.for_each(|waiter| waiter.given = Some(stored.clone()));
                 return stored;
             }
             let evicted = state.cache.put(stored.clone(), protocol_time(SystemTime::now()));
@@ -455,6 +460,7 @@ impl ObjectStore {
             name: path.clone(),
             last_news: Instant::now(),
             is_asked: false,
+            given: None,
             is_hopeless: false,
         });
         state.is_undecided = true;
@@ -537,6 +543,10 @@ impl State {
     fn outcome(&mut self, number: u64, path: &LocationPath, timeout: Duration) -> Outcome {
         if let Some(object) = self.cache.take(path) {
             return Outcome::Known(Ok(object));
+        }
+        let waiter = self.waiters.iter_mut().find(|waiter| waiter.number == number);
+        if let Some(given) = waiter.and_then(|waiter| waiter.given.take()) {
+            return Outcome::Known(Ok(given));
         }
         if let Some(end) = &self.end {
             return Outcome::Known(Err(end.clone().map_or(Missing::Never, Missing::Failed)));

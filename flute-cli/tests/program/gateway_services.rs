@@ -183,7 +183,9 @@ fn configurations_are_received_and_name_where_to_repair() {
     announce(&configuration(&[("tv", &silent, Some(&url))]), &announcing);
     wait_for_services(&gateway, &[("start", &announcing), ("tv", &silent)]);
     // Nothing is sent: it comes from the server that the configuration names.
-    assert!(gateway.get("/tv/movie.mp4").all() == content(300_000));
+    let movie = gateway.get("/tv/movie.mp4");
+    assert_eq!(movie.status(), 200, "{}", gateway.sessions());
+    assert!(movie.all() == content(300_000));
 }
 
 #[test]
