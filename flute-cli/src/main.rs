@@ -3,6 +3,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod capture;
 mod clock;
 mod gateway;
 mod generate;

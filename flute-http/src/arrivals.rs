@@ -53,9 +53,14 @@ impl Arrivals {
         }
     }
 
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<Arc<ArrivingObject>> {
+        self.objects.values().cloned().collect()
+    }
+
     /// Charges bytes of an object that are about to be in memory.
     pub(crate) fn charge(&mut self, object: &ArrivingObject, bytes: u64) -> io::Result<()> {
-        if self.bytes + bytes > self.max_bytes {
+        if self.bytes.saturating_add(bytes) > self.max_bytes {
             return Err(io::Error::other("the objects that are arriving do not fit into the memory that is set"));
         }
         self.bytes += bytes;

@@ -25,9 +25,9 @@ mod stored_object;
 
 pub use body::ResponseBody;
 pub use object_service::{ObjectService, share_with_all_origins};
-pub use object_store::{Missing, ObjectStore};
+pub use object_store::{Announced, Missing, ObjectStore};
 pub use private_server::PrivateServer;
-pub use repair::{Repair, RepairConfig, RepairOutcome};
+pub use repair::{FdtHosts, Origin, Repair, RepairConfig, RepairOutcome};
 pub use response::Response;
-pub use server::{Answering, Handler, Server};
+pub use server::{Answering, Handler, Server, ServerLimits};
 pub use stored_object::{Piece, Retention, Slice, StoredObject};

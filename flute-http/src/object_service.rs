@@ -3,6 +3,7 @@
 //! Requests for the objects of one store.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, StatusCode};
 use tokio::sync::Semaphore;
 
-use crate::object_store::{Missing, ObjectStore};
+use crate::object_store::{Missing, ObjectStore, Present};
 use crate::response::{self, Response};
 
 /// Methods that an object knows.
@@ -19,6 +20,14 @@ const METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// Fields of an answer that scripts of other origins may read, besides those that they may in any case (Fetch §3.3.3).
 const EXPOSED: &str = "Accept-Ranges, Content-Length, Content-Range, Date, ETag";
+
+/// How long the header of an answer waits for its first byte, once something of the object has come: until then the answer
+/// can still become another one. Players give up when nothing comes for ten seconds (GStreamer's adaptivedemux2), so that a
+/// header that goes out half way lets them wait for twice as long.
+const HEADER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// For how many seconds a client is sent away if too many requests wait.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 /// Answers requests for objects, each of which may wait for its object.
 pub struct ObjectService {
@@ -55,9 +64,25 @@ impl ObjectService {
         }
         let path = LocationPath::of_location(path);
         let Ok(_permit) = self.waiting.try_acquire() else {
-            return response::empty(StatusCode::SERVICE_UNAVAILABLE);
+            let mut response = response::empty(StatusCode::SERVICE_UNAVAILABLE);
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+            return response;
         };
-        match self.objects.wait_async(&path, self.timeout).await {
+        let waiting = self.objects.begin_wait(&path);
+        let present = loop {
+            match self.objects.wait_async(&waiting, self.timeout).await {
+                Ok(Present::Arriving(object)) if *method == Method::GET => {
+                    let first = response::first_byte(&object, request);
+                    let patience = HEADER_PATIENCE.min(self.timeout);
+                    match object.read_async(first, 1, patience).await {
+                        Err(error) if error.kind() != io::ErrorKind::TimedOut => continue,
+                        _ => break Ok(Present::Arriving(object)),
+                    }
+                }
+                outcome => break outcome,
+            }
+        };
+        match present {
             Ok(object) => response::of_object(object, request, self.timeout),
             Err(Missing::Never) => response::empty(StatusCode::NOT_FOUND),
             Err(Missing::Late(_)) => response::empty(StatusCode::GATEWAY_TIMEOUT),

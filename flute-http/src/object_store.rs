@@ -17,11 +17,15 @@ use tokio::sync::Notify;
 use crate::arrivals::Arrivals;
 use crate::arriving_object::{ArrivingObject, Supplier};
 use crate::object_cache::ObjectCache;
-use crate::repair::Repair;
+use crate::repair::{Repair, Task, Urgency};
 use crate::stored_object::{Retention, StoredObject};
 
 /// Objects of more bytes than this arrive in a file, where there is a folder for it.
 const MAX_IN_MEMORY: u64 = 16 << 20;
+
+/// How often it is looked for objects that do not come, at most and at least.
+const FASTEST_LOOK: Duration = Duration::from_millis(20);
+const SLOWEST_LOOK: Duration = Duration::from_millis(500);
 
 /// Why there is no object.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +44,17 @@ pub enum Missing {
     Failed(String),
 }
 
+/// What a sender has announced of an object.
+#[derive(Clone, Debug)]
+pub enum Announced {
+    /// This.
+    Object(Arc<ObjectInfo>),
+    /// Only others.
+    Others,
+    /// There has been no FDT Instance.
+    NothingYet,
+}
+
 /// A wait for an object.
 #[derive(Debug)]
 struct Waiter {
@@ -47,6 +62,10 @@ struct Waiter {
     name: LocationPath,
     /// When something of the object came, or the wait began.
     last_news: Instant,
+    /// The origin has been asked for the object.
+    is_asked: bool,
+    /// What the origin has, where nothing is announced.
+    given: Option<Arc<StoredObject>>,
     /// The object will not come.
     is_hopeless: bool,
 }
@@ -141,67 +160,150 @@ impl ObjectStore {
     /// Where a receiver is to put the content of an object, so that requests get its bytes as they come. An object that
     /// has all of its bytes is in the store by itself.
     ///
-    /// What comes before its turn waits in the memory of the receiver: an object that would take more than a quarter of
-    /// that of this store arrives as the receiver likes best, and has to be [inserted](Self::insert) when it is complete.
+    /// An object that would take more than a quarter of the memory of this store arrives as the receiver likes best, and has to be [inserted](Self::insert) when it is complete.
     pub fn destination(self: &Arc<Self>, info: &Arc<ObjectInfo>) -> Destination {
         if info.transfer_length > self.max_weight / 4 {
             return Destination::automatic();
         }
-        let object = self.begin_arrival(info, Supplier::Receiver);
-        Destination::writer(Arrival { store: self.clone(), object }).in_order()
+        // What is being repaired, a fast start maybe, goes on with both.
+        let joined =
+            self.known_object(info).filter(|known| known.has_supplier(Supplier::Repair) && known.is_arriving());
+        let object = match joined.filter(|known| !known.has_supplier(Supplier::Receiver)) {
+            Some(known) => {
+                known.set_supplier(Supplier::Receiver, true);
+                known
+            }
+            None => self.begin_arrival(info, Supplier::Receiver),
+        };
+        Destination::readable_writer(Arrival { store: self.clone(), object })
     }
 
     fn begin_arrival(&self, info: &Arc<ObjectInfo>, supplier: Supplier) -> Arc<ArrivingObject> {
-        let spool_directory = self.spool_directory.as_ref().filter(|_| info.transfer_length > MAX_IN_MEMORY);
-        // Without a file the object is in memory, as long as it fits.
-        let file = spool_directory.and_then(|folder| tempfile::tempfile_in(folder).ok());
-        let object = Arc::new(ArrivingObject::new(info.clone(), file, supplier));
+        let is_encoded = info.file.content_encoding.is_some();
+        let length = info.file.content_length.or((!is_encoded).then_some(info.transfer_length));
+        let object = self.new_arrival(info.clone(), length, supplier);
         let replaced = self.state.lock().unwrap().arrivals.insert(object.clone());
-        if let Some(replaced) = replaced.filter(|replaced| replaced.supplier() == Supplier::None) {
+        if let Some(replaced) = replaced.filter(|replaced| replaced.is_orphaned()) {
             self.give_up(&replaced);
         }
         self.wake();
         object
     }
 
+    fn new_arrival(&self, info: Arc<ObjectInfo>, length: Option<u64>, supplier: Supplier) -> Arc<ArrivingObject> {
+        let longest = length.unwrap_or(info.transfer_length);
+        let spool_directory = self.spool_directory.as_ref().filter(|_| longest > MAX_IN_MEMORY);
+        // Without a file the object is in memory, as long as it fits.
+        let file = spool_directory.and_then(|folder| tempfile::tempfile_in(folder).ok());
+        Arc::new(ArrivingObject::new(info, length, file, supplier))
+    }
+
+    /// Begins to repair an object that no FDT Instance has described, and of which the origin says what it is.
+    pub(crate) fn begin_undescribed(&self, info: ObjectInfo, length: Option<u64>) -> Arc<ArrivingObject> {
+        let object = self.new_arrival(Arc::new(info), length, Supplier::Repair);
+        self.state.lock().unwrap().arrivals.insert(object.clone());
+        self.wake();
+        object
+    }
+
+    /// Begins to repair an object anew of which some bytes are known to be wrong: who has read them has to begin anew, too.
+    pub(crate) fn begin_repair_anew(&self, object: &Arc<ArrivingObject>) -> Arc<ArrivingObject> {
+        self.state.lock().unwrap().arrivals.remove(object);
+        let anew = self.begin_arrival(object.info(), Supplier::Repair);
+        object.abandon();
+        anew
+    }
+
     /// Has an object repaired of which the receiver has told that it is lost, if there is somewhere to repair it from: what
     /// has come of it is kept, and requests for it go on waiting. `is_kept` is false where that is known to be wrong.
     pub fn repair(self: &Arc<Self>, info: &Arc<ObjectInfo>, is_kept: bool) {
         let Some(repair) = self.repair.clone() else { return };
-        let object = match self.lost_object(info) {
-            Some(lost) if is_kept && lost.supplier() == Supplier::None => {
-                lost.set_supplier(Supplier::Repair);
+        let object = match self.known_object(info) {
+            // It arrives again.
+            Some(known) if known.has_supplier(Supplier::Receiver) => return,
+            // It is being repaired already, by a fast start maybe.
+            Some(known) if is_kept && known.has_supplier(Supplier::Repair) => return,
+            Some(lost) if is_kept => {
+                lost.set_supplier(Supplier::Repair, true);
                 lost
             }
-            // It arrives again, or is being repaired.
-            Some(known) if known.supplier() != Supplier::None => return,
-            _ => self.begin_arrival(info, Supplier::Repair),
+            Some(wrong) => self.begin_repair_anew(&wrong),
+            None => self.begin_arrival(info, Supplier::Repair),
         };
-        if !repair.ask(self, &object) {
-            self.give_up(&object);
+        if !repair.ask(self, Task::Object(object.clone()), Urgency::Patient) {
+            self.end_repair(&object);
+        }
+    }
+
+    /// Repair brings no more bytes of an object, which is lost if the receiver does not either.
+    pub(crate) fn end_repair(&self, object: &Arc<ArrivingObject>) {
+        object.set_supplier(Supplier::Repair, false);
+        if object.is_orphaned() {
+            self.give_up(object);
+        }
+    }
+
+    /// Has the origin asked for what requests wait for and multicast has not brought within a time. `announced` is asked for
+    /// each such object with a function that says whether a Content-Location is meant. Returns when there may be more to do.
+    pub fn fast_start(
+        self: &Arc<Self>,
+        within: Duration,
+        mut announced: impl FnMut(&dyn Fn(&str) -> bool) -> Announced,
+    ) -> Option<Duration> {
+        let repair = self.repair.clone()?;
+        let (late, arriving) = self.state.lock().unwrap().late(within);
+        for name in late {
+            let task = match announced(&|location| LocationPath::of_location(location).is_meant_by(&name)) {
+                Announced::Object(info) => Task::Object(self.begin_arrival(&info, Supplier::Repair)),
+                Announced::NothingYet if repair.has_origins() => Task::Path(name),
+                Announced::NothingYet | Announced::Others => continue,
+            };
+            self.ask_at_once(&repair, task);
+        }
+        for object in arriving.into_iter().filter(|object| object.is_stalled(within)) {
+            object.set_supplier(Supplier::Repair, true);
+            self.ask_at_once(&repair, Task::Object(object));
+        }
+        Some((within / 4).clamp(FASTEST_LOOK, SLOWEST_LOOK))
+    }
+
+    fn ask_at_once(self: &Arc<Self>, repair: &Repair, task: Task) {
+        let object = match &task {
+            Task::Object(object) => Some(object.clone()),
+            Task::Path(_) => None,
+        };
+        if !repair.ask(self, task, Urgency::AtOnce)
+            && let Some(object) = object
+        {
+            self.end_repair(&object);
         }
     }
 
     /// Takes note that an object is lost for good, of which the receiver has told so.
     pub fn forget(&self, info: &ObjectInfo) {
-        if let Some(lost) = self.lost_object(info).filter(|lost| lost.supplier() == Supplier::None) {
+        if let Some(lost) = self.known_object(info).filter(|lost| lost.is_orphaned()) {
             self.give_up(&lost);
         }
     }
 
-    /// What has come of an object that the receiver lost.
-    fn lost_object(&self, info: &ObjectInfo) -> Option<Arc<ArrivingObject>> {
+    /// What has come of an object.
+    fn known_object(&self, info: &ObjectInfo) -> Option<Arc<ArrivingObject>> {
         let name = LocationPath::of_location(info.location());
         let known = self.state.lock().unwrap().arrivals.get(&name).cloned()?;
         (known.info().session == info.session && known.info().toi() == info.toi()).then_some(known)
     }
 
-    /// Adds bytes to an object that arrives.
-    pub(crate) fn append(&self, object: &ArrivingObject, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        if object.is_in_memory() {
-            self.state.lock().unwrap().arrivals.charge(object, bytes.len() as u64)?;
-        }
-        object.append(offset, bytes)
+    /// Charges the memory that an object takes if bytes of it up to `end` have come.
+    fn charge(&self, object: &ArrivingObject, end: u64) -> io::Result<()> {
+        // Of the two locks that of the object is taken first, wherever both are.
+        let growth = object.growth(end);
+        if growth > 0 { self.state.lock().unwrap().arrivals.charge(object, growth) } else { Ok(()) }
+    }
+
+    /// Adds those of the bytes of an object that have not come yet, and returns how many they are.
+    pub(crate) fn fill(&self, object: &ArrivingObject, offset: u64, bytes: &[u8]) -> io::Result<u64> {
+        self.charge(object, offset.saturating_add(bytes.len() as u64))?;
+        object.fill(offset, bytes)
     }
 
     /// All bytes of an object have come.
@@ -211,6 +313,13 @@ impl ObjectStore {
             let stored = Arc::new(StoredObject::new(object.info().clone(), content, retention, object.begun()));
             let mut state = self.state.lock().unwrap();
             state.arrivals.remove(object);
+            // The origin may have a newer one of the same name later: nothing says when it is no longer the right one.
+            // Those who wait for it get it all the same, who may not have seen it arrive.
+            if !object.is_described() {
+                let waiters = state.waiters.iter_mut().filter(|waiter| waiter.name == *object.name());
+                waiters.for_each(|waiter| waiter.given = Some(stored.clone()));
+                return stored;
+            }
             let evicted = state.cache.put(stored.clone(), protocol_time(SystemTime::now()));
             state.evicted.extend(evicted);
             stored
@@ -310,13 +419,14 @@ impl ObjectStore {
         }
     }
 
-    /// The same for an asynchronous task of tokio, to which an object that is arriving is good enough.
+    /// The same for an asynchronous task of tokio, to which an object that is arriving is good enough, as part of a wait that
+    /// has begun before: if what arrives is given up, the wait goes on and does not begin anew.
     ///
     /// # Errors
     ///
     /// It cannot come, or nothing of it came in time.
-    pub(crate) async fn wait_async(&self, path: &LocationPath, timeout: Duration) -> Result<Present, Missing> {
-        let waiting = self.begin_wait(path);
+    pub(crate) async fn wait_async(&self, waiting: &Waiting<'_>, timeout: Duration) -> Result<Present, Missing> {
+        let path = &waiting.path;
         loop {
             let mut changed = std::pin::pin!(self.changed_async.notified());
             // A change after the look at the state must not be missed.
@@ -340,15 +450,23 @@ impl ObjectStore {
         }
     }
 
-    fn begin_wait(&self, path: &LocationPath) -> Waiting<'_> {
+    /// Begins to wait for an object.
+    pub(crate) fn begin_wait(&self, path: &LocationPath) -> Waiting<'_> {
         let mut state = self.state.lock().unwrap();
         let number = state.next_waiter;
         state.next_waiter += 1;
-        state.waiters.push(Waiter { number, name: path.clone(), last_news: Instant::now(), is_hopeless: false });
+        state.waiters.push(Waiter {
+            number,
+            name: path.clone(),
+            last_news: Instant::now(),
+            is_asked: false,
+            given: None,
+            is_hopeless: false,
+        });
         state.is_undecided = true;
         drop(state);
         (self.wait_begins)();
-        Waiting { store: self, number }
+        Waiting { store: self, number, path: path.clone() }
     }
 
     fn wake(&self) {
@@ -378,7 +496,12 @@ struct Arrival {
 
 impl ObjectWriter for Arrival {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.store.append(&self.object, offset, bytes)
+        self.store.charge(&self.object, offset.saturating_add(bytes.len() as u64))?;
+        self.object.receive(offset, bytes)
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.object.read_unchecked(offset, buffer)
     }
 
     fn complete(&mut self, _length: u64) -> io::Result<()> {
@@ -387,10 +510,9 @@ impl ObjectWriter for Arrival {
     }
 
     fn abandon(&mut self) {
-        if self.store.repair.is_some() {
-            // What the receiver tells next decides whether it is repaired.
-            self.object.set_supplier(Supplier::None);
-        } else {
+        self.object.set_supplier(Supplier::Receiver, false);
+        // What the receiver tells next decides whether it is repaired.
+        if self.store.repair.is_none() {
             self.store.give_up(&self.object);
         }
     }
@@ -404,9 +526,27 @@ enum Outcome {
 }
 
 impl State {
+    /// Names of objects that requests have waited for so long, and of which nothing has come, each told once; and all
+    /// objects that are arriving.
+    fn late(&mut self, within: Duration) -> (Vec<LocationPath>, Vec<Arc<ArrivingObject>>) {
+        let Self { waiters, arrivals, .. } = self;
+        let mut names: Vec<LocationPath> = Vec::new();
+        for waiter in waiters.iter_mut().filter(|waiter| !waiter.is_asked && waiter.last_news.elapsed() >= within) {
+            waiter.is_asked = true;
+            if !names.contains(&waiter.name) && arrivals.find(&waiter.name).is_none() {
+                names.push(waiter.name.clone());
+            }
+        }
+        (names, arrivals.all())
+    }
+
     fn outcome(&mut self, number: u64, path: &LocationPath, timeout: Duration) -> Outcome {
         if let Some(object) = self.cache.take(path) {
             return Outcome::Known(Ok(object));
+        }
+        let waiter = self.waiters.iter_mut().find(|waiter| waiter.number == number);
+        if let Some(given) = waiter.and_then(|waiter| waiter.given.take()) {
+            return Outcome::Known(Ok(given));
         }
         if let Some(end) = &self.end {
             return Outcome::Known(Err(end.clone().map_or(Missing::Never, Missing::Failed)));
@@ -423,9 +563,10 @@ impl State {
 }
 
 /// A wait that has begun, until this is dropped: a request may be given up at any time.
-struct Waiting<'a> {
+pub(crate) struct Waiting<'a> {
     store: &'a ObjectStore,
     number: u64,
+    path: LocationPath,
 }
 
 impl Drop for Waiting<'_> {

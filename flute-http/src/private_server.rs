@@ -19,7 +19,7 @@ use url::Url;
 use crate::object_service::ObjectService;
 use crate::object_store::ObjectStore;
 use crate::response;
-use crate::server::{Answering, Handler, Server};
+use crate::server::{Answering, Handler, Server, ServerLimits};
 
 /// Connections at a time. Further ones wait in the kernel until one of these ends.
 const MAX_CONNECTIONS: usize = 128;
@@ -47,7 +47,7 @@ impl PrivateServer {
         let root = Url::parse(&format!("http://{}/{secret}/", listener.local_addr()?)).map_err(io::Error::other)?;
         let objects = ObjectService::new(objects, timeout, Arc::new(Semaphore::new(MAX_WAITING)));
         let handler = Arc::new(BehindPrefix { prefix: root.path().to_owned(), objects });
-        Ok(Self { root, _server: Server::start(listener, MAX_CONNECTIONS, handler)? })
+        Ok(Self { root, _server: Server::start(listener, ServerLimits::new(MAX_CONNECTIONS), handler)? })
     }
 
     /// The URL of the object that this path means.

@@ -11,6 +11,7 @@ use flute_proto::receiver::ObjectInfo;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response as HttpResponse, StatusCode};
 
+use crate::arriving_object::ArrivingObject;
 use crate::body::ResponseBody;
 use crate::object_store::Present;
 
@@ -45,6 +46,13 @@ struct Entity<'a> {
     begun: SystemTime,
     /// Bytes, if they are known.
     length: Option<u64>,
+}
+
+/// The first byte of an object that a request asks for.
+pub(crate) fn first_byte(object: &ArrivingObject, request: &HeaderMap) -> u64 {
+    let range = request.get(header::RANGE).and_then(|value| value.to_str().ok()).zip(object.length());
+    let range = range.and_then(|(value, length)| range_of(value, length).ok()?);
+    range.map_or(0, |range| range.start)
 }
 
 /// An object, or a range of it, or that the client has it already. An arriving object is waited for while something of it

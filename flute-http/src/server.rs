@@ -28,11 +28,25 @@ const MAX_HEADER_BYTES: usize = 16 << 10;
 /// Fields of the header of a request.
 const MAX_HEADER_FIELDS: usize = 64;
 
-/// How long a client may take to send the header of its next request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// What clients may take.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ServerLimits {
+    /// Connections at a time; further ones wait in the kernel.
+    pub max_connections: usize,
+    /// How long a client may take to send the header of its next request.
+    pub header_timeout: Duration,
+    /// How long a client may take no byte of an answer.
+    pub write_timeout: Duration,
+}
 
-/// How long a client may take no byte of an answer.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+impl ServerLimits {
+    /// So many connections, each of which may do nothing for half a minute.
+    pub fn new(max_connections: usize) -> Self {
+        let patience = Duration::from_secs(30);
+        Self { max_connections, header_timeout: patience, write_timeout: patience }
+    }
+}
 
 /// An answer that is on its way.
 pub type Answering<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
@@ -57,11 +71,11 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Starts a thread that takes at most so many connections at a time; further ones wait in the kernel.
+    /// Starts a thread that takes connections within these limits.
     ///
     /// # Errors
     /// No thread can be had, or nothing can be done with the socket.
-    pub fn start(listener: TcpListener, max_connections: usize, handler: Arc<dyn Handler>) -> io::Result<Self> {
+    pub fn start(listener: TcpListener, limits: ServerLimits, handler: Arc<dyn Handler>) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
@@ -71,7 +85,7 @@ impl Server {
             move || {
                 runtime.block_on(async {
                     // The end of the runtime ends the tasks.
-                    tokio::spawn(accept(listener, max_connections, handler));
+                    tokio::spawn(accept(listener, limits, handler));
                     stop.notified().await;
                 });
             }
@@ -96,14 +110,14 @@ impl Drop for Server {
 }
 
 /// Takes connections for ever, or until that fails for good.
-async fn accept(listener: TcpListener, max_connections: usize, handler: Arc<dyn Handler>) {
+async fn accept(listener: TcpListener, limits: ServerLimits, handler: Arc<dyn Handler>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-    let connections = Arc::new(Semaphore::new(max_connections));
+    let connections = Arc::new(Semaphore::new(limits.max_connections));
     loop {
         let Ok(permit) = connections.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(serve(stream, handler.clone(), permit));
+                tokio::spawn(serve(stream, limits, handler.clone(), permit));
             }
             // The client has gone, or there are no descriptors at the moment.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
@@ -111,19 +125,19 @@ async fn accept(listener: TcpListener, max_connections: usize, handler: Arc<dyn 
     }
 }
 
-async fn serve(stream: TcpStream, handler: Arc<dyn Handler>, _permit: OwnedSemaphorePermit) {
+async fn serve(stream: TcpStream, limits: ServerLimits, handler: Arc<dyn Handler>, _permit: OwnedSemaphorePermit) {
     let Ok(local) = stream.local_addr() else { return };
     // Bytes of an object in flight are not to wait for more of them.
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(WRITE_TIMEOUT));
+    stream.set_write_timeout(Some(limits.write_timeout));
     let mut stream = Box::pin(stream);
     let answer = service_fn(|request| {
         let handler = handler.clone();
         async move { Ok::<_, Infallible>(handler.answer(request, local).await) }
     });
     let mut connection = http1::Builder::new();
-    connection.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    connection.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
     connection.max_buf_size(MAX_HEADER_BYTES).max_headers(MAX_HEADER_FIELDS).title_case_headers(true);
     // An error is the client's: it has gone, is too slow, or speaks no HTTP.
     let _ = connection.serve_connection(TokioIo::new(stream.as_mut()), answer).await;

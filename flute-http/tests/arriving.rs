@@ -144,3 +144,45 @@ fn objects_that_are_long_for_the_store_arrive_whole() {
     scenario.store.end(None);
     assert!(scenario.ask("").0.starts_with("HTTP/1.1 404 "), "the application has it, and has not put it in");
 }
+
+#[test]
+fn the_header_waits_for_the_first_byte() {
+    let mut scenario = Scenario::new(u64::MAX);
+    // The first symbol of the object is late.
+    let first = scenario.packets.remove(1);
+    scenario.receive(50);
+    let url = Url::parse(&scenario.server.url("a.mp4")).unwrap();
+    let mut stream = TcpStream::connect((url.host_str().unwrap(), url.port().unwrap())).unwrap();
+    write!(&stream, "GET {} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", url.path()).unwrap();
+    // Bytes that have come are there for those who want them.
+    let (head, mut body) = scenario.ask("Range: bytes=20000-29999\r\n");
+    assert!(head.contains("Content-Range: bytes 20000-29999/300000\r\n"), "{head}");
+    let mut bytes = Vec::new();
+    body.read_to_end(&mut bytes).unwrap();
+    assert!(bytes == content()[20_000..30_000]);
+    stream.set_nonblocking(true).unwrap();
+    assert!(stream.peek(&mut [0; 1]).is_err(), "no header without a byte");
+    stream.set_nonblocking(false).unwrap();
+    scenario.packets.insert(0, first);
+    scenario.receive(usize::MAX);
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200 ") && answer.ends_with(&content()));
+}
+
+#[test]
+fn what_is_lost_before_its_first_byte_is_not_found() {
+    let mut scenario = Scenario::new(u64::MAX);
+    scenario.packets.remove(1);
+    scenario.receive(50);
+    let url = Url::parse(&scenario.server.url("a.mp4")).unwrap();
+    let mut stream = TcpStream::connect((url.host_str().unwrap(), url.port().unwrap())).unwrap();
+    write!(&stream, "GET {} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", url.path()).unwrap();
+    // Whether the request is there by now or not, the answer is the same.
+    std::thread::sleep(Duration::from_millis(50));
+    scenario.receiver.finish(now());
+    scenario.store.end(None);
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+}

@@ -3,15 +3,20 @@
 //! The server over real connections on the loopback interface.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use flute_http::{ObjectStore, PrivateServer, Retention, StoredObject};
+use flute_http::{
+    Answering, Handler, ObjectService, ObjectStore, PrivateServer, Retention, Server, ServerLimits, StoredObject,
+};
 use flute_proto::Time;
 use flute_proto::receiver::{Content, Endpoints, Event, ObjectInfo, Receiver, ReceiverConfig};
 use flute_proto::sender::{Batch, Object, Poll, Sender, SenderConfig};
+use hyper::Request;
+use hyper::body::Incoming;
+use tokio::sync::Semaphore;
 use url::Url;
 
 /// Longer than any test takes.
@@ -178,4 +183,112 @@ fn the_end_of_the_server_ends_connections() {
     let _ = stream.read_to_end(&mut answer);
     assert!(answer.is_empty());
     assert_eq!(Arc::strong_count(&store), 1);
+}
+
+/// Objects at the root of a server.
+struct Objects(ObjectService);
+
+impl Handler for Objects {
+    fn answer(&self, request: Request<Incoming>, _local: SocketAddr) -> Answering<'_> {
+        Box::pin(async move { self.0.answer(request.method(), request.uri().path(), request.headers()).await })
+    }
+}
+
+/// A server with a short patience, and an object that does not fit into the buffers of the kernel.
+fn impatient(max_connections: usize, max_waiting: usize) -> (Server, Arc<ObjectStore>) {
+    let store = Arc::new(ObjectStore::new(u64::MAX, None, || ()));
+    let service = ObjectService::new(store.clone(), LONG, Arc::new(Semaphore::new(max_waiting)));
+    let mut limits = ServerLimits::new(max_connections);
+    (limits.header_timeout, limits.write_timeout) = (Duration::from_millis(300), Duration::from_millis(300));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    (Server::start(listener, limits, Arc::new(Objects(service))).unwrap(), store)
+}
+
+const REQUEST: &str = "GET /a.mp4 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+/// The first line of an answer.
+fn status(mut stream: &TcpStream) -> String {
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).unwrap();
+    String::from_utf8_lossy(&status[9..]).into_owned()
+}
+
+#[test]
+fn clients_that_take_nothing_are_cut_off() {
+    let (server, store) = impatient(1, 1);
+    insert(&store, received("a.mp4", vec![7; 64 << 20]));
+    let slow = TcpStream::connect(server.address()).unwrap();
+    write!(&slow, "{REQUEST}").unwrap();
+    assert_eq!(status(&slow), "200");
+    // The only connection is free as soon as the server has lost its patience.
+    let next = TcpStream::connect(server.address()).unwrap();
+    write!(&next, "HEAD /a.mp4 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert_eq!(status(&next), "200");
+    let mut rest = Vec::new();
+    let _ = (&slow).read_to_end(&mut rest);
+    assert!(rest.len() < 64 << 20, "the rest was not sent");
+}
+
+#[test]
+fn clients_that_ask_slowly_are_cut_off() {
+    let (server, store) = impatient(1, 1);
+    insert(&store, received("a.mp4", vec![7]));
+    let slow = TcpStream::connect(server.address()).unwrap();
+    write!(&slow, "GET /a.mp4 HTTP/1.1\r\nHost:").unwrap();
+    let next = TcpStream::connect(server.address()).unwrap();
+    write!(&next, "{REQUEST}").unwrap();
+    assert_eq!(status(&next), "200", "the only connection is free again");
+    let mut answer = Vec::new();
+    let _ = (&slow).read_to_end(&mut answer);
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408 "), "it had its time");
+}
+
+#[test]
+fn headers_of_many_fields_are_refused() {
+    let (server, _store) = impatient(1, 1);
+    let stream = TcpStream::connect(server.address()).unwrap();
+    let fields = "X: y\r\n".repeat(1000);
+    // The answer may come before all of it was written.
+    let _ = write!(&stream, "GET /a.mp4 HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+    assert_eq!(status(&stream), "431");
+}
+
+#[test]
+fn connections_that_are_too_many_wait_for_others_to_end() {
+    let (server, store) = impatient(2, 4);
+    let [first, second, third] = std::array::from_fn(|_| {
+        let stream = TcpStream::connect(server.address()).unwrap();
+        write!(&stream, "{REQUEST}").unwrap();
+        stream
+    });
+    drop(first);
+    insert(&store, received("a.mp4", content()));
+    for stream in [second, third] {
+        assert_eq!(status(&stream), "200");
+    }
+}
+
+#[test]
+fn requests_that_are_too_many_are_told_to_come_again() {
+    let (server, store) = impatient(4, 1);
+    let waiting = TcpStream::connect(server.address()).unwrap();
+    write!(&waiting, "{REQUEST}").unwrap();
+    // One of the two waits, and the other one does not.
+    let other = TcpStream::connect(server.address()).unwrap();
+    write!(&other, "{REQUEST}").unwrap();
+    let answers = [waiting, other].map(|mut stream| {
+        thread::spawn(move || {
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        })
+    });
+    while !answers.iter().any(|answer| answer.is_finished()) {
+        thread::yield_now();
+    }
+    insert(&store, received("a.mp4", b"text".to_vec()));
+    let mut answers = answers.map(|answer| answer.join().unwrap());
+    answers.sort();
+    assert!(answers[0].starts_with("HTTP/1.1 200 ") && answers[0].ends_with("text"), "{answers:?}");
+    assert!(answers[1].starts_with("HTTP/1.1 503 ") && answers[1].contains("Retry-After: 1\r\n"), "{answers:?}");
 }

@@ -5,5 +5,6 @@
 
 pub mod boxes;
 mod content_type;
+pub mod session_configuration;
 
 pub use content_type::{content_type_of_name, essence, is_manifest, is_mp4};

@@ -72,9 +72,10 @@ impl ServiceFigures {
         let (repaired_objects, repair_bytes) = service.repaired();
         let Statistics { receiver, rates, kernel_dropped, .. } = service.stats();
         Self {
-            name: service.name().to_owned(),
+            name: service.name(),
             address: service.address(),
-            bitrate: rates.iter().map(|rates| rates.bits_per_second).sum(),
+            // The sum of none is a negative zero.
+            bitrate: rates.iter().map(|rates| rates.bits_per_second).sum::<f64>().abs(),
             totals: receiver.totals,
             bytes: receiver.bytes,
             malformed: receiver.malformed,

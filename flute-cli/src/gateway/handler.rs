@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use super::figures::Snapshot;
 use super::hosts::AllowedHosts;
 use super::metrics;
-use super::service::Service;
+use super::services::Services;
 
 /// The page for people.
 const PAGE: &str = include_str!("page.html");
@@ -37,13 +37,13 @@ const OWN: &str = "/_flute/";
 /// Answers requests.
 #[derive(Debug)]
 pub(super) struct Gateway {
-    services: Vec<Arc<Service>>,
+    services: Arc<Services>,
     hosts: AllowedHosts,
     figures: watch::Receiver<Snapshot>,
 }
 
 impl Gateway {
-    pub(super) fn new(services: Vec<Arc<Service>>, hosts: AllowedHosts, figures: watch::Receiver<Snapshot>) -> Self {
+    pub(super) fn new(services: Arc<Services>, hosts: AllowedHosts, figures: watch::Receiver<Snapshot>) -> Self {
         Self { services, hosts, figures }
     }
 
@@ -52,17 +52,15 @@ impl Gateway {
         if let Some(own) = path.strip_prefix(OWN) {
             return self.own(own, request.method()).unwrap_or_else(|| self.not_found());
         }
-        let only = match self.services.as_slice() {
-            [only] => Some(only),
-            _ => None,
-        };
         // Where there is one service, its objects go first.
-        let is_object = only.is_some_and(|service| service.objects().objects().has(&LocationPath::of_location(path)));
+        let only = self.services.only();
+        let is_object =
+            only.as_ref().is_some_and(|service| service.objects().objects().has(&LocationPath::of_location(path)));
         if !is_object && let Some(response) = self.own(path.trim_start_matches('/'), request.method()) {
             return response;
         }
         let (name, rest) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
-        let named = self.services.iter().find(|service| service.name() == name);
+        let named = self.services.named(name);
         let (service, path) = match (named, only) {
             (Some(service), _) => (service, rest),
             (None, Some(service)) => (service, path),
@@ -125,7 +123,7 @@ impl Gateway {
     }
 
     fn not_found(&self) -> Response {
-        let names: Vec<&str> = self.services.iter().map(|service| service.name()).collect();
+        let names: Vec<String> = self.services.all().iter().map(|service| service.name()).collect();
         let text = format!("There is no such service. The services are: {}\n", names.join(", "));
         response::text(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", text)
     }

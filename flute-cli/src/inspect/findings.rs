@@ -15,8 +15,8 @@ use flute_proto::profile::Profile;
 use flute_proto::receiver::{Endpoints, Event, ObjectInfo, ReceiverStats, SessionId, SessionStats};
 use serde_json::{Value, json};
 
-use super::capture::CaptureFacts;
 use crate::Outcome;
+use crate::capture::CaptureFacts;
 use crate::report::{shown, shown_rate};
 
 /// Sessions, and FDT Instances and objects of a session, that are told apart. Further ones are counted.

@@ -2,9 +2,9 @@
 
 //! `flute inspect`: what is on the wire, or in a capture of it.
 
-mod capture;
 mod findings;
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use serde_json::json;
 use findings::Findings;
 
 use crate::Outcome;
+use crate::capture;
 use crate::clock::Clock;
 use crate::interrupt::Interrupt;
 use crate::network::Endpoint;
@@ -99,12 +100,13 @@ impl Inspection {
         let shown: PathBuf = path.to_owned();
         let facts = capture::read(path, |datagram| {
             if port.is_some_and(|port| datagram.destination.port() != port) {
-                return;
+                return ControlFlow::Continue(());
             }
             // Some captures have packets out of their order.
             last = last.max(datagram.time);
             let endpoints = Endpoints { source: Some(datagram.source), destination: Some(datagram.destination) };
             self.take(endpoints, datagram.payload, last);
+            ControlFlow::Continue(())
         })
         .with_context(|| format!("reading {}", shown.display()))?;
         self.findings.note_capture(facts);

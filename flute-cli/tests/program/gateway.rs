@@ -12,29 +12,29 @@ use serde_json::Value;
 use crate::process::{Program, free_port, group, run};
 use crate::relay::Relay;
 
-fn content(length: usize) -> Vec<u8> {
+pub(crate) fn content(length: usize) -> Vec<u8> {
     (0..length as u32).map(|i| (i * 7 % 251) as u8).collect()
 }
 
 /// A TCP port that was free a moment ago.
-fn listen() -> String {
+pub(crate) fn listen() -> String {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().to_string()
 }
 
 /// A gateway of sources.
-struct Gateway {
-    address: String,
-    program: Program,
+pub(crate) struct Gateway {
+    pub(crate) address: String,
+    pub(crate) program: Program,
 }
 
 /// The head of an answer, and what follows.
-struct Answer {
+pub(crate) struct Answer {
     head: String,
     body: BufReader<TcpStream>,
 }
 
 impl Answer {
-    fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.head.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
@@ -45,7 +45,7 @@ impl Answer {
         })
     }
 
-    fn all(mut self) -> Vec<u8> {
+    pub(crate) fn all(mut self) -> Vec<u8> {
         let mut body = Vec::new();
         self.body.read_to_end(&mut body).unwrap();
         body
@@ -53,10 +53,19 @@ impl Answer {
 }
 
 impl Gateway {
-    fn start(arguments: &[&str]) -> Self {
-        let address = listen();
-        let mut program =
-            Program::start(&[&["gateway", "--iface", "lo", "--listen", &address, "--json"], arguments].concat());
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    /// One with variables of the environment.
+    pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_at(listen(), arguments, environment)
+    }
+
+    /// One that listens there.
+    pub(crate) fn start_at(address: String, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let arguments = [&["gateway", "--iface", "lo", "--listen", &address, "--json"], arguments].concat();
+        let mut program = Program::start_with(&arguments, environment);
         assert_eq!(program.wait_for("serving")["url"], format!("http://{address}/"));
         Self { address, program }
     }
@@ -76,19 +85,35 @@ impl Gateway {
         Answer { head, body }
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, "")
     }
 
-    fn sessions(&self) -> Value {
+    pub(crate) fn sessions(&self) -> Value {
         serde_json::from_slice(&self.get("/api/v1/sessions").all()).unwrap()
     }
 }
 
 /// Sends a folder again and again.
-fn carousel(folder: &Path, group: &str, arguments: &[&str]) -> Program {
+pub(crate) fn carousel(folder: &Path, group: &str, arguments: &[&str]) -> Program {
     let all = ["send", folder.to_str().unwrap(), "--to", group, "--iface", "lo", "--json", "--carousel"];
     Program::start(&[&all[..], arguments].concat())
+}
+
+/// The same for as long as a test likes: nobody has to read what the sender prints.
+pub(crate) fn quiet_carousel(folder: &Path, group: &str) -> Program {
+    Program::start(&[
+        "send",
+        folder.to_str().unwrap(),
+        "--to",
+        group,
+        "--iface",
+        "lo",
+        "--carousel",
+        "--quiet",
+        "--bitrate",
+        "100M",
+    ])
 }
 
 fn presentation() -> tempfile::TempDir {
@@ -171,28 +196,13 @@ fn what_cannot_come_any_more_is_not_found() {
     assert_eq!(gateway.get("/video/1.m4s").status(), 200);
 }
 
-/// A server that has a file, and answers requests for what is behind an offset.
-fn origin(file: Vec<u8>) -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(stream) = stream else { return };
-            let (mut reader, mut line, mut offset) = (BufReader::new(&stream), String::new(), 0);
-            while reader.read_line(&mut line).is_ok_and(|length| length > 2) {
-                if let Some(range) = line.to_lowercase().strip_prefix("range: bytes=") {
-                    offset = range.trim().trim_end_matches('-').parse().unwrap();
-                }
-                line.clear();
-            }
-            let (rest, last) = (&file[offset..], file.len() - 1);
-            let range =
-                format!("Content-Range: bytes {offset}-{last}/{}\r\nContent-Length: {}", file.len(), rest.len());
-            let _ = write!(&stream, "HTTP/1.1 206 Partial Content\r\n{range}\r\n\r\n");
-            let _ = (&stream).write_all(rest);
-        }
-    });
-    url
+/// A gateway that has all of a folder, and its URL.
+pub(crate) fn origin(folder: &Path) -> (Gateway, Program, String) {
+    let group = group();
+    let gateway = Gateway::start(&[&group]);
+    let sender = quiet_carousel(folder, &group);
+    let url = format!("http://{}/", gateway.address);
+    (gateway, sender, url)
 }
 
 #[test]
@@ -200,8 +210,8 @@ fn what_is_lost_comes_from_the_origin() {
     let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
     fs::write(folder.path().join("movie.mp4"), content(300_000)).unwrap();
     let to = format!("127.0.0.1:{port}");
-    let origin = origin(content(300_000));
-    let gateway = Gateway::start(&[&format!("tv={to}"), "--origin", &origin, "--repair-delay", "50ms"]);
+    let (_origin, _carousel, url) = origin(folder.path());
+    let gateway = Gateway::start(&[&format!("tv={to}"), "--origin", &url, "--repair-delay", "50ms"]);
     let relay = Relay::start(&to, |number, _| number == 100);
     let sender = run(&["send", folder.path().to_str().unwrap(), "--to", relay.address()]);
     assert_eq!(sender.status, Some(0), "{sender:?}");

@@ -22,7 +22,7 @@ use serde_json::json;
 use crate::process::{Program, group, run};
 
 /// The packets of a session of two files, with Reed-Solomon codes.
-fn packets() -> Vec<Vec<u8>> {
+pub(crate) fn packets() -> Vec<Vec<u8>> {
     let now = || Time::from_unix(SystemTime::UNIX_EPOCH.elapsed().unwrap());
     let fec = FecConfig::default().scheme(FecScheme::ReedSolomon8).protection(Protection::Percent(10.0));
     let mut sender = Sender::new(SenderConfig::default().fec(fec), now()).unwrap();
@@ -48,7 +48,7 @@ fn frame(payload: &[u8]) -> Vec<u8> {
 }
 
 /// A capture with a packet each millisecond.
-fn write_pcap(path: &Path, packets: &[Vec<u8>]) {
+pub(crate) fn write_pcap(path: &Path, packets: &[Vec<u8>]) {
     let mut writer = PcapWriter::new(File::create(path).unwrap()).unwrap();
     for (number, packet) in packets.iter().enumerate() {
         let (time, frame) = (Duration::from_secs(1_700_000_000) + Duration::from_millis(number as u64), frame(packet));

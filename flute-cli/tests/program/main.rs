@@ -4,6 +4,8 @@
 
 mod descriptions;
 mod gateway;
+mod gateway_services;
+mod gateway_soak;
 mod inspect;
 mod players;
 mod process;

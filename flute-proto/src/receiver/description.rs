@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use flute_fec::{Code, Parameters};
 
-use super::event::{ObjectInfo, SessionId};
+use super::event::{BaseUrls, ObjectInfo, SessionId};
 use crate::Time;
 use crate::content::{ContentEncoding, UnknownEncoding};
 use crate::fdt::{FdtInstance, File};
@@ -38,6 +38,7 @@ pub(super) struct Description {
 pub(super) struct Context<'a> {
     pub(super) session: SessionId,
     pub(super) instance: &'a FdtInstance,
+    pub(super) base_urls: &'a Arc<BaseUrls>,
     pub(super) instance_id: u32,
     pub(super) order: u64,
     pub(super) expires: Time,
@@ -67,6 +68,7 @@ impl Description {
             file,
             fdt_instance_id: context.instance_id,
             transfer_length: transfer_length.unwrap_or(0),
+            base_urls: context.base_urls.clone(),
         };
         Self {
             info: Arc::new(info),
@@ -134,6 +136,7 @@ impl Description {
 
     /// Bytes of memory: itself, what is known of the object, and what that holds.
     pub(super) fn memory_use(&self) -> u64 {
-        (size_of::<Self>() + size_of::<ObjectInfo>() + ALLOCATIONS + self.info.file.heap_bytes()) as u64
+        let own = size_of::<Self>() + size_of::<ObjectInfo>() + ALLOCATIONS;
+        (own + self.info.file.heap_bytes() + self.info.base_urls.heap_bytes()) as u64
     }
 }

@@ -38,6 +38,7 @@ pub(super) enum Place {
     Spool,
     File(File),
     Writer(OpenWriter),
+    ReadableWriter(OpenWriter),
     Nothing,
 }
 
@@ -75,6 +76,13 @@ impl Destination {
         Place::Writer(OpenWriter::new(Box::new(writer))).into()
     }
 
+    /// The same, to a writer that reads back what was written to it ([`ObjectWriter::read_at`]): it gets symbols as they
+    /// arrive where there is a digest, too, and no copy of them is kept. In order are content that is encoded, and objects
+    /// whose source symbols are cut into sub-symbols (RFC 6330 §4.4.1.2).
+    pub fn readable_writer(writer: impl ObjectWriter + 'static) -> Self {
+        Place::ReadableWriter(OpenWriter::new(Box::new(writer))).into()
+    }
+
     /// Nowhere: the object is received, decoded and checked, and its content dropped:
     /// [`Content::Delivered`](super::Content::Delivered).
     pub fn nothing() -> Self {
@@ -108,6 +116,12 @@ pub trait ObjectWriter: fmt::Debug + Send {
     /// Takes bytes of the content that begin at `offset`. No byte comes twice.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
+    /// Reads bytes that were written, with anything in place of those that were not. A
+    /// [readable writer](Destination::readable_writer) has to have this.
+    fn read_at(&mut self, _offset: u64, _buffer: &mut [u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// All bytes have come, and the digest is right if there is one. `length` is that of the content.
     fn complete(&mut self, length: u64) -> io::Result<()>;
 
@@ -127,6 +141,10 @@ impl OpenWriter {
 
     pub(super) fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.0.as_mut().map_or(Ok(()), |writer| writer.write_at(offset, bytes))
+    }
+
+    pub(super) fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.0.as_mut().map_or(Ok(()), |writer| writer.read_at(offset, buffer))
     }
 
     pub(super) fn complete(mut self, length: u64) -> io::Result<()> {

@@ -11,6 +11,9 @@ use bytes::Bytes;
 use crate::fdt::File;
 use crate::lct::{Toi, Tsi};
 
+/// Base URLs of one kind that are kept.
+const MAX_BASE_URLS: usize = 8;
+
 /// Where a datagram came from and went to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Endpoints {
@@ -139,9 +142,46 @@ pub struct ObjectInfo {
     pub fdt_instance_id: u32,
     /// Bytes of the object as it is transferred.
     pub transfer_length: u64,
+    /// What its Alternate-Content-Locations are relative to: the base URLs of the same FDT Instance.
+    pub base_urls: Arc<BaseUrls>,
+}
+
+/// The base URLs of an FDT Instance, for repair (TS 26.346 7.2.10).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BaseUrls {
+    /// `Base-URL-1`, which are tried first.
+    pub first: Vec<String>,
+    /// `Base-URL-2`.
+    pub second: Vec<String>,
+}
+
+impl BaseUrls {
+    /// The first of these URLs, which are kept as long as an object that the instance describes.
+    pub(super) fn new(mut first: Vec<String>, mut second: Vec<String>) -> Self {
+        first.truncate(MAX_BASE_URLS);
+        second.truncate(MAX_BASE_URLS);
+        Self { first, second }
+    }
+
+    /// Bytes of memory that they hold.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.first.iter().chain(&self.second).map(|url| size_of::<String>() + url.capacity()).sum()
+    }
 }
 
 impl ObjectInfo {
+    /// An object that no session has described, for those who get it in another way: its TOI is that of the FDT, which no
+    /// object has.
+    pub fn undescribed(file: File) -> Self {
+        Self {
+            session: SessionId { source: None, destination: None, tsi: Tsi::default() },
+            transfer_length: file.content_length.unwrap_or(0),
+            file: File { toi: Toi::FDT, ..file },
+            fdt_instance_id: 0,
+            base_urls: Arc::default(),
+        }
+    }
+
     /// Transport Object Identifier.
     pub fn toi(&self) -> Toi {
         self.file.toi

@@ -4,10 +4,11 @@
 
 use std::collections::VecDeque;
 use std::mem::size_of;
+use std::sync::Arc;
 
 use super::budget::Budget;
 use super::description::{self, Description};
-use super::event::SessionId;
+use super::event::{BaseUrls, SessionId};
 use super::sender_clock::{SenderClock, Validity};
 use crate::Time;
 use crate::fdt::{FdtInstance, File};
@@ -24,6 +25,8 @@ pub(super) struct FileDescriptions {
     id: u32,
     /// The instance without its files.
     instance: FdtInstance,
+    /// Its base URLs, which all files share.
+    base_urls: Arc<BaseUrls>,
     /// Its place in the order of all instances.
     order: u64,
     validity: Validity,
@@ -38,13 +41,15 @@ impl FileDescriptions {
     /// The files of an instance, for which `charged` bytes are charged.
     pub(super) fn new(
         (session, id, order): (SessionId, u32, u64),
-        instance: FdtInstance,
+        mut instance: FdtInstance,
         validity: Validity,
         past: Vec<Toi>,
         (files, charged): (VecDeque<Vec<File>>, u64),
     ) -> Self {
         let files = files.into_iter().map(Vec::into_iter).collect();
-        Self { session, id, instance, order, validity, past, files, charged }
+        let (first, second) = (std::mem::take(&mut instance.base_url_1), std::mem::take(&mut instance.base_url_2));
+        let base_urls = Arc::new(BaseUrls::new(first, second));
+        Self { session, id, instance, base_urls, order, validity, past, files, charged }
     }
 
     /// The next object that is to be forgotten, before the first file is described.
@@ -75,7 +80,8 @@ impl FileDescriptions {
         let validity = own.map_or(Some(self.validity), |expires| clock.validity(expires, now));
         Some(validity.map(|Validity { expires, .. }| {
             let (session, instance, instance_id, order) = (self.session, &self.instance, self.id, self.order);
-            Description::new(file, &description::Context { session, instance, instance_id, order, expires })
+            let base_urls = &self.base_urls;
+            Description::new(file, &description::Context { session, instance, base_urls, instance_id, order, expires })
         }))
     }
 

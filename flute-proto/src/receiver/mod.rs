@@ -103,7 +103,7 @@ use hashlink::LinkedHashSet;
 pub use config::{Filter, Limits, Mode, ReceiverConfig};
 pub use destination::{Destination, ObjectWriter};
 pub use event::{
-    BlockLoss, Content, Endpoints, Event, Failure, Limit, ObjectInfo, ReceiverStats, SessionId, SessionStats,
+    BaseUrls, BlockLoss, Content, Endpoints, Event, Failure, Limit, ObjectInfo, ReceiverStats, SessionId, SessionStats,
 };
 
 use crate::Time;

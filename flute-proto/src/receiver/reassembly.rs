@@ -69,6 +69,8 @@ pub(super) enum Placement<'a> {
     Blocks,
     /// To a writer, in the order of their arrival.
     Writer(OpenWriter),
+    /// The same, and it is read back.
+    ReadableWriter(OpenWriter),
     /// Nowhere.
     Nothing,
 }
@@ -160,6 +162,7 @@ impl Reassembly {
             Placement::Memory => MemoryStore::new(padded).map(Store::Memory),
             Placement::Spool(folder) => FileStore::unlinked(folder, padded).map(Store::File),
             Placement::File(file) => Ok(Store::File(FileStore::new(file, padded))),
+            Placement::ReadableWriter(writer) => Ok(Store::Writer(writer)),
             Placement::Writer(given) => {
                 writer = Some(given);
                 Ok(Store::Nowhere)
@@ -468,7 +471,7 @@ impl Reassembly {
     }
 
     /// Bytes of the object from `offset` on, which are there; at least one and at most `buffer.len()`. Those that are in a
-    /// file are read into `buffer`.
+    /// file, or with the application, are read into `buffer`.
     pub(super) fn read<'a>(
         &'a mut self,
         offset: u64,
@@ -479,7 +482,7 @@ impl Reassembly {
         let length = buffer.len().min(left);
         let symbol_size = u64::from(self.oti.parameters.symbol_size);
         let block = self.codec.block_of_symbol(offset / symbol_size).ok_or(io::ErrorKind::UnexpectedEof)?;
-        if matches!(self.store, Store::File(_)) {
+        if self.store.is_read() {
             self.store.read(offset, &mut buffer[..length], budget)?;
             return Ok(&buffer[..length]);
         }
@@ -548,6 +551,7 @@ impl Reassembly {
         match self.release(budget) {
             Store::Memory(memory) => Ok(Complete::Memory(memory.into_bytes(length))),
             Store::File(file) => file.into_file(length, budget).map(Complete::File),
+            Store::Writer(writer) => writer.complete(length).map(|()| Complete::HandedOn),
             store @ (Store::Blocks(_) | Store::Nowhere) => {
                 store.discard(budget);
                 if let Some(writer) = self.writer.take() {

@@ -96,8 +96,10 @@ impl Transfer {
         };
         let announced = announced_digest(info);
         let Destination { place, in_order, tells_data } = destination;
+        let is_readable = matches!(place, Place::ReadableWriter(_));
         let is_encoded = encoding != ContentEncoding::Null;
-        let needs_order = is_encoded || in_order || announced.is_some();
+        let is_contiguous = oti.codec().is_ok_and(|codec| codec.is_contiguous());
+        let needs_order = is_encoded || in_order || announced.is_some() || !is_contiguous && is_readable;
         let (placement, delivery) = match place {
             _ if is_encoded => {
                 let sink = sink(place, info, config);
@@ -105,11 +107,14 @@ impl Transfer {
                 let placement = spool(length, config).map_or(Placement::Blocks, Placement::Spool);
                 (placement, Delivery::to_sink(announced, encoding, sink, decode_limits(config)))
             }
-            Place::Writer(_) | Place::Nothing if needs_order => {
+            Place::ReadableWriter(writer) if !in_order && is_contiguous => {
+                (Placement::ReadableWriter(writer), Delivery::of_store(announced))
+            }
+            Place::Writer(_) | Place::ReadableWriter(_) | Place::Nothing if needs_order => {
                 let sink = sink(place, info, config);
                 (Placement::Blocks, Delivery::to_sink(announced, encoding, sink, decode_limits(config)))
             }
-            Place::Writer(writer) => (Placement::Writer(writer), Delivery::default()),
+            Place::Writer(writer) | Place::ReadableWriter(writer) => (Placement::Writer(writer), Delivery::default()),
             Place::Nothing => (Placement::Nothing, Delivery::default()),
             Place::Automatic => (automatic(length, config), Delivery::of_store(announced)),
             Place::Memory => (Placement::Memory, Delivery::of_store(announced)),
@@ -335,7 +340,7 @@ fn sink(place: Place, info: &ObjectInfo, config: &ReceiverConfig) -> ContentSink
         Place::Memory => ContentSink::memory(announced),
         Place::Spool => spooled(0),
         Place::File(file) => ContentSink::file(file),
-        Place::Writer(writer) => ContentSink::writer(writer),
+        Place::Writer(writer) | Place::ReadableWriter(writer) => ContentSink::writer(writer),
         Place::Nothing => ContentSink::nothing(),
     }
 }

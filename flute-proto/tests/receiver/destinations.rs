@@ -39,6 +39,15 @@ impl ObjectWriter for Writer {
         Ok(())
     }
 
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let log = self.0.lock().unwrap();
+        buffer.fill(0);
+        let there = log.bytes.get(offset as usize..).unwrap_or_default();
+        let length = there.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&there[..length]);
+        Ok(())
+    }
+
     fn complete(&mut self, length: u64) -> io::Result<()> {
         let mut log = self.0.lock().unwrap();
         assert_eq!((log.complete, log.abandoned), (None, 0));
@@ -108,6 +117,50 @@ fn a_writer_takes_symbols_as_they_come_and_what_is_rebuilt() {
     assert_eq!((log.complete, log.abandoned), (Some(9950), 0));
     assert!(harness.events.iter().any(|event| matches!(event, Event::Completed { content: Content::Delivered, .. })));
     assert!(harness.stats().memory < 20_000);
+}
+
+/// A receiver whose objects go to a writer that can be read, and that writer.
+fn to_readable_writer() -> (Harness, Writer) {
+    let writer = Writer::default();
+    let given = writer.clone();
+    let harness = asking(ReceiverConfig::default(), move |_| Destination::readable_writer(given.clone()));
+    (harness, writer)
+}
+
+#[test]
+fn a_readable_writer_takes_symbols_as_they_come_for_all_their_digest() {
+    let object = plain(9950);
+    let digest = format!("Content-MD5=\"{}\"", BASE64_STANDARD.encode(md5(&object)));
+    for is_right in [true, false] {
+        let (mut harness, writer) = to_readable_writer();
+        let (style, oti) = (Style::default(), reed_solomon(9950));
+        harness.push_all(&style.fdt(0, &instance("", &[file_with_code(1, "a", &oti, &digest)])));
+        let mut packets = style.object(1, &oti, &object);
+        if !is_right {
+            *packets[0].last_mut().unwrap() ^= 1;
+        }
+        let arriving = packets.iter().enumerate().filter(|(index, _)| index % 20 != 3 && index % 20 != 19);
+        arriving.collect::<Vec<_>>().iter().rev().for_each(|(_, packet)| harness.push(packet));
+        assert_eq!(writer.0.lock().unwrap().offsets.first(), Some(&9800), "nothing waits for its turn");
+        assert!(harness.stats().memory < 20_000, "nothing is kept twice");
+        harness.push_all(&style.repair(1, &oti, &object, 2));
+        let log = writer.0.lock().unwrap();
+        let expected = if is_right { (Some(9950), 0) } else { (None, 1) };
+        assert_eq!((log.complete, log.abandoned), expected);
+        assert!(!is_right || log.bytes == object);
+    }
+}
+
+#[test]
+fn an_encoded_object_comes_to_a_readable_writer_in_order() {
+    let (mut harness, writer) = to_readable_writer();
+    let (style, object) = (Style::default(), plain(50_000));
+    let encoded = encode(ContentEncoding::Gzip, &object).unwrap();
+    let oti = no_code(encoded.len() as u64, 100, 64);
+    harness.push_all(&style.fdt(0, &instance("", &[file(1, "a", &oti, "Content-Encoding=\"gzip\"")])));
+    style.object(1, &oti, &encoded).iter().rev().for_each(|packet| harness.push(packet));
+    let log = writer.0.lock().unwrap();
+    assert!(log.bytes == object && log.offsets.is_sorted());
 }
 
 #[test]

@@ -364,3 +364,18 @@ fn a_delivered_object_is_not_lost_with_its_toi() {
     harness.finish();
     assert_eq!(harness.failures(), []);
 }
+
+#[test]
+fn base_urls_are_told_with_each_object() {
+    let mut harness = Harness::default();
+    let oti = no_code(SIZE as u64, 1000, 16);
+    let urls = "<Base-URL-1 xmlns=\"urn:3GPP:metadata:2012:MBMS:FLUTE:FDT\">http://r.example.com/</Base-URL-1>\
+                <Base-URL-2 xmlns=\"urn:3GPP:metadata:2012:MBMS:FLUTE:FDT\">http://s.example.com/</Base-URL-2>";
+    let fdt = instance("", &[file(1, "a", &oti, ""), urls.to_owned()]);
+    harness.push_all(&Style::default().fdt(0, &fdt));
+    let base_urls = &harness.receiver.described_objects()[0].base_urls;
+    assert_eq!(
+        (&base_urls.first[..], &base_urls.second[..]),
+        (&["http://r.example.com/".to_owned()][..], &["http://s.example.com/".to_owned()][..])
+    );
+}

@@ -11,6 +11,7 @@ use std::io;
 use flute_fec::SourceBlock;
 
 use super::budget::{Budget, OverBudget};
+use super::destination::OpenWriter;
 pub(super) use blocks::{BlockStore, Forgotten};
 pub(super) use file::FileStore;
 pub(super) use memory::MemoryStore;
@@ -22,6 +23,8 @@ pub(super) enum Store {
     Memory(MemoryStore),
     /// In a file, that of the application or one without a name; blocks are read back to be decoded.
     File(FileStore),
+    /// With the application, that reads them back; blocks are decoded like those of a file.
+    Writer(OpenWriter),
     /// Those of blocks that are incomplete or whose turn has not come, in memory.
     Blocks(BlockStore),
     /// They are handed on as they arrive, and not needed any more.
@@ -49,6 +52,7 @@ impl Store {
         match self {
             Self::Memory(memory) => memory.write(offset, data)?,
             Self::File(file) => file.write(offset, data, budget)?,
+            Self::Writer(writer) => writer.write_at(offset, data)?,
             Self::Blocks(blocks) => blocks.write(block, offset, data, budget)?,
             Self::Nowhere => {}
         }
@@ -65,7 +69,7 @@ impl Store {
         match self {
             Self::Memory(memory) => Ok(memory.slice_mut(block.offset, length)),
             Self::Blocks(blocks) => blocks.block_mut(block, budget).map(Some),
-            Self::File(_) | Self::Nowhere => Ok(None),
+            Self::File(_) | Self::Writer(_) | Self::Nowhere => Ok(None),
         }
     }
 
@@ -78,14 +82,20 @@ impl Store {
                 let bytes = blocks.slice(offset, block);
                 (!bytes.is_empty()).then(|| &bytes[..bytes.len().min(length)])
             }
-            Self::File(_) | Self::Nowhere => None,
+            Self::File(_) | Self::Writer(_) | Self::Nowhere => None,
         }
     }
 
-    /// Reads bytes that are in a file.
+    /// Whether bytes must be [read](Self::read).
+    pub(super) fn is_read(&self) -> bool {
+        matches!(self, Self::File(_) | Self::Writer(_))
+    }
+
+    /// Reads bytes that are in a file, or with the application.
     pub(super) fn read(&mut self, offset: u64, buffer: &mut [u8], budget: &mut Budget) -> io::Result<()> {
         match self {
             Self::File(file) => file.read(offset, buffer, budget),
+            Self::Writer(writer) => writer.read_at(offset, buffer),
             Self::Memory(_) | Self::Blocks(_) | Self::Nowhere => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -95,7 +105,7 @@ impl Store {
         match self {
             Self::File(file) => file.discard(budget),
             Self::Blocks(blocks) => blocks.discard(budget),
-            Self::Memory(_) | Self::Nowhere => {}
+            Self::Memory(_) | Self::Writer(_) | Self::Nowhere => {}
         }
     }
 }

@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,29 +19,40 @@ use pcap_file::pcapng::{Block, PcapNgReader};
 /// What a file of pcapng begins with: the type of its Section Header Block.
 const PCAPNG: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 
+/// What a file of pcap begins with, in the order of bytes of either kind of machine: times in microseconds or nanoseconds.
+const PCAP: [[u8; 4]; 4] =
+    [[0xa1, 0xb2, 0xc3, 0xd4], [0xd4, 0xc3, 0xb2, 0xa1], [0xa1, 0xb2, 0x3c, 0x4d], [0x4d, 0x3c, 0xb2, 0xa1]];
+
 /// A datagram.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Datagram<'a> {
-    pub(super) time: Time,
-    pub(super) source: SocketAddr,
-    pub(super) destination: SocketAddr,
-    pub(super) payload: &'a [u8],
+pub(crate) struct Datagram<'a> {
+    pub(crate) time: Time,
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
+    pub(crate) payload: &'a [u8],
 }
 
 /// What a capture has besides datagrams.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct CaptureFacts {
-    pub(super) frames: u64,
+pub(crate) struct CaptureFacts {
+    pub(crate) frames: u64,
     /// Frames of which the capture has only the beginning.
-    pub(super) cut: u64,
+    pub(crate) cut: u64,
     /// Parts of datagrams that were longer than the link allows, which are not put together.
-    pub(super) fragments: u64,
+    pub(crate) fragments: u64,
     /// Frames that are no UDP over IP.
-    pub(super) others: u64,
+    pub(crate) others: u64,
 }
 
-/// Hands every datagram of a capture over.
-pub(super) fn read(path: &Path, take: impl FnMut(Datagram<'_>)) -> anyhow::Result<CaptureFacts> {
+/// Whether a file begins as a capture does.
+pub(crate) fn is_capture(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    read.is_ok() && (magic == PCAPNG || PCAP.contains(&magic))
+}
+
+/// Hands the datagrams of a capture over, until there are no more or no more are wanted.
+pub(crate) fn read(path: &Path, take: impl FnMut(Datagram<'_>) -> ControlFlow<()>) -> anyhow::Result<CaptureFacts> {
     let mut file = BufReader::new(File::open(path)?);
     let mut magic = [0; 4];
     file.read_exact(&mut magic).context("it is too short for a capture")?;
@@ -54,17 +66,22 @@ pub(super) fn read(path: &Path, take: impl FnMut(Datagram<'_>)) -> anyhow::Resul
     Ok(frames.facts)
 }
 
-fn read_pcap(file: impl Read, frames: &mut Frames<impl FnMut(Datagram<'_>)>) -> anyhow::Result<()> {
+fn read_pcap(file: impl Read, frames: &mut Frames<impl FnMut(Datagram<'_>) -> ControlFlow<()>>) -> anyhow::Result<()> {
     let mut reader = PcapReader::new(file).context("it is neither pcap nor pcapng")?;
     let link = reader.header().datalink;
     while let Some(packet) = reader.next_packet() {
         let packet = packet.context("a frame is broken")?;
-        frames.take(link, packet.timestamp, &packet.data, packet.orig_len)?;
+        if frames.take(link, packet.timestamp, &packet.data, packet.orig_len)?.is_break() {
+            break;
+        }
     }
     Ok(())
 }
 
-fn read_pcapng(file: impl Read, frames: &mut Frames<impl FnMut(Datagram<'_>)>) -> anyhow::Result<()> {
+fn read_pcapng(
+    file: impl Read,
+    frames: &mut Frames<impl FnMut(Datagram<'_>) -> ControlFlow<()>>,
+) -> anyhow::Result<()> {
     let mut reader = PcapNgReader::new(file).context("it is no pcapng")?;
     let mut links = Vec::new();
     while let Some(block) = reader.next_block() {
@@ -73,7 +90,9 @@ fn read_pcapng(file: impl Read, frames: &mut Frames<impl FnMut(Datagram<'_>)>) -
             Block::InterfaceDescription(interface) => links.push(interface.linktype),
             Block::EnhancedPacket(packet) => {
                 let link = links.get(packet.interface_id as usize).context("a packet is of no interface")?;
-                frames.take(*link, packet.timestamp, &packet.data, packet.original_len)?;
+                if frames.take(*link, packet.timestamp, &packet.data, packet.original_len)?.is_break() {
+                    break;
+                }
             }
             _ => (),
         }
@@ -87,12 +106,12 @@ struct Frames<F> {
     take: F,
 }
 
-impl<F: FnMut(Datagram<'_>)> Frames<F> {
-    fn take(&mut self, link: DataLink, time: Duration, frame: &[u8], length: u32) -> anyhow::Result<()> {
+impl<F: FnMut(Datagram<'_>) -> ControlFlow<()>> Frames<F> {
+    fn take(&mut self, link: DataLink, time: Duration, frame: &[u8], length: u32) -> anyhow::Result<ControlFlow<()>> {
         self.facts.frames += 1;
         if (frame.len() as u64) < u64::from(length) {
             self.facts.cut += 1;
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         }
         let sliced = match link {
             DataLink::ETHERNET => SlicedPacket::from_ethernet(frame),
@@ -103,26 +122,28 @@ impl<F: FnMut(Datagram<'_>)> Frames<F> {
         let is_fragment = sliced.as_ref().is_ok_and(SlicedPacket::is_ip_payload_fragmented);
         let Ok(SlicedPacket { net: Some(net), transport, .. }) = sliced else {
             self.facts.others += 1;
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         };
         let (source, destination) = match &net {
             NetSlice::Ipv4(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
             NetSlice::Ipv6(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
             NetSlice::Arp(_) => {
                 self.facts.others += 1;
-                return Ok(());
+                return Ok(ControlFlow::Continue(()));
             }
         };
         match transport {
-            Some(TransportSlice::Udp(udp)) => (self.take)(Datagram {
-                time: Time::from_unix(time),
-                source: SocketAddr::new(source, udp.source_port()),
-                destination: SocketAddr::new(destination, udp.destination_port()),
-                payload: udp.payload(),
-            }),
+            Some(TransportSlice::Udp(udp)) => {
+                return Ok((self.take)(Datagram {
+                    time: Time::from_unix(time),
+                    source: SocketAddr::new(source, udp.source_port()),
+                    destination: SocketAddr::new(destination, udp.destination_port()),
+                    payload: udp.payload(),
+                }));
+            }
             None if is_fragment => self.facts.fragments += 1,
             _ => self.facts.others += 1,
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 }
