@@ -6,4 +6,4 @@
 pub mod boxes;
 mod content_type;
 
-pub use content_type::{content_type_of_name, essence, is_manifest, is_mp4};
+pub use content_type::{ManifestFormat, content_type_of_name, essence, is_manifest, is_mp4, manifest_format};
