@@ -7,6 +7,8 @@ mod figures;
 mod handler;
 mod hosts;
 mod metrics;
+mod page;
+mod presentations;
 mod recent_problems;
 mod service;
 mod source;
@@ -24,6 +26,7 @@ use tokio::sync::{Semaphore, watch};
 pub(crate) use arguments::GatewayArguments;
 use figures::Snapshot;
 use handler::Gateway;
+use page::Page;
 use service::Service;
 
 use crate::Outcome;
@@ -38,6 +41,7 @@ const LOOKS_PER_FIGURES: u32 = 10;
 
 /// Serves until the user has enough.
 pub(crate) fn run(arguments: &GatewayArguments, report: &Report, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
+    let page = Page::load(arguments.player_directory())?;
     let listen = arguments.listen();
     let listener =
         TcpListener::bind(listen).with_context(|| format!("--listen {listen}: is another program listening there?"))?;
@@ -48,7 +52,7 @@ pub(crate) fn run(arguments: &GatewayArguments, report: &Report, interrupt: &Int
         .map(|source| Service::start(source, arguments, waiting.clone()).map(Arc::new))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let (publish, published) = watch::channel(Snapshot::take(&services));
-    let gateway = Gateway::new(services.clone(), arguments.allowed_hosts(), published);
+    let gateway = Gateway::new(services.clone(), arguments.allowed_hosts(), page, published);
     let server =
         Server::start(listener, arguments.max_connections(), Arc::new(gateway)).context("starting the server")?;
     let url = format!("http://{}/", server.address());
