@@ -2,9 +2,12 @@
 
 //! The program as its users meet it: processes of its own, real sockets on the loopback interface.
 
+mod browser;
 mod gateway;
 mod inspect;
+mod live;
 mod players;
 mod process;
 mod relay;
+mod tools;
 mod transfers;

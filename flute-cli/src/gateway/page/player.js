@@ -8,6 +8,8 @@ const HLS_TYPE = "application/vnd.apple.mpegurl";
 /** Segments between what is played and the newest one: each has to arrive by multicast and to be repaired first. */
 const SEGMENTS_BEHIND = 4;
 
+const absolute = path => new URL(path, location).href;
+
 export class Player {
   #video;
   #note;
@@ -40,13 +42,8 @@ export class Player {
     } else if (this.#hasHls()) {
       this.#end = this.#playHls(path);
     } else {
-      this.#video.src = path;
-      this.#end = () => this.#video.removeAttribute("src");
+      this.#end = this.#playNatively(path);
     }
-    this.#video.play().catch(error => {
-      // A presentation that is replaced before it begins is no error.
-      if (error.name !== "AbortError") this.#say(error.message);
-    });
   }
 
   #hasHls() {
@@ -60,15 +57,17 @@ export class Player {
   #playDash(path) {
     const player = dashjs.MediaPlayer().create();
     // The clock of a telephone may be wrong; that of the gateway is near, and no other server is asked.
-    const clock = { scheme: "urn:mpeg:dash:utc:http-head:2014", value: new URL("/_flute/healthz", location).href };
+    const clock = { scheme: "urn:mpeg:dash:utc:http-head:2014", value: absolute("/_flute/healthz") };
     player.updateSettings({
       streaming: {
-        delay: { liveDelayFragmentCount: SEGMENTS_BEHIND },
+        // What the packager suggests leaves no time for multicast and repair.
+        delay: { useSuggestedPresentationDelay: false, liveDelayFragmentCount: SEGMENTS_BEHIND },
         utcSynchronization: { defaultTimingSource: clock },
       },
     });
     player.on(dashjs.MediaPlayer.events.ERROR, ({ error }) => this.#say(error.message ?? String(error)));
-    player.initialize(this.#video, path, false);
+    // It has to begin by itself: a player that did not know of it would not fetch the manifest again.
+    player.initialize(this.#video, absolute(path), true);
     return () => player.destroy();
   }
 
@@ -77,8 +76,22 @@ export class Player {
     hls.on(Hls.Events.ERROR, (_, { fatal, error }) => {
       if (fatal) this.#say(error.message);
     });
-    hls.loadSource(path);
+    hls.loadSource(absolute(path));
     hls.attachMedia(this.#video);
+    this.#begin();
     return () => hls.destroy();
+  }
+
+  #playNatively(path) {
+    this.#video.src = path;
+    this.#begin();
+    return () => this.#video.removeAttribute("src");
+  }
+
+  #begin() {
+    this.#video.play().catch(error => {
+      // A presentation that is replaced before it begins is no error.
+      if (error.name !== "AbortError") this.#say(error.message);
+    });
   }
 }
