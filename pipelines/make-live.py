@@ -31,8 +31,11 @@ from dash import (
     timescale,
 )
 
+# Segments that manifests list, that are kept, and between what is played and the newest: each has to be received and
+# repaired first, and GStreamer begins to play live DASH with more than eight seconds in its buffer.
 LISTED = 10
 KEPT = 15
+BEHIND = 7
 VIDEO_BITRATE = 800_000
 AUDIO_BITRATE = 96_000
 
@@ -46,7 +49,6 @@ PIPELINE = (
 )
 MUX = "mp4mux fragment-duration={ms} fragment-mode=dash-or-mss"
 
-# Players keep away from the newest segment by four segments: each has to be received and repaired first.
 LIVE = (
     'type="dynamic" availabilityStartTime="{start}" publishTime="{now}" minimumUpdatePeriod="PT{segment}S"\n'
     '     timeShiftBufferDepth="PT{depth}S" suggestedPresentationDelay="PT{delay}S"'
@@ -167,7 +169,7 @@ class Presentation:
                 now=utc(time.time()),
                 segment=SEGMENT_SECONDS,
                 depth=LISTED * SEGMENT_SECONDS,
-                delay=4 * SEGMENT_SECONDS,
+                delay=BEHIND * SEGMENT_SECONDS,
             )
         sets = "\n".join(track.adaptation_set() for track in self.tracks)
         files = {track.name + ".m3u8": track.playlist(self.epoch, is_ended) for track in self.tracks}

@@ -30,6 +30,8 @@ fn a_browser_plays_what_is_repaired() {
         return;
     }
     let Some(service) = LiveService::start(0, &["--player-directory", player.to_str().unwrap()]) else { return };
+    // A live presentation of one segment leaves no player any time.
+    service.wait_for_segments(6);
     let temporary = tempfile::tempdir().unwrap();
     let screenshots = match std::env::var_os("FLUTE_SCREENSHOTS") {
         Some(_) => crate_folder.join("../docs/images"),

@@ -75,10 +75,12 @@ impl LiveService {
     }
 }
 
-/// Losses are spread, without a period that an object could have too.
+/// Losses without a pattern, the same ones in each run: the high bits of a number that was mixed (SplitMix64).
 fn is_lost(number: u64) -> bool {
-    let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    (spread as f64) < LOSS * f64::from(u32::MAX)
+    let mut mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (((mixed ^ (mixed >> 31)) >> 32) as f64) < LOSS * f64::from(u32::MAX)
 }
 
 /// Writes segments and manifests into a folder.
