@@ -28,7 +28,9 @@ trap 'exit 0' INT TERM
 step() { printf '\n== %s\n' "$*"; }
 
 step "Installing what is missing"
-"$root/pipelines/install.sh" nodejs npm
+"$root/pipelines/install.sh"
+# Node.js of others than Debian brings npm along.
+command -v npm >/dev/null || "$root/pipelines/install.sh" nodejs npm
 player=$root/flute-cli/player
 if [ ! "$player/node_modules/.package-lock.json" -nt "$player/package-lock.json" ]; then
     npm --prefix "$player" ci --omit=dev --ignore-scripts --no-audit --no-fund

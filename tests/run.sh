@@ -21,7 +21,11 @@ done
 step() { printf '\n== %s\n' "$*"; }
 
 step "Packages"
-pipelines/install.sh binutils meson ninja-build tshark libxml2-utils iproute2 util-linux
+pipelines/install.sh binutils meson ninja-build tshark libxml2-utils iproute2 util-linux \
+    chromium ffmpeg vlc-bin vlc-plugin-base
+# Node.js of others than Debian brings npm along.
+command -v npm >/dev/null || pipelines/install.sh nodejs npm
+npm --prefix flute-cli/player ci --ignore-scripts --no-audit --no-fund
 rustup component add rustfmt clippy 2>/dev/null || true
 
 step "Formatting"
@@ -46,6 +50,8 @@ fi
 
 step "Tests"
 if [ "$long" = 1 ]; then export FLUTE_SOAK_SECONDS=60; fi
+# All that tests need has been installed.
+export FLUTE_SKIP_NOTHING=1
 cargo test --workspace
 
 step "Fuzzing"

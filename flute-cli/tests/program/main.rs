@@ -3,6 +3,7 @@
 //! The program as its users meet it: processes of its own, real sockets on the loopback interface.
 
 mod browser;
+mod disruptions;
 mod gateway;
 mod inspect;
 mod live;

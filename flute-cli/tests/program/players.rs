@@ -20,7 +20,7 @@ const LOSS: u64 = 33;
 const TIMEOUT: &str = "120";
 
 /// Seconds of the live service.
-const SECONDS: u32 = 50;
+const SECONDS: u32 = 45;
 
 /// Frames of the live service that a player has to decode, of 25 a second.
 const FRAMES: usize = 300;
@@ -81,24 +81,25 @@ fn players_play_what_is_repaired() {
 #[test]
 fn players_play_live_to_the_end() {
     let Some(service) = LiveService::start(SECONDS, &[]) else { return };
-    // dashdemux2 of GStreamer 1.22 wants as many seconds in its buffer as are between its place and the newest segment.
-    service.wait_for_segments(9);
+    service.wait_for_segments(6);
     let elements = ["playbin", "playbin3", "avdec_h264", "avdec_aac", "souphttpsrc", "dashdemux", "hlsdemux"];
     let has_gstreamer = has_elements(&elements);
-    let has_vlc = has_vlc();
+    let (has_ffmpeg, has_vlc) = (has("ffmpeg", &["-version"]), has_vlc());
+    let urls = LiveService::presentations().map(|presentation| format!("{}{presentation}", service.url()));
     std::thread::scope(|players| {
-        for url in LiveService::presentations().map(|presentation| format!("{}{presentation}", service.url())) {
-            players.spawn({
-                let url = url.clone();
-                move || play_with_ffmpeg(&url)
-            });
-            if has_vlc {
-                let url = url.clone();
-                players.spawn(move || play_with_vlc(&url));
+        for url in &urls {
+            if has_ffmpeg {
+                players.spawn(|| play_with_ffmpeg(url));
             }
-            for player in ["playbin", "playbin3"].into_iter().filter(|_| has_gstreamer) {
-                let url = url.clone();
-                players.spawn(move || play_with_gstreamer(player, &url));
+            if has_vlc {
+                players.spawn(|| play_with_vlc(url));
+            }
+            if has_gstreamer {
+                players.spawn(|| play_with_gstreamer("playbin", url));
+            }
+            // dashdemux2 of GStreamer 1.22 leaves out segments of live DASH while it fills its buffer.
+            if has_gstreamer && url.ends_with(".m3u8") {
+                players.spawn(|| play_with_gstreamer("playbin3", url));
             }
         }
     });
