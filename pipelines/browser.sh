@@ -18,7 +18,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/flute-browser.XXXXXX")
 processes=()
 cleanup() {
     trap '' INT TERM
-    [ ${#processes[@]} -eq 0 ] || kill -INT "${processes[@]}" 2>/dev/null || true
+    [ ${#processes[@]} -eq 0 ] || kill "${processes[@]}" 2>/dev/null || true
     wait
     rm -rf "$work"
 }
