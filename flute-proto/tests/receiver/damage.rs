@@ -181,6 +181,7 @@ fn an_object_that_waits_for_its_turn_is_not_withdrawn() {
     let oti = no_code(1000, 100, 64);
     let mut harness = Harness::default();
     for (id, toi) in [(0, 1), (1, 2), (2, 3), (3, 4)] {
+        harness.now = harness.now + Duration::from_millis(1);
         harness.push_all(&style.fdt(id, &instance("", &[file(toi, &format!("{toi}"), &oti, "")])));
     }
     for packet in &style.object(1, &oti, &content(1000, 1))[..9] {
