@@ -9,18 +9,25 @@ FOLDER gets manifest.mpd, and per track a folder with init.mp4 and numbered segm
 
 import pathlib
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
 
-FRAME_RATE = 25
-SAMPLE_RATE = 48000
-SAMPLES_PER_BUFFER = 1024
-SEGMENT_SECONDS = 2
+from dash import (
+    FRAME_RATE,
+    HEIGHT,
+    SAMPLE_RATE,
+    SAMPLES_PER_BUFFER,
+    SEGMENT_SECONDS,
+    WIDTH,
+    adaptation_set,
+    boxes,
+    fragment_duration,
+    timescale,
+)
 
 VIDEO = (
-    "videotestsrc num-buffers={frames} ! video/x-raw,width=640,height=360,framerate={fps}/1"
+    "videotestsrc num-buffers={frames} ! video/x-raw,width={width},height={height},framerate={fps}/1"
     " ! timeoverlay ! x264enc key-int-max={gop} option-string=scenecut=0 bitrate=1500 bframes=0 speed-preset=veryfast"
     " ! video/x-h264,profile=main ! h264parse ! {mux} ! filesink location={file}"
 )
@@ -38,68 +45,6 @@ MANIFEST = """<?xml version="1.0" encoding="UTF-8"?>
   </Period>
 </MPD>
 """
-ADAPTATION_SET = """    <AdaptationSet contentType="{name}" mimeType="{name}/mp4" segmentAlignment="true" startWithSAP="1">
-      <SegmentTemplate timescale="{timescale}" initialization="{name}/init.mp4" media="{name}/$Number%05d$.m4s" startNumber="1">
-        <SegmentTimeline>
-{timeline}
-        </SegmentTimeline>
-      </SegmentTemplate>
-      <Representation id="{name}" codecs="{codecs}" bandwidth="{bandwidth}"{attributes}/>
-    </AdaptationSet>"""
-
-
-def boxes(data, start=0, end=None):
-    """The boxes (ISO/IEC 14496-12 §4.2) from start to end, as (type, first byte, first byte of content, end)."""
-    end = len(data) if end is None else end
-    while start < end:
-        size, kind = struct.unpack_from(">I4s", data, start)
-        header = 8
-        if size == 1:
-            size, header = struct.unpack_from(">Q", data, start + 8)[0], 16
-        elif size == 0:
-            size = end - start
-        yield kind.decode("latin-1"), start, start + header, start + size
-        start += size
-
-
-def find(data, path, start=0, end=None):
-    """The content of the first box at a path such as moov/trak/mdia."""
-    name, _, rest = path.partition("/")
-    for kind, _, content, stop in boxes(data, start, end):
-        if kind == name:
-            return find(data, rest, content, stop) if rest else (content, stop)
-    raise SystemExit(f"the multiplexer made no {name} box")
-
-
-def timescale(moov):
-    content, _ = find(moov, "moov/trak/mdia/mdhd")
-    return struct.unpack_from(">I", moov, content + (20 if moov[content] == 1 else 12))[0]
-
-
-def avc_codec(moov):
-    """The codecs parameter of RFC 6381: the three bytes after the version of the avcC box."""
-    where = moov.index(b"avcC") + 5
-    return "avc1." + moov[where : where + 3].hex()
-
-
-def fragment_duration(moof):
-    """Sum of the sample durations of a movie fragment."""
-    tfhd, _ = find(moof, "moof/traf/tfhd")
-    flags = int.from_bytes(moof[tfhd + 1 : tfhd + 4], "big")
-    at, default = tfhd + 8, 0
-    for bit, size in ((0x1, 8), (0x2, 4), (0x8, 4)):
-        if flags & bit:
-            if bit == 0x8:
-                default = struct.unpack_from(">I", moof, at)[0]
-            at += size
-    trun, _ = find(moof, "moof/traf/trun")
-    flags = int.from_bytes(moof[trun + 1 : trun + 4], "big")
-    count = struct.unpack_from(">I", moof, trun + 4)[0]
-    if not flags & 0x100:
-        return count * default
-    at = trun + 8 + (4 if flags & 0x1 else 0) + (4 if flags & 0x4 else 0)
-    step = 4 * bin(flags & 0xF00).count("1")
-    return sum(struct.unpack_from(">I", moof, at + step * index)[0] for index in range(count))
 
 
 def cut(movie, folder):
@@ -134,7 +79,13 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         movies = {name: pathlib.Path(work) / f"{name}.mp4" for name in ("video", "audio")}
         pipeline = VIDEO.format(
-            frames=seconds * FRAME_RATE, fps=FRAME_RATE, gop=SEGMENT_SECONDS * FRAME_RATE, mux=mux, file=movies["video"]
+            frames=seconds * FRAME_RATE,
+            width=WIDTH,
+            height=HEIGHT,
+            fps=FRAME_RATE,
+            gop=SEGMENT_SECONDS * FRAME_RATE,
+            mux=mux,
+            file=movies["video"],
         )
         pipeline += "  " + AUDIO.format(
             buffers=seconds * SAMPLE_RATE // SAMPLES_PER_BUFFER,
@@ -153,23 +104,7 @@ def main():
             scale = timescale(moov)
             length = sum(durations) / scale
             longest = max(longest, length)
-            codecs, attributes = "mp4a.40.2", f' audioSamplingRate="{SAMPLE_RATE}"'
-            if name == "video":
-                codecs, attributes = avc_codec(moov), f' width="640" height="360" frameRate="{FRAME_RATE}"'
-            timeline = "\n".join(
-                f'          <S{" t=" + chr(34) + "0" + chr(34) if first else ""} d="{duration}"/>'
-                for first, duration in zip([True] + [False] * len(durations), durations)
-            )
-            sets.append(
-                ADAPTATION_SET.format(
-                    name=name,
-                    timescale=scale,
-                    timeline=timeline,
-                    codecs=codecs,
-                    bandwidth=int(size * 8 / length),
-                    attributes=attributes,
-                )
-            )
+            sets.append(adaptation_set(name, moov, int(size * 8 / length), durations))
     manifest = MANIFEST.format(duration=longest, segment=SEGMENT_SECONDS, sets="\n".join(sets))
     (target / "manifest.mpd").write_text(manifest, encoding="utf-8")
 

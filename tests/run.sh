@@ -21,7 +21,11 @@ done
 step() { printf '\n== %s (after %d s)\n' "$*" "$SECONDS"; }
 
 step "Packages"
-pipelines/install.sh binutils meson ninja-build tshark libxml2-utils iproute2 util-linux
+pipelines/install.sh binutils meson ninja-build tshark libxml2-utils iproute2 util-linux \
+    chromium ffmpeg vlc-bin vlc-plugin-base
+# Node.js of others than Debian brings npm along.
+command -v npm >/dev/null || pipelines/install.sh nodejs npm
+npm --prefix flute-cli/player ci --ignore-scripts --no-audit --no-fund
 rustup component add rustfmt clippy 2>/dev/null || true
 
 # Built behind everything else: it runs for a second, and takes minutes to build. Without optimisation for the same reason.
@@ -42,7 +46,9 @@ cargo clippy --package gst-plugin-flute --all-features --all-targets -- -D warni
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
 step "Tests"
-if [ "$long" = 1 ]; then export FLUTE_SOAK_SECONDS=60; fi
+if [ "$long" = 1 ]; then export FLUTE_SOAK_SECONDS=60 FLUTE_LONG_TESTS=1; fi
+# All that tests need has been installed.
+export FLUTE_SKIP_NOTHING=1
 cargo test --workspace
 
 step "Licences and sources of the libraries"

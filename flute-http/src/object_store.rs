@@ -26,6 +26,8 @@ const MAX_IN_MEMORY: u64 = 16 << 20;
 /// How often it is looked for objects that do not come, at most and at least.
 const FASTEST_LOOK: Duration = Duration::from_millis(20);
 const SLOWEST_LOOK: Duration = Duration::from_millis(500);
+/// Objects that are looked at for manifests: the lock is held meanwhile.
+const MAX_EXAMINED: usize = 1024;
 
 /// Why there is no object.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -141,6 +143,15 @@ impl ObjectStore {
     /// Whether there is an object that `path` means.
     pub fn has(&self, path: &LocationPath) -> bool {
         self.state.lock().unwrap().cache.has(path)
+    }
+
+    /// The descriptions of the manifests that are there, `most` of them at most, those that were used last.
+    pub fn manifests(&self, most: usize) -> Vec<Arc<ObjectInfo>> {
+        let state = self.state.lock().unwrap();
+        let infos = state.cache.lasting().take(MAX_EXAMINED).map(|object| object.info());
+        let is_manifest =
+            |info: &&Arc<ObjectInfo>| flute_media::is_manifest(info.file.content_type.as_deref(), info.location());
+        infos.filter(is_manifest).take(most).cloned().collect()
     }
 
     /// Adds an object, in the place of its older version, and returns those that had to make room for it.

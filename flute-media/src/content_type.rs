@@ -39,21 +39,32 @@ const TABLE: &[Row] = &[
     ("image/png", &["png"]),
 ];
 
-/// Manifests: of DASH, of HLS under all of its names, and of Smooth Streaming.
-const MANIFESTS: &[&str] = &[
-    "application/dash+xml",
-    "application/vnd.apple.mpegurl",
-    "application/x-mpegurl",
-    "audio/mpegurl",
-    "application/vnd.ms-sstr+xml",
+/// Media types of manifests. HLS has several names.
+const MANIFESTS: &[(&str, ManifestFormat)] = &[
+    ("application/dash+xml", ManifestFormat::Dash),
+    ("application/vnd.apple.mpegurl", ManifestFormat::Hls),
+    ("application/x-mpegurl", ManifestFormat::Hls),
+    ("audio/mpegurl", ManifestFormat::Hls),
+    ("application/vnd.ms-sstr+xml", ManifestFormat::SmoothStreaming),
 ];
+
+/// What kind of manifest an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ManifestFormat {
+    /// An MPD of DASH (ISO/IEC 23009-1).
+    Dash,
+    /// A playlist of HLS (RFC 8216).
+    Hls,
+    /// A manifest of Smooth Streaming.
+    SmoothStreaming,
+}
 
 /// Files of ISO BMFF (ISO/IEC 14496-12), and of QuickTime, which has the same boxes.
 const MP4: &[&str] =
     &["video/mp4", "video/iso.segment", "application/mp4", "video/quicktime", "audio/mp4", "audio/iso.segment"];
 
-/// Whether an object with this Content-Type and this name is a manifest, an MPD, a playlist of HLS or one of Smooth
-/// Streaming, by either of them.
+/// Whether an object with this Content-Type and this name is a manifest, by either of them.
 ///
 /// ```
 /// assert!(flute_media::is_manifest(Some("application/dash+xml"), "live"));
@@ -61,17 +72,20 @@ const MP4: &[&str] =
 /// assert!(!flute_media::is_manifest(Some("video/mp4"), "segment.m4s"));
 /// ```
 pub fn is_manifest(content_type: Option<&str>, name: &str) -> bool {
-    is_one_of(MANIFESTS, content_type, name)
+    manifest_format(content_type, name).is_some()
+}
+
+/// What kind of manifest an object with this Content-Type and this name is, if it is one. The Content-Type goes first.
+pub fn manifest_format(content_type: Option<&str>, name: &str) -> Option<ManifestFormat> {
+    let of_type = |wanted: &str| MANIFESTS.iter().find(|(known, _)| *known == wanted).map(|(_, format)| *format);
+    let said = content_type.and_then(|said| of_type(&essence(said)));
+    said.or_else(|| of_type(content_type_of_name(name)?))
 }
 
 /// Whether an object with this Content-Type and this name is MP4, by either of them.
 pub fn is_mp4(content_type: Option<&str>, name: &str) -> bool {
-    is_one_of(MP4, content_type, name)
-}
-
-fn is_one_of(types: &[&str], content_type: Option<&str>, name: &str) -> bool {
-    content_type.is_some_and(|said| types.contains(&essence(said).as_str()))
-        || content_type_of_name(name).is_some_and(|meant| types.contains(&meant))
+    content_type.is_some_and(|said| MP4.contains(&essence(said).as_str()))
+        || content_type_of_name(name).is_some_and(|meant| MP4.contains(&meant))
 }
 
 /// A media type without its parameters, in lower case.
@@ -107,6 +121,14 @@ mod tests {
         assert!(!is_manifest(Some("application/xml"), "a.xml") && !is_mp4(Some("video/mp2t"), "a.ts"));
         assert!(is_manifest(None, "hls/live.m3u8") && is_manifest(Some("text/xml"), "live.mpd"));
         assert!(is_mp4(None, "seg.m4s") && !is_mp4(None, "m4s"));
+    }
+
+    #[test]
+    fn formats_of_manifests() {
+        assert_eq!(manifest_format(Some("application/dash+xml"), "x"), Some(ManifestFormat::Dash));
+        assert_eq!(manifest_format(Some("audio/mpegurl"), "live.mpd"), Some(ManifestFormat::Hls));
+        assert_eq!(manifest_format(Some("text/plain"), "live.m3u8"), Some(ManifestFormat::Hls));
+        assert_eq!(manifest_format(Some("text/plain"), "live.txt"), None);
     }
 
     #[test]

@@ -7,4 +7,4 @@ pub mod boxes;
 mod content_type;
 pub mod session_configuration;
 
-pub use content_type::{content_type_of_name, essence, is_manifest, is_mp4};
+pub use content_type::{ManifestFormat, content_type_of_name, essence, is_manifest, is_mp4, manifest_format};

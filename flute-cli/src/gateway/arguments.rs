@@ -3,7 +3,7 @@
 //! The arguments of `flute gateway`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -75,6 +75,10 @@ pub(crate) struct GatewayArguments {
     /// Requests at a time that wait for an object to begin; further ones are answered with 503
     #[arg(long, default_value_t = 256, value_name = "NUMBER")]
     max_waiting: usize,
+    /// Folder in which npm has installed the players of the page [default: player beside the program, else
+    /// ../share/flute/player from there, if there is one]
+    #[arg(long, value_name = "FOLDER")]
+    player_directory: Option<PathBuf>,
     /// Bytes of the kernel's receive buffer of each service, as far as the system allows
     #[arg(long, default_value = "8Mi", value_parser = quantity::bytes, value_name = "BYTES")]
     buffer_size: u64,
@@ -110,6 +114,10 @@ impl GatewayArguments {
 
     pub(super) fn allowed_hosts(&self) -> AllowedHosts {
         AllowedHosts::new(&self.allow_host)
+    }
+
+    pub(super) fn player_directory(&self) -> Option<&Path> {
+        self.player_directory.as_deref()
     }
 
     pub(super) fn timeout(&self) -> Duration {

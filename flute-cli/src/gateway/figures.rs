@@ -8,6 +8,7 @@ use flute_net::reception::{Rates, Statistics};
 use flute_proto::receiver::{SessionId, SessionStats};
 use serde_json::{Value, json};
 
+use super::presentations::Presentation;
 use super::service::Service;
 
 /// Sessions of a service that are shown.
@@ -36,6 +37,7 @@ pub(super) struct ServiceFigures {
     /// Objects that were lost and fetched from the origin, and the bytes of that.
     pub(super) repaired_objects: u64,
     pub(super) repair_bytes: u64,
+    presentations: Vec<Presentation>,
     sessions: Vec<(SessionId, SessionStats, Rates)>,
     problems: Value,
 }
@@ -83,6 +85,7 @@ impl ServiceFigures {
             evicted: service.evicted(),
             repaired_objects,
             repair_bytes,
+            presentations: Presentation::all_of(&service.name(), service.objects().objects()),
             sessions: receiver
                 .sessions
                 .into_iter()
@@ -118,6 +121,7 @@ impl ServiceFigures {
         service["objects-evicted"] = self.evicted.into();
         service["objects-repaired"] = self.repaired_objects.into();
         service["repair-bytes"] = self.repair_bytes.into();
+        service["presentations"] = self.presentations.iter().map(Presentation::to_json).collect();
         service["sessions"] = sessions;
         service["problems"] = self.problems.clone();
         service

@@ -15,17 +15,14 @@ use tokio::sync::{mpsc, watch};
 use super::figures::Snapshot;
 use super::hosts::AllowedHosts;
 use super::metrics;
+use super::page::Page;
 use super::services::Services;
-
-/// The page for people.
-const PAGE: &str = include_str!("page.html");
-
-/// What the page may do: nothing but read figures of this server.
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
-                           base-uri 'none'; form-action 'none'";
 
 /// Sets of figures that wait for a client.
 const FIGURES_AHEAD: usize = 1;
+
+/// How long files of the page are kept: a reload soon has those of another version of the program.
+const PAGE_FILE_CACHING: &str = "max-age=60";
 
 /// What is answered to requests by other names.
 const UNKNOWN_HOST: &str = "This server is not known by the name in the request. If it is to be, start it with \
@@ -39,18 +36,25 @@ const OWN: &str = "/_flute/";
 pub(super) struct Gateway {
     services: Arc<Services>,
     hosts: AllowedHosts,
+    page: Page,
     figures: watch::Receiver<Snapshot>,
 }
 
 impl Gateway {
-    pub(super) fn new(services: Arc<Services>, hosts: AllowedHosts, figures: watch::Receiver<Snapshot>) -> Self {
-        Self { services, hosts, figures }
+    pub(super) fn new(
+        services: Arc<Services>,
+        hosts: AllowedHosts,
+        page: Page,
+        figures: watch::Receiver<Snapshot>,
+    ) -> Self {
+        Self { services, hosts, page, figures }
     }
 
     async fn route(&self, request: &Request<Incoming>) -> Response {
         let path = request.uri().path();
         if let Some(own) = path.strip_prefix(OWN) {
-            return self.own(own, request.method()).unwrap_or_else(|| self.not_found());
+            let response = self.own(own, request.method()).or_else(|| self.page_file(own, request.method()));
+            return response.unwrap_or_else(|| self.not_found());
         }
         // Where there is one service, its objects go first.
         let only = self.services.only();
@@ -60,7 +64,9 @@ impl Gateway {
             return response;
         }
         let (name, rest) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
-        let named = self.services.named(name);
+        // A client may encode what need not be, such as the colon of a port (RFC 3986 §6.2.2.2).
+        let named =
+            self.services.named(name).or_else(|| self.services.named(&LocationPath::of_location(name).to_path()));
         let (service, path) = match (named, only) {
             (Some(service), _) => (service, rest),
             (None, Some(service)) => (service, path),
@@ -74,18 +80,11 @@ impl Gateway {
     /// What the program tells of itself, if this is one of its paths.
     fn own(&self, path: &str, method: &Method) -> Option<Response> {
         let is_known = matches!(path, "" | "healthz" | "metrics" | "api/v1/sessions" | "events");
-        if is_known && !matches!(*method, Method::GET | Method::HEAD) {
-            let mut response = response::empty(StatusCode::METHOD_NOT_ALLOWED);
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return Some(response);
+        if is_known && !is_reading(method) {
+            return Some(only_reading());
         }
         let mut response = match path {
-            "" => {
-                let mut response = response::text(StatusCode::OK, "text/html; charset=utf-8", PAGE);
-                let policy = HeaderValue::from_static(PAGE_POLICY);
-                response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-                response
-            }
+            "" => self.page.html(),
             "healthz" => response::text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
             "metrics" => match metrics::text(self.figures.borrow().clone()) {
                 Ok(text) => response::text(StatusCode::OK, metrics::CONTENT_TYPE, text),
@@ -100,6 +99,18 @@ impl Gateway {
         };
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        Some(response)
+    }
+
+    /// A file that the page is made of, if this is the path of one.
+    fn page_file(&self, path: &str, method: &Method) -> Option<Response> {
+        let mut response = self.page.file(path)?;
+        if !is_reading(method) {
+            return Some(only_reading());
+        }
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(PAGE_FILE_CACHING));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         Some(response)
     }
@@ -127,6 +138,17 @@ impl Gateway {
         let text = format!("There is no such service. The services are: {}\n", names.join(", "));
         response::text(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", text)
     }
+}
+
+fn is_reading(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// The answer to a method that a page of the program does not know.
+fn only_reading() -> Response {
+    let mut response = response::empty(StatusCode::METHOD_NOT_ALLOWED);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
 }
 
 impl Handler for Gateway {

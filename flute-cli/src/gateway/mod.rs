@@ -8,6 +8,8 @@ mod figures;
 mod handler;
 mod hosts;
 mod metrics;
+mod page;
+mod presentations;
 mod recent_problems;
 mod reception;
 mod replay;
@@ -29,6 +31,7 @@ pub(crate) use arguments::GatewayArguments;
 use configuration::ConfigurationFile;
 use figures::Snapshot;
 use handler::Gateway;
+use page::Page;
 use service::Plan;
 use services::Services;
 use source::Served;
@@ -45,6 +48,7 @@ const LOOKS_PER_FIGURES: u32 = 10;
 
 /// Serves until the user has enough.
 pub(crate) fn run(arguments: &GatewayArguments, report: &Report, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
+    let page = Page::load(arguments.player_directory())?;
     let listen = arguments.listen();
     let listener =
         TcpListener::bind(listen).with_context(|| format!("--listen {listen}: is another program listening there?"))?;
@@ -63,7 +67,7 @@ pub(crate) fn run(arguments: &GatewayArguments, report: &Report, interrupt: &Int
         }
     }
     let (publish, published) = watch::channel(Snapshot::take(&services.all()));
-    let gateway = Gateway::new(services.clone(), arguments.allowed_hosts(), published);
+    let gateway = Gateway::new(services.clone(), arguments.allowed_hosts(), page, published);
     let limits = ServerLimits::new(arguments.max_connections());
     let server = Server::start(listener, limits, Arc::new(gateway)).context("starting the server")?;
     let url = format!("http://{}/", server.address());

@@ -9,16 +9,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::process::{Program, free_port, group, run};
+use crate::process::{Program, free_port, group, listen, run};
 use crate::relay::Relay;
 
 pub(crate) fn content(length: usize) -> Vec<u8> {
     (0..length as u32).map(|i| (i * 7 % 251) as u8).collect()
-}
-
-/// A TCP port that was free a moment ago.
-pub(crate) fn listen() -> String {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().to_string()
 }
 
 /// A gateway of sources.
@@ -283,6 +278,55 @@ fn it_shows_the_loss_that_was_made() {
 }
 
 #[test]
+fn the_page_plays_where_players_are_installed() {
+    let (folder, group, player) = (presentation(), group(), tempfile::tempdir().unwrap());
+    let gateway = Gateway::start(&[&format!("tv={group}")]);
+    let _sender = carousel(folder.path(), &group, &[]);
+    let page = gateway.get("/");
+    let policy = page.field("content-security-policy").unwrap();
+    assert!(policy.contains("script-src 'self';") && !policy.contains("unsafe"), "{policy}");
+    assert!(String::from_utf8(page.all()).unwrap().contains("npm ci"), "it says how to install them");
+    for (path, content_type) in [("page.css", "text/css"), ("page.js", "text/javascript")] {
+        let file = gateway.get(&format!("/_flute/{path}"));
+        assert_eq!((file.status(), file.field("content-type").map(|value| value.split(';').next())), {
+            (200, Some(Some(content_type)))
+        });
+    }
+    assert_eq!(gateway.get("/_flute/player/hls.min.js").status(), 404);
+    // A manifest is known as soon as it is there, and shown with the next figures.
+    assert_eq!(gateway.get("/live.mpd").all(), b"<MPD/>");
+    let presentations = loop {
+        let presentations = gateway.sessions()["services"][0]["presentations"].take();
+        if presentations[0].is_object() {
+            break presentations;
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(presentations, serde_json::json!([{ "path": "/tv/live.mpd", "format": "dash" }]));
+
+    for (path, content) in [
+        ("dashjs/dist/modern/umd/dash.all.min.js", "dash"),
+        ("hls.js/dist/hls.min.js", "hls"),
+        ("hls.js/dist/hls.worker.js", "worker"),
+    ] {
+        let path = player.path().join("node_modules").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    let directory = player.path().to_str().unwrap();
+    let gateway = Gateway::start(&[&group, "--player-directory", directory]);
+    for (name, content) in [("dash.all.min.js", "dash"), ("hls.min.js", "hls"), ("hls.worker.js", "worker")] {
+        let file = gateway.get(&format!("/_flute/player/{name}"));
+        assert_eq!(file.field("content-type"), Some("text/javascript; charset=utf-8"));
+        assert_eq!(file.all(), content.as_bytes());
+    }
+    assert_eq!(gateway.ask("POST", "/_flute/player/hls.min.js", "Content-Length: 0\r\n").status(), 405);
+    for other in ["../package.json", "..%2Fpackage.json", "package.json", "node_modules/hls.js/dist/hls.min.js", ""] {
+        assert_eq!(gateway.get(&format!("/_flute/player/{other}")).status(), 404, "{other}");
+    }
+}
+
+#[test]
 fn a_service_may_have_the_paths_of_the_program() {
     let (folder, group) = (tempfile::tempdir().unwrap(), group());
     fs::write(folder.path().join("metrics"), "a file").unwrap();
@@ -317,5 +361,7 @@ fn what_is_wrong_is_said() {
     drop(listener);
     let twice = ["239.1.1.1:3400", "239.1.1.1:3400", "--iface", "lo", "--listen", "127.0.0.1:0"];
     assert!(wrong(&twice).contains("give one of them another, as in news=239.1.1.1:3400"));
+    let no_player = ["239.1.1.1:3400", "--iface", "lo", "--player-directory", "/nowhere"];
+    assert!(wrong(&no_player).contains("run npm ci --omit=dev --ignore-scripts"));
     assert!(wrong(&["no/name=239.1.1.1:3400"]).contains("is no name for a service"));
 }

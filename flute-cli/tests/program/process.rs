@@ -3,7 +3,7 @@
 //! Runs the program, reads what it prints, and never leaves it behind.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -22,6 +22,11 @@ pub(crate) fn group() -> String {
 /// A UDP port that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A TCP address that was free a moment ago.
+pub(crate) fn listen() -> String {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().to_string()
 }
 
 /// A running program, which is killed when this is dropped.
@@ -86,7 +91,7 @@ impl Program {
         }
     }
 
-    /// Its process.
+    /// Its process ID.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

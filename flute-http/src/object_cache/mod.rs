@@ -100,6 +100,12 @@ impl ObjectCache {
         Some(slot.object.clone())
     }
 
+    /// The objects that are needed all the time, what was used last first.
+    pub(crate) fn lasting(&self) -> impl Iterator<Item = &Arc<StoredObject>> {
+        let names = self.order.range((Class::Lasting, 0)..).rev().map(|(_, name)| name);
+        names.filter_map(|name| self.slots.get(name)).map(|slot| &slot.object)
+    }
+
     fn find(&self, path: &LocationPath) -> Option<&LocationPath> {
         if let Some((name, _)) = self.slots.get_key_value(path) {
             return Some(name);

@@ -102,3 +102,15 @@ fn newer_versions_take_the_place_of_older_ones() {
     assert_eq!(older.len(), 10, "it goes on being read");
     assert_eq!(cache.slots.len(), 1);
 }
+
+#[test]
+fn what_lasts_is_listed_by_its_last_use() {
+    let mut cache = ObjectCache::new(u64::MAX);
+    for location in ["a.mpd", "b.mpd", "c.mpd"] {
+        put(&mut cache, stored(location, "application/dash+xml", 10, None));
+    }
+    put(&mut cache, media("1.m4s"));
+    cache.take(&LocationPath::of_decoded("a.mpd")).unwrap();
+    let lasting: Vec<_> = cache.lasting().map(|object| object.info().location()).collect();
+    assert_eq!(lasting, ["a.mpd", "c.mpd", "b.mpd"]);
+}

@@ -239,9 +239,14 @@ impl FdtDatabase {
     /// Whether the sender has moved on from the instance with this ID and place: since it was heard last, another one was
     /// heard twice, or two new ones came.
     pub(super) fn has_moved_on_from(&self, id: u32, order: u64) -> bool {
-        let known = self.known.get(&id).filter(|known| known.order == Some(order));
-        let last_heard = known.map_or(Time::default(), |known| known.last_heard);
+        let last_heard = self.last_heard(id, order);
         self.heard_before > last_heard || self.new_instances[1] > last_heard
+    }
+
+    /// When the instance with this ID and place was heard last; the beginning of time where it has been forgotten.
+    pub(super) fn last_heard(&self, id: u32, order: u64) -> Time {
+        let known = self.known.get(&id).filter(|known| known.order == Some(order));
+        known.map_or(Time::default(), |known| known.last_heard)
     }
 
     /// The place of an instance in the order of all: a larger number is newer.

@@ -15,7 +15,7 @@ use crate::Time;
 use crate::lct::Toi;
 use crate::work::Work;
 
-/// An object is not withdrawn while its symbols arrive, or have until so long ago.
+/// An object is not withdrawn while its symbols or its description arrive, or have until so long ago.
 const QUIET: Duration = Duration::from_secs(1);
 /// How often withdrawn objects are looked for, while FDT Instances come.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -50,11 +50,15 @@ impl Withdrawals {
         work.spend(LOOK * objects.len() as u64);
         let mut withdrawn = Vec::new();
         for (toi, object) in objects.iter().filter(|(_, object)| !object.is_withdrawn()) {
-            let has_moved_on = |known: &Description| fdt.has_moved_on_from(known.last_instance_id, known.last_instance);
-            if !object.description().is_some_and(has_moved_on) {
+            let Some(Description { last_instance_id: id, last_instance: order, .. }) = object.description() else {
+                continue;
+            };
+            if !fdt.has_moved_on_from(*id, *order) {
                 continue;
             }
-            if now.since(object.last_symbol().unwrap_or_default()) >= QUIET {
+            // It is described before its first symbol, which may have to wait for those of other objects.
+            let last_news = object.last_symbol().unwrap_or_default().max(fdt.last_heard(*id, *order));
+            if now.since(last_news) >= QUIET {
                 withdrawn.push(toi);
             } else {
                 // It may be the last of the session, after which no FDT Instance comes.

@@ -2,6 +2,8 @@
 
 //! One wrong packet does no more harm than one lost packet; and what is lost is told when it is known.
 
+use std::time::Duration;
+
 use flute_proto::oti::{FecEncodingId, PayloadId};
 use flute_proto::receiver::{Event, Limits, ReceiverConfig};
 
@@ -169,6 +171,26 @@ fn a_withdrawn_object_is_told_when_nothing_follows() {
         harness.pass(1);
     }
     assert_eq!(harness.failures(), [(1, "Withdrawn".to_owned())]);
+}
+
+/// An object is described when it is added, and its first symbol comes after those of a long one: instances that describe
+/// what was added meanwhile do not withdraw it.
+#[test]
+fn an_object_that_waits_for_its_turn_is_not_withdrawn() {
+    let style = Style::default();
+    let oti = no_code(1000, 100, 64);
+    let mut harness = Harness::default();
+    for (id, toi) in [(0, 1), (1, 2), (2, 3), (3, 4)] {
+        harness.now = harness.now + Duration::from_millis(1);
+        harness.push_all(&style.fdt(id, &instance("", &[file(toi, &format!("{toi}"), &oti, "")])));
+    }
+    for packet in &style.object(1, &oti, &content(1000, 1))[..9] {
+        harness.now = harness.now + Duration::from_millis(100);
+        harness.push(packet);
+    }
+    assert_eq!(harness.failures(), []);
+    harness.push_all(&style.object(2, &oti, &content(1000, 2)));
+    assert_eq!(harness.take(), [content(1000, 2)]);
 }
 
 /// Instances that take turns complement each other (RFC 6726 §3.2): that one does not list an object means nothing.
