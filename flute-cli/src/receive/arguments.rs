@@ -13,7 +13,7 @@ use flute_net::ReceiveConfig;
 use flute_proto::lct::Tsi;
 use flute_proto::receiver::{Filter, Limits, Mode, ReceiverConfig};
 
-use super::channels::{Channel, Source};
+use super::channels::{Channel, Source, SourceName};
 use super::session::End;
 use crate::quantity;
 
@@ -26,7 +26,7 @@ pub(crate) struct ReceiveArguments {
     /// What to listen to: a multicast group or an address of this machine, and the UDP port; a flute:// URI; or a file
     /// with a session description (SDP)
     #[arg(value_name = "ADDRESS:PORT|FILE.sdp")]
-    from: Source,
+    from: SourceName,
     /// The folder that files are written into; %{tsi} and %{source} in it make a folder for each session
     #[arg(long, value_name = "FOLDER")]
     into: String,
@@ -140,14 +140,14 @@ impl ReceiveArguments {
     }
 
     /// What to listen to.
-    pub(super) fn channels(&self) -> Vec<Channel> {
-        self.from.channels()
+    pub(super) fn source(&self) -> anyhow::Result<Source> {
+        self.from.look()
     }
 
     /// The settings of the socket of a channel.
-    pub(super) fn receive_config(&self, channel: &Channel) -> anyhow::Result<ReceiveConfig> {
+    pub(super) fn receive_config(&self, source: &Source, channel: &Channel) -> anyhow::Result<ReceiveConfig> {
         let mut config = ReceiveConfig::new(channel.address.clone());
-        let with_address = || self.from.interface().map(str::to_owned).into_iter().collect();
+        let with_address = || source.interface().map(str::to_owned).into_iter().collect();
         config.interfaces = if self.iface.is_empty() { with_address() } else { self.iface.clone() };
         config.source = self.source_filter.or(channel.source);
         config.buffer_size =
@@ -156,24 +156,20 @@ impl ReceiveArguments {
     }
 
     /// The settings of the core; long objects are written into files without a name in `folder`.
-    pub(super) fn receiver_config(&self, folder: PathBuf) -> anyhow::Result<ReceiverConfig> {
+    pub(super) fn receiver_config(&self, source: &Source, folder: PathBuf) -> anyhow::Result<ReceiverConfig> {
         let tsis: Option<Vec<Tsi>> = self.tsi.iter().map(|number| Tsi::new(*number)).collect();
         let mut tsis = tsis.context("--tsi: a TSI has at most 48 bits")?;
         if tsis.is_empty() {
-            tsis = self.from.tsis();
+            tsis = source.tsis();
         }
         let limits = Limits::default()
             .max_memory(self.max_memory)
             .max_object_size(self.max_object_size)
             .spool_threshold(MAX_IN_MEMORY.min(self.max_memory / 2));
         Ok(ReceiverConfig::default()
-            .filter(Filter::default().tsis(tsis).source(self.source()))
+            .filter(Filter::default().tsis(tsis).source(self.source_filter.or(source.sender())))
             .mode(self.mode.into())
             .limits(limits)
             .spool_directory(Some(folder)))
-    }
-
-    fn source(&self) -> Option<IpAddr> {
-        self.source_filter.or(self.from.sender())
     }
 }

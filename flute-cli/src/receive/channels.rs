@@ -3,10 +3,11 @@
 //! What is listened to: one address, or the channels of the sessions that a file describes.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use flute_net::{HostAndPort, SessionDescription, SessionDescriptionError};
+use anyhow::Context;
+use flute_net::{HostAndPort, SessionDescription};
 use flute_proto::lct::Tsi;
 
 use crate::network::{Endpoint, EndpointError};
@@ -16,20 +17,17 @@ const SDP: &str = "sdp";
 
 /// What a user names to be received.
 #[derive(Clone, Debug)]
+pub(super) enum SourceName {
+    Address(Endpoint),
+    /// A file with a session description.
+    File(PathBuf),
+}
+
+/// What is to be received.
+#[derive(Clone, Debug)]
 pub(super) enum Source {
     Address(Endpoint),
     Description(SessionDescription),
-}
-
-/// Why a text names nothing that can be received.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SourceError {
-    #[error(transparent)]
-    Address(#[from] EndpointError),
-    #[error("reading it: {0}")]
-    Read(#[from] std::io::Error),
-    #[error(transparent)]
-    Description(#[from] SessionDescriptionError),
 }
 
 /// A socket that is to be opened.
@@ -42,15 +40,29 @@ pub(super) struct Channel {
     pub(super) source: Option<IpAddr>,
 }
 
-impl FromStr for Source {
-    type Err = SourceError;
+impl FromStr for SourceName {
+    type Err = EndpointError;
 
-    fn from_str(text: &str) -> Result<Self, SourceError> {
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
         let path = Path::new(text);
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(SDP)) {
-            return Ok(Self::Description(std::fs::read_to_string(path)?.parse()?));
+            return Ok(Self::File(path.to_owned()));
         }
         Ok(Self::Address(text.parse()?))
+    }
+}
+
+impl SourceName {
+    /// What it is the name of.
+    pub(super) fn look(&self) -> anyhow::Result<Source> {
+        match self {
+            Self::Address(endpoint) => Ok(Source::Address(endpoint.clone())),
+            Self::File(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+                let description = text.parse::<SessionDescription>().with_context(|| path.display().to_string())?;
+                Ok(Source::Description(description))
+            }
+        }
     }
 }
 

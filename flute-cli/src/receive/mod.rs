@@ -35,12 +35,13 @@ pub(crate) fn run(arguments: &ReceiveArguments, report: &Report, interrupt: &Int
     let folder = pattern.folder().clone();
     let target = TargetFolder::open(&folder, arguments.fsync()).with_context(|| format!("--into {into}"))?;
     let writer = FolderWriter::new(target, pattern, arguments.url_mapping(), arguments.bounds());
-    let receiver = Arc::new(SharedReceiver::new(arguments.receiver_config(folder)?));
+    let source = arguments.source()?;
+    let receiver = Arc::new(SharedReceiver::new(arguments.receiver_config(&source, folder)?));
     let (messages, inbox) = mpsc::sync_channel(MAX_WAITING);
     let listener = ToSession::new(messages);
     let mut threads = Vec::new();
-    for channel in arguments.channels() {
-        let network = arguments.receive_config(&channel)?;
+    for channel in source.channels() {
+        let network = arguments.receive_config(&source, &channel)?;
         let socket = ReceiveSocket::open(&network).with_context(|| format!("receiving from {}", network.address))?;
         report.event(&json!({ "event": "listening", "address": network.address.to_string() }));
         tracing::info!("listening to {}", network.address);

@@ -100,7 +100,7 @@ fn what_is_wrong_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let sdp = folder.path().join("session.sdp");
     let receive = || run(&["receive", sdp.to_str().unwrap(), "--into", folder.path().to_str().unwrap()]);
-    assert!(receive().stderr.contains("reading it: "), "{:?}", receive());
+    assert!(receive().stderr.contains("reading "), "{:?}", receive());
     fs::write(&sdp, "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 5004 RTP/AVP 96\r\n").unwrap();
     assert!(receive().stderr.contains("there is no m= line with the protocol FLUTE/UDP"), "{:?}", receive());
 }
