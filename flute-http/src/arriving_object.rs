@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use flute_proto::content::ContentEncoding;
 use flute_proto::content_location::LocationPath;
 use flute_proto::lct::Toi;
 use flute_proto::receiver::{Content, ObjectInfo};
@@ -19,6 +20,9 @@ use rangemap::RangeSet;
 use tokio::sync::Notify;
 
 use crate::stored_object::{Piece, StoredObject};
+
+/// Bytes of an object in gzip that is kept as it came, at most.
+const LONGEST_GZIP: u64 = 1 << 20;
 
 /// Where bytes are until the object is complete.
 #[derive(Debug)]
@@ -52,6 +56,8 @@ struct State {
     is_repaired: bool,
     /// Bytes that have come.
     present: RangeSet<u64>,
+    /// Those of the object in gzip that have come, where they are [kept](ArrivingObject::keeps_gzip).
+    gzip: Vec<u8>,
     phase: Phase,
     /// Since when each request waits that waits for bytes; the first has waited for longest.
     waits: BTreeMap<u64, Instant>,
@@ -91,6 +97,7 @@ impl ArrivingObject {
             is_received: supplier == Supplier::Receiver,
             is_repaired: supplier == Supplier::Repair,
             present: RangeSet::new(),
+            gzip: Vec::new(),
             phase: Phase::Arriving(file.map_or(Place::Memory(Vec::new()), Place::File)),
             waits: BTreeMap::new(),
             next_wait: 0,
@@ -274,8 +281,11 @@ impl ArrivingObject {
     }
 
     /// All bytes have come: `store` makes the object of them that stays.
-    pub(crate) fn complete(&self, store: impl FnOnce(Content) -> Arc<StoredObject>) {
+    pub(crate) fn complete(&self, store: impl FnOnce(Content, Option<Bytes>) -> Arc<StoredObject>) {
         let mut state = self.state.lock().unwrap();
+        let gzip = std::mem::take(&mut state.gzip);
+        // Where repair has brought the rest it is not whole.
+        let gzip = (self.keeps_gzip() && gzip.len() as u64 == self.info.transfer_length).then(|| gzip.into());
         let length = state.present.last().map_or(0, |last| last.end);
         let content = match std::mem::replace(&mut state.phase, Phase::Abandoned) {
             Phase::Arriving(Place::Memory(memory)) => Content::Memory(memory.into()),
@@ -285,10 +295,22 @@ impl ArrivingObject {
                 return;
             }
         };
-        state.phase = Phase::Complete(store(content));
+        state.phase = Phase::Complete(store(content, gzip));
         state.present.clear();
         drop(state);
         self.changed.notify_waiters();
+    }
+
+    /// Whether what it is in gzip is kept: where its sender sends it so, and it is a manifest or another short text. Media is
+    /// not encoded, and a long object would take its memory twice.
+    pub(crate) fn keeps_gzip(&self) -> bool {
+        let encoding = self.info.file.content_encoding.as_deref().and_then(|name| name.parse().ok());
+        encoding == Some(ContentEncoding::Gzip) && self.info.transfer_length <= LONGEST_GZIP
+    }
+
+    /// Keeps the next bytes of it in gzip.
+    pub(crate) fn take_gzip(&self, bytes: &[u8]) {
+        self.state.lock().unwrap().gzip.extend_from_slice(bytes);
     }
 
     /// It will not be complete.

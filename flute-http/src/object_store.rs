@@ -171,7 +171,8 @@ impl ObjectStore {
     /// Where a receiver is to put the content of an object, so that requests get its bytes as they come. An object that
     /// has all of its bytes is in the store by itself.
     ///
-    /// An object that would take more than a quarter of the memory of this store arrives as the receiver likes best, and has to be [inserted](Self::insert) when it is complete.
+    /// An object that would take more than a quarter of the memory of this store arrives as the receiver likes best, and has
+    /// to be [inserted](Self::insert) when it is complete.
     pub fn destination(self: &Arc<Self>, info: &Arc<ObjectInfo>) -> Destination {
         if info.transfer_length > self.max_weight / 4 {
             return Destination::automatic();
@@ -319,9 +320,10 @@ impl ObjectStore {
 
     /// All bytes of an object have come.
     pub(crate) fn finish_arrival(&self, object: &Arc<ArrivingObject>) {
-        object.complete(|content| {
+        object.complete(|content, gzip| {
             let retention = Retention::of(object.info(), &content);
-            let stored = Arc::new(StoredObject::new(object.info().clone(), content, retention, object.begun()));
+            let stored = StoredObject::new(object.info().clone(), content, retention, object.begun());
+            let stored = Arc::new(stored.with_gzip(gzip));
             let mut state = self.state.lock().unwrap();
             state.arrivals.remove(object);
             // The origin may have a newer one of the same name later: nothing says when it is no longer the right one.
@@ -513,6 +515,14 @@ impl ObjectWriter for Arrival {
 
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.object.read_unchecked(offset, buffer)
+    }
+
+    fn take_encoded(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.object.keeps_gzip() {
+            self.store.state.lock().unwrap().arrivals.charge(&self.object, bytes.len() as u64)?;
+            self.object.take_gzip(bytes);
+        }
+        Ok(())
     }
 
     fn complete(&mut self, _length: u64) -> io::Result<()> {

@@ -42,6 +42,8 @@ pub fn text(status: StatusCode, content_type: &'static str, text: impl Into<byte
 /// What a header says of an object, whether it is complete or arriving.
 struct Entity<'a> {
     info: &'a ObjectInfo,
+    /// It goes in gzip, as it came.
+    is_gzip: bool,
     /// When it began to come.
     begun: SystemTime,
     /// Bytes, if they are known.
@@ -58,16 +60,29 @@ pub(crate) fn first_byte(object: &ArrivingObject, request: &HeaderMap) -> u64 {
 /// An object, or a range of it, or that the client has it already. An arriving object is waited for while something of it
 /// comes at least every `timeout`.
 pub(crate) fn of_object(object: Present, request: &HeaderMap, timeout: Duration) -> Response {
+    // A range may be one of what came before the object was complete, which had no other form.
+    let gzip = match &object {
+        Present::Complete(object) if !request.contains_key(header::RANGE) && takes_gzip(request) => object.gzip(),
+        _ => None,
+    };
+    let is_gzip = gzip.is_some();
     let entity = match &object {
         Present::Complete(object) => {
-            Entity { info: object.info(), begun: object.received(), length: Some(object.len()) }
+            let length = gzip.map_or(object.len(), |gzip| gzip.len() as u64);
+            Entity { info: object.info(), is_gzip, begun: object.received(), length: Some(length) }
         }
-        Present::Arriving(object) => Entity { info: object.info(), begun: object.begun(), length: object.length() },
+        Present::Arriving(object) => {
+            Entity { info: object.info(), is_gzip, begun: object.begun(), length: object.length() }
+        }
     };
     let (mut response, range) = match entity.answer(request) {
         Answer::Header(response) => return response,
         Answer::Content(response, range) => (response, range),
     };
+    if let Some(gzip) = gzip {
+        *response.body_mut() = ResponseBody::bytes(gzip.clone());
+        return response;
+    }
     *response.body_mut() = match object {
         Present::Complete(object) => {
             let all = 0..object.len();
@@ -98,6 +113,12 @@ impl Entity<'_> {
         insert(&mut response, header::ETAG, &etag);
         insert(&mut response, header::LAST_MODIFIED, &httpdate::fmt_http_date(modified));
         insert(&mut response, header::CACHE_CONTROL, &self.cache_control());
+        if self.info.file.content_encoding.is_some() {
+            insert(&mut response, header::VARY, "Accept-Encoding");
+        }
+        if self.is_gzip {
+            insert(&mut response, header::CONTENT_ENCODING, "gzip");
+        }
         if let Some(content_type) = &self.info.file.content_type {
             insert(&mut response, header::CONTENT_TYPE, content_type);
         }
@@ -135,9 +156,18 @@ impl Entity<'_> {
         Answer::Content(response, range)
     }
 
+    /// The tag of the object, and another one for its gzip (RFC 9110 §8.8.3.3).
+    fn tag(&self) -> String {
+        let tag = self.tag_of_content();
+        match tag.strip_suffix('"') {
+            Some(opened) if self.is_gzip => format!("{opened}-gzip\""),
+            _ => tag,
+        }
+    }
+
     /// The `File-ETag` of the description (TS 26.346 §7.2.10), else the digest of the content, else one of this
     /// reception.
-    fn tag(&self) -> String {
+    fn tag_of_content(&self) -> String {
         let file = &self.info.file;
         let is_quoted = |tag: &&str| tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"');
         match (file.etag.as_deref(), file.content_md5) {
@@ -171,6 +201,21 @@ impl Entity<'_> {
         };
         format!("max-age={age}")
     }
+}
+
+/// Whether Accept-Encoding allows gzip (RFC 9110 §12.5.3).
+fn takes_gzip(request: &HeaderMap) -> bool {
+    let weight_of = |wanted: &[&str]| {
+        let fields = request.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+        let mut codings = fields.flat_map(|field| field.split(','));
+        codings.find_map(|coding| {
+            let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+            let is_wanted = wanted.iter().any(|wanted| name.trim().eq_ignore_ascii_case(wanted));
+            let weight = weight.trim().strip_prefix("q=").map_or(Some(1.0), |weight| weight.trim().parse().ok());
+            weight.filter(|_| is_wanted)
+        })
+    };
+    weight_of(&["gzip", "x-gzip"]).or_else(|| weight_of(&["*"])).is_some_and(|weight: f32| weight > 0.0)
 }
 
 /// What a sender writes may be no header value: it is left out then.
@@ -221,6 +266,16 @@ mod tests {
         for unknown in ["bytes=9-0", "bytes=0-1,3-4", "lines=1-2", "bytes=a-b", "bytes=-", ""] {
             assert_eq!(range_of(unknown, 100), Ok(None), "{unknown}");
         }
+    }
+
+    #[test]
+    fn accepted_encodings() {
+        let takes = |value: &'static str| {
+            takes_gzip(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]))
+        };
+        assert!(["gzip", "deflate, GZIP;q=0.5", "x-gzip", "*", "br;q=1, *;q=0.1"].into_iter().all(takes));
+        assert!(!["", "identity", "gzip;q=0", "gzip;q=0.0, *", "br", "*;q=0", "gzip;q=x"].into_iter().any(takes));
+        assert!(!takes_gzip(&HeaderMap::new()));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use flute_media::boxes;
 use flute_proto::Time;
 use flute_proto::fdt::CacheControl;
@@ -51,6 +52,8 @@ impl Retention {
 pub struct StoredObject {
     info: Arc<ObjectInfo>,
     content: Content,
+    /// The same in gzip, as its sender sent it.
+    gzip: Option<Bytes>,
     retention: Retention,
     received: SystemTime,
 }
@@ -83,7 +86,17 @@ pub enum Piece {
 impl StoredObject {
     /// An object that was completed at the time `received`.
     pub fn new(info: Arc<ObjectInfo>, content: Content, retention: Retention, received: SystemTime) -> Self {
-        Self { info, content, retention, received }
+        Self { info, content, gzip: None, retention, received }
+    }
+
+    /// The object came in gzip, and this is how.
+    pub(crate) fn with_gzip(self, gzip: Option<Bytes>) -> Self {
+        Self { gzip, ..self }
+    }
+
+    /// The object in gzip, as its sender sent it, where that is kept.
+    pub(crate) fn gzip(&self) -> Option<&Bytes> {
+        self.gzip.as_ref()
     }
 
     /// Its description.
@@ -136,7 +149,8 @@ impl StoredObject {
             Content::File { .. } => FILE_WEIGHT,
             Content::Delivered => 0,
         };
-        OVERHEAD + self.info.location().len() as u64 + content
+        let gzip = self.gzip.as_ref().map_or(0, |gzip| gzip.len() as u64);
+        OVERHEAD + self.info.location().len() as u64 + content + gzip
     }
 
     /// When it is stale (`Cache-Control`, TS 26.346 7.2.10), by the clock of its sender.

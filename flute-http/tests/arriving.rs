@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use flute_http::{ObjectStore, PrivateServer};
 use flute_proto::Time;
+use flute_proto::content::{ContentEncoding, encode};
 use flute_proto::receiver::{Endpoints, Receiver, ReceiverConfig};
 use flute_proto::sender::{Batch, FinishPolicy, Object, Poll, Sender, SenderConfig};
 use url::Url;
@@ -34,7 +35,11 @@ struct Scenario {
 
 impl Scenario {
     fn new(max_weight: u64) -> Self {
-        let mut sender = Sender::new(SenderConfig::default(), now()).unwrap();
+        Self::with(SenderConfig::default(), max_weight)
+    }
+
+    fn with(config: SenderConfig, max_weight: u64) -> Self {
+        let mut sender = Sender::new(config, now()).unwrap();
         let mut object = Object::new("a.mp4", content());
         object.content_type = Some("video/mp4".to_owned());
         object.md5 = true;
@@ -185,4 +190,34 @@ fn what_is_lost_before_its_first_byte_is_not_found() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+}
+
+/// What was sent in gzip goes to those who take it as it was sent, and to others decoded.
+#[test]
+fn gzip_passes_through() {
+    let mut scenario = Scenario::with(SenderConfig::default().content_encoding(ContentEncoding::Gzip), u64::MAX);
+    scenario.receive(usize::MAX);
+    let tag = |head: &str| head.lines().find(|line| line.starts_with("Etag: ")).unwrap().to_owned();
+    let body = |mut reader: BufReader<TcpStream>| {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).unwrap();
+        bytes
+    };
+    let (gzip_head, gzip) = scenario.ask("Accept-Encoding: gzip, deflate\r\n");
+    assert!(gzip_head.contains("Content-Encoding: gzip\r\nContent-Type: video/mp4\r\n"), "{gzip_head}");
+    assert!(body(gzip) == encode(ContentEncoding::Gzip, &content()).unwrap());
+    for fields in ["", "Accept-Encoding: gzip;q=0\r\n", "Accept-Encoding: br\r\n"] {
+        let (head, decoded) = scenario.ask(fields);
+        assert!(!head.contains("Content-Encoding") && head.contains("Content-Length: 300000\r\n"), "{head}");
+        assert!(
+            head.contains("Vary: Accept-Encoding\r\n") && gzip_head.contains("Vary: Accept-Encoding\r\n"),
+            "{head}"
+        );
+        assert_ne!(tag(&head), tag(&gzip_head));
+        assert!(body(decoded) == content());
+    }
+    // Ranges are those of the content.
+    let (head, part) = scenario.ask("Accept-Encoding: gzip\r\nRange: bytes=10-19\r\n");
+    assert!(head.contains("Content-Range: bytes 10-19/300000\r\n") && !head.contains("Content-Encoding"), "{head}");
+    assert!(body(part) == content()[10..20]);
 }

@@ -60,7 +60,11 @@ impl ContentDecoding {
         let fits = budget.charge(after);
         debug_assert!(fits.is_ok());
         self.charged = self.charged - before + after;
-        decoded.map(|()| bytes.len())
+        decoded?;
+        if self.is_encoded {
+            self.decoder.sink_mut().take_encoded(bytes)?;
+        }
+        Ok(bytes.len())
     }
 
     /// Bytes of memory that are charged.
@@ -165,6 +169,14 @@ impl ContentSink {
             }
             Target::Nothing => Content::Delivered,
         })
+    }
+
+    /// Hands on what was decoded.
+    fn take_encoded(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.target {
+            Target::Writer { writer, .. } => writer.take_encoded(bytes),
+            Target::Memory(_) | Target::File { .. } | Target::Nothing => Ok(()),
+        }
     }
 
     /// Makes space for `more` bytes in memory. While they are moved the bytes are there twice.

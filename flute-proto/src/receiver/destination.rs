@@ -122,6 +122,12 @@ pub trait ObjectWriter: fmt::Debug + Send {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// Takes the next bytes of the transport object, where the content is encoded: after what they are decoded to, and in
+    /// order. A writer that has no use for them need not have this.
+    fn take_encoded(&mut self, _bytes: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
     /// All bytes have come, and the digest is right if there is one. `length` is that of the content.
     fn complete(&mut self, length: u64) -> io::Result<()>;
 
@@ -145,6 +151,10 @@ impl OpenWriter {
 
     pub(super) fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.0.as_mut().map_or(Ok(()), |writer| writer.read_at(offset, buffer))
+    }
+
+    pub(super) fn take_encoded(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.as_mut().map_or(Ok(()), |writer| writer.take_encoded(bytes))
     }
 
     pub(super) fn complete(mut self, length: u64) -> io::Result<()> {

@@ -18,6 +18,7 @@ use crate::crafted::{Harness, Style, content, file, instance, no_code, oti};
 struct Log {
     bytes: Vec<u8>,
     offsets: Vec<u64>,
+    encoded: Vec<u8>,
     complete: Option<u64>,
     abandoned: u32,
 }
@@ -45,6 +46,11 @@ impl ObjectWriter for Writer {
         let there = log.bytes.get(offset as usize..).unwrap_or_default();
         let length = there.len().min(buffer.len());
         buffer[..length].copy_from_slice(&there[..length]);
+        Ok(())
+    }
+
+    fn take_encoded(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.lock().unwrap().encoded.extend_from_slice(bytes);
         Ok(())
     }
 
@@ -161,6 +167,8 @@ fn an_encoded_object_comes_to_a_readable_writer_in_order() {
     style.object(1, &oti, &encoded).iter().rev().for_each(|packet| harness.push(packet));
     let log = writer.0.lock().unwrap();
     assert!(log.bytes == object && log.offsets.is_sorted());
+    // And as it was sent, for those who pass it on so.
+    assert!(log.encoded == encoded);
 }
 
 #[test]
