@@ -2,7 +2,7 @@
 
 //! Which rules of a standard a session breaks, each with its clause.
 //!
-//! A [`Validator`] looks at the packets of sessions, and at what a [`Receiver`](crate::receiver::Receiver) tells of them: the
+//! A [`Validator`] looks at the packets of sessions, and at what a [`Receiver`] tells of them: the
 //! FDT Instances, for which the receiver is to be [asked](crate::receiver::ReceiverConfig::fdt_documents).
 //! [`validate`] does both for packets that are there.
 
