@@ -3,6 +3,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
+mod clock;
 mod host;
 mod interface;
 mod membership;
@@ -13,6 +14,7 @@ mod send;
 mod socket_options;
 mod uri;
 
+pub use clock::Clock;
 pub use host::{Host, HostAndPort, HostError, ResolveError};
 pub use readiness::{Readiness, Waker};
 pub use receive::{ReceiveConfig, ReceiveError, ReceiveSocket};

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! What all receivers have in common: datagrams in, events out.
+
+use std::sync::Arc;
+
+use flute_net::reception::SharedReceiver;
+use flute_proto::receiver::{Endpoints, ReceiverConfig};
+use pyo3::prelude::*;
+
+use crate::callbacks::{Callbacks, call_all};
+use crate::receiver_event::ReceiverEvent;
+use crate::statistics::ReceiverStatistics;
+use crate::writer::Writer;
+
+/// A receiver, where its objects go, and who is told of them.
+#[derive(Debug)]
+pub(crate) struct Reception {
+    pub(crate) shared: Arc<SharedReceiver>,
+    pub(crate) writer: Writer,
+    pub(crate) callbacks: Callbacks,
+}
+
+/// What has happened, as Python is told.
+pub(crate) type Events<'py> = Vec<Bound<'py, PyAny>>;
+
+impl Reception {
+    pub(crate) fn new(config: ReceiverConfig, writer: Writer, on_event: Option<Py<PyAny>>) -> Self {
+        // Files are spooled where they are to go, unless the program names another folder.
+        let spool_directory = config.spool_directory.clone().or_else(|| writer.spool_directory());
+        let shared = Arc::new(SharedReceiver::new(config.spool_directory(spool_directory)));
+        Self { shared, writer, callbacks: Callbacks::new(on_event) }
+    }
+
+    /// Takes datagrams, does what they make possible and what else is due, and tells what happened.
+    pub(crate) fn push<'py, D: AsRef<[u8]> + Sync>(
+        &self,
+        py: Python<'py>,
+        endpoints: Endpoints,
+        datagrams: &[D],
+    ) -> PyResult<Events<'py>> {
+        let events = py.detach(|| {
+            let mut events = Vec::new();
+            self.shared.feed(None, &mut events, |receiver, now| {
+                for datagram in datagrams {
+                    receiver.push(endpoints, datagram.as_ref(), now);
+                    // What takes long comes in slices, which are due at once.
+                    while receiver.next_deadline().is_some_and(|deadline| deadline <= now) {
+                        receiver.handle_timeout(now);
+                    }
+                }
+            });
+            self.settle(events)
+        });
+        self.tell(py, events)
+    }
+
+    /// No more datagrams will come.
+    pub(crate) fn finish<'py>(&self, py: Python<'py>) -> PyResult<Events<'py>> {
+        let events = py.detach(|| {
+            let mut events = Vec::new();
+            self.shared.finish(&mut events);
+            self.settle(events)
+        });
+        self.tell(py, events)
+    }
+
+    /// Seconds until something is due without a datagram.
+    pub(crate) fn next_timeout(&self, py: Python<'_>) -> Option<f64> {
+        py.detach(|| self.shared.next_wait()).map(|wait| wait.as_secs_f64())
+    }
+
+    /// Counters, and what the sessions do at present.
+    pub(crate) fn stats(&self, py: Python<'_>) -> ReceiverStatistics {
+        py.detach(|| self.shared.stats()).into()
+    }
+
+    /// Puts objects where they are to go, without the GIL.
+    pub(crate) fn settle(&self, events: Vec<flute_proto::receiver::Event>) -> Vec<ReceiverEvent> {
+        events.into_iter().filter_map(|event| ReceiverEvent::settle(event, &self.writer)).collect()
+    }
+
+    /// Tells what has happened.
+    pub(crate) fn tell<'py>(&self, py: Python<'py>, events: Vec<ReceiverEvent>) -> PyResult<Events<'py>> {
+        let events: Events<'py> = events.into_iter().map(|event| event.into_pyobject(py)).collect::<Result<_, _>>()?;
+        call_all(events.iter().map(|event| self.callbacks.call(py, None, event)))?;
+        Ok(events)
+    }
+}
