@@ -46,6 +46,7 @@ const BATCH: usize = 64;
 /// FdtPublished(instance_id=0, files=1)
 /// TransferStarted(toi=1, location='hello.txt')
 /// TransferEnded(toi=1, location='hello.txt', transfers=1, transfer_length=5)
+/// TransferWithdrawn(toi=1, location='hello.txt', transfers=1)
 #[pyclass(module = "flute.sender", frozen)]
 #[derive(Debug)]
 pub(crate) struct Sender {
@@ -182,21 +183,22 @@ impl Sender {
         if events.is_empty() || self.callbacks.is_empty() {
             return Ok(());
         }
-        call_all(events.into_iter().filter_map(SenderEvent::of).map(|(toi, event)| {
-            let event = event.into_pyobject(py)?;
-            self.callbacks.call(py, toi, &event)?;
-            if let Some(toi) = toi {
-                self.forget_if_gone(py, toi, event.getattr("location")?.extract()?);
-            }
-            Ok(())
-        }))
+        let mut ended = Vec::new();
+        let told = call_all(events.into_iter().filter_map(SenderEvent::of).map(|(toi, event)| {
+            ended.extend(toi.zip(event.location_if_last().map(str::to_owned)));
+            self.callbacks.call(py, toi, &event.into_pyobject(py)?)
+        }));
+        self.forget_gone(py, ended);
+        told
     }
 
-    /// Forgets who is told of an object of which there is nothing more to tell.
-    fn forget_if_gone(&self, py: Python<'_>, toi: Toi, location: &str) {
-        if py.detach(|| self.lock().sender.toi_of(location)) != Some(toi) {
-            self.callbacks.forget(toi);
-        }
+    /// Forgets who is told of objects of which there is nothing more to tell.
+    fn forget_gone(&self, py: Python<'_>, mut objects: Vec<(Toi, String)>) {
+        py.detach(|| {
+            let session = self.lock();
+            objects.retain(|(toi, location)| session.sender.toi_of(location) != Some(*toi));
+        });
+        objects.into_iter().for_each(|(toi, _)| self.callbacks.forget(toi));
     }
 
     /// Sends what is due for so long, and waits in between.

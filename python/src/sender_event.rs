@@ -117,6 +117,16 @@ impl SenderEvent {
         Some((Some(toi), event))
     }
 
+    /// The Content-Location of an object of which this may be the last event.
+    pub(crate) fn location_if_last(&self) -> Option<&str> {
+        match self {
+            Self::Ended(event) => Some(&event.location),
+            Self::Withdrawn(event) => Some(&event.location),
+            Self::Failed(event) => Some(&event.location),
+            Self::Fdt(_) | Self::Started(_) | Self::Progress(_) => None,
+        }
+    }
+
     fn failed(toi: Toi, location: &str, reason: &Failure) -> Self {
         Self::Failed(ObjectFailed { toi: toi.get(), location: location.to_owned(), reason: reason.to_string() })
     }
