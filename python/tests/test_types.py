@@ -19,4 +19,4 @@ def test_the_package_and_its_tests_have_right_types() -> None:
 
 
 def test_the_stubs_say_what_is_there() -> None:
-    run("mypy.stubtest", "flute")
+    run("mypy.stubtest", "flute", "--mypy-config-file", "pyproject.toml")
