@@ -1,1 +1,144 @@
 # SPDX-License-Identifier: MPL-2.0
+"""How fast packets are made and taken, beside flute-alc.
+
+    python bench.py [FOLDER OF FLUTE-ALC]
+
+The content is in memory, nothing is sent, and nothing is lost. Each figure is the best of several runs, the two packages by
+turns. Without a folder only this package is measured; ``pip install --no-deps --target FOLDER flute-alc==1.11.7`` makes one.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from collections.abc import Callable
+from importlib.machinery import ExtensionFileLoader
+from pathlib import Path
+from typing import Any
+
+from flute import receiver, sender
+
+CONTENT = bytes(20_000_000)
+ROUNDS = 7
+BATCH = 64
+
+
+def load_peer(folder: Path) -> Any:
+    """flute-alc, whose package has the name of ours."""
+    [library] = (folder / "flute").glob("flute.*.so")
+    loader = ExtensionFileLoader("flute_alc.flute", str(library))
+    spec = importlib.util.spec_from_file_location("flute_alc.flute", library, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def new_sender(module: Any, oti: Callable[[Any], Any]) -> Any:
+    session = module.Sender(1, oti(module.Oti), module.Config())
+    session.add_object_from_buffer(CONTENT, "video/mp4", "file:///movie.mp4", None)
+    session.publish()
+    # What is done once for the object, such as its digest, is not the cost of a packet.
+    assert session.read() is not None
+    return session
+
+
+def read_single(session: Any) -> int:
+    packets = 1
+    while session.read() is not None:
+        packets += 1
+    return packets
+
+
+def read_batches(session: sender.Sender) -> int:
+    packets = 1
+    while batch := session.read_batch(BATCH):
+        packets += len(batch)
+    return packets
+
+
+def new_receiver(module: Any) -> Any:
+    endpoint = module.UDPEndpoint("239.255.12.1", 3400)
+    return module.Receiver(endpoint, 1, module.ObjectWriterBuilder.new_buffer(), module.Config())
+
+
+def push_single(incoming: Any, packets: list[bytes]) -> int:
+    for packet in packets:
+        incoming.push(packet)
+    return len(packets)
+
+
+def push_batches(incoming: receiver.Receiver, packets: list[bytes]) -> int:
+    for first in range(0, len(packets), BATCH):
+        incoming.push_batch(packets[first : first + BATCH])
+    return len(packets)
+
+
+def timed(run: Callable[[], int]) -> float:
+    """Nanoseconds per packet."""
+    started = time.perf_counter_ns()
+    packets = run()
+    return (time.perf_counter_ns() - started) / packets
+
+
+def best(prepared: dict[str, Callable[[], Callable[[], int]]]) -> dict[str, float]:
+    """The best time of each, all of them by turns."""
+    times: dict[str, list[float]] = {name: [] for name in prepared}
+    for _ in range(ROUNDS):
+        for name, prepare in prepared.items():
+            times[name].append(timed(prepare()))
+    return {name: min(each) for name, each in times.items()}
+
+
+def measure(title: str, oti: Callable[[Any], Any], peer: Any) -> None:
+    packets: list[bytes] = []
+    session = sender.Sender(1, oti(sender.Oti), sender.Config())
+    session.add_object_from_buffer(CONTENT, "video/mp4", "file:///movie.mp4")
+    while batch := session.read_batch(BATCH):
+        packets += batch
+
+    def sending(module: Any, read: Callable[[Any], int]) -> Callable[[], Callable[[], int]]:
+        def prepare() -> Callable[[], int]:
+            session = new_sender(module, oti)
+            return lambda: read(session)
+
+        return prepare
+
+    def receiving(module: Any, push: Callable[[Any, list[bytes]], int]) -> Callable[[], Callable[[], int]]:
+        def prepare() -> Callable[[], int]:
+            incoming = new_receiver(module)
+            return lambda: push(incoming, packets)
+
+        return prepare
+
+    cases = {
+        "read()": sending(sender, read_single),
+        f"read_batch({BATCH})": sending(sender, read_batches),
+        "push()": receiving(receiver, push_single),
+        f"push_batch() of {BATCH}": receiving(receiver, push_batches),
+    }
+    if peer is not None:
+        cases |= {
+            "flute-alc read()": sending(peer.sender, read_single),
+            "flute-alc push()": receiving(peer.receiver, push_single),
+        }
+    times = best(cases)
+    for call in ("read", "push"):
+        theirs = times.get(f"flute-alc {call}()")
+        for name, nanoseconds in times.items():
+            if name.removeprefix("flute-alc ").startswith(call):
+                factor = f"{theirs / nanoseconds:.1f}" if theirs else ""
+                print(f"| {title} | {name} | {nanoseconds:.0f} | {factor} |")
+
+
+def main() -> None:
+    peer = load_peer(Path(sys.argv[1])) if len(sys.argv) > 1 else None
+    print("| scheme | call | ns per packet | times as fast as flute-alc |")
+    print("|---|---|---|---|")
+    measure("no-code", lambda oti: oti.new_no_code(1400, 64), peer)
+    measure("Reed-Solomon, 60 + 12", lambda oti: oti.new_reed_solomon_rs28(1400, 60, 12), peer)
+
+
+if __name__ == "__main__":
+    main()

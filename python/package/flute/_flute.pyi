@@ -12,6 +12,42 @@ from .options import ObjectOptions
 from .receiver import ReceiverEvent
 from .sender import SenderEvent
 
+__all__ = [
+    "EventListener",
+    "FdtPublished",
+    "FdtRead",
+    "FdtUnusable",
+    "KernelDropped",
+    "LCTHeader",
+    "LimitReached",
+    "LostObject",
+    "MultiReceiver",
+    "NotWrittenObject",
+    "ObjectDescription",
+    "ObjectFailed",
+    "ObjectProgress",
+    "ObjectStarted",
+    "ObjectWriterBuilder",
+    "Oti",
+    "ReceivedObject",
+    "Receiver",
+    "ReceiverConfig",
+    "ReceiverStatistics",
+    "SendSocket",
+    "Sender",
+    "SenderConfig",
+    "SenderStatistics",
+    "SessionClosed",
+    "SessionOpened",
+    "SessionStatistics",
+    "TransferEnded",
+    "TransferProgress",
+    "TransferStarted",
+    "TransferWithdrawn",
+    "UDPEndpoint",
+    "WithdrawnObject",
+]
+
 @final
 class Oti:
     encoding_symbol_length: int
