@@ -21,7 +21,7 @@ done
 step() { printf '\n== %s (after %d s)\n' "$*" "$SECONDS"; }
 
 step "Packages"
-pipelines/install.sh binutils meson ninja-build tshark libxml2-utils iproute2 util-linux
+pipelines/install.sh binutils meson ninja-build tshark libxml2-utils iproute2 util-linux valgrind python3-venv
 rustup component add rustfmt clippy 2>/dev/null || true
 
 step "Formatting"
@@ -47,6 +47,9 @@ fi
 step "Tests"
 if [ "$long" = 1 ]; then export FLUTE_SOAK_SECONDS=60; fi
 cargo test --workspace
+
+step "Python"
+python/run-tests.sh --quiet
 
 step "Fuzzing"
 fuzz/run.sh $((long ? 600 : 5))
