@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import random
+import time
 from collections.abc import Callable, Iterable
 from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
@@ -78,6 +79,7 @@ def all_packets(session: sender.Sender) -> list[bytes]:
     packets: list[bytes] = []
     while not session.is_done:
         packets += session.read_batch(1000)
+        time.sleep(session.next_due or 0)
     return packets
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import gc
-import time
 import weakref
 from collections import Counter
 from pathlib import Path
@@ -94,31 +93,29 @@ def test_a_higher_priority_goes_first() -> None:
 
 def test_packets_are_paced() -> None:
     config = sender.Config()
-    config.bitrate = 1_000_000
+    config.bitrate = 100_000
     session = new_sender(config=config)
     session.add_object_from_buffer(bytes(200_000), "text/plain", "1")
     assert len(due_packets(session)) < 20
     due = session.next_due
-    assert due is not None and 0 < due < 1
+    assert due is not None and due < 1
     session.set_bitrate(0)
-    while session.next_due == 0.0 or session.queued_bytes > 0:
+    while session.queued_bytes > 0:
         due_packets(session)
     assert session.stats().transfers == 1
 
 
 def test_a_deadline_spreads_a_transfer() -> None:
     session = new_sender()
-    session.add_object_from_buffer(bytes(140_000), "text/plain", "1", deadline=0.3)
-    started = time.monotonic()
-    packets = due_packets(session)
-    assert len(packets) < 100
-    packets += all_packets(session)
-    assert session.stats().transfers == 1 and time.monotonic() - started > 0.2
+    toi = session.add_object_from_buffer(bytes(1_400_000), "text/plain", "1", deadline=3600)
+    assert 1 <= tois(due_packets(session)).count(toi) < 100
+    due = session.next_due
+    assert due is not None and due < 10
 
 
 def test_an_object_waits_for_its_start() -> None:
     session = new_sender()
-    toi = session.add_object_from_buffer(b"hello", "text/plain", "1", start=0.05)
+    toi = session.add_object_from_buffer(b"hello", "text/plain", "1", start=1)
     assert toi not in tois(due_packets(session))
     assert toi in tois(all_packets(session))
 
