@@ -21,7 +21,6 @@ from flute import receiver, sender
 
 CONTENT = bytes(20_000_000)
 ROUNDS = 7
-BATCH = 64
 
 
 def load_peer(folder: Path) -> Any:
@@ -53,7 +52,7 @@ def read_single(session: Any) -> int:
 
 def read_batches(session: sender.Sender) -> int:
     packets = 1
-    while batch := session.read_batch(BATCH):
+    while batch := session.read_batch():
         packets += len(batch)
     return packets
 
@@ -69,10 +68,16 @@ def push_single(incoming: Any, packets: list[bytes]) -> int:
     return len(packets)
 
 
-def push_batches(incoming: receiver.Receiver, packets: list[bytes]) -> int:
-    for first in range(0, len(packets), BATCH):
-        incoming.push_batch(packets[first : first + BATCH])
-    return len(packets)
+def push_batches(incoming: receiver.Receiver, batches: list[sender.Batch]) -> int:
+    for batch in batches:
+        incoming.push_batch(batch)
+    return sum(len(batch) for batch in batches)
+
+
+def push_lists(incoming: receiver.Receiver, lists: list[list[bytes]]) -> int:
+    for packets in lists:
+        incoming.push_batch(packets)
+    return sum(len(packets) for packets in lists)
 
 
 def timed(run: Callable[[], int]) -> float:
@@ -92,11 +97,14 @@ def best(prepared: dict[str, Callable[[], Callable[[], int]]]) -> dict[str, floa
 
 
 def measure(title: str, oti: Callable[[Any], Any], peer: Any) -> None:
-    packets: list[bytes] = []
+    # The digest of the content costs more than all packets, and says nothing of either package.
+    batches: list[sender.Batch] = []
     session = sender.Sender(1, oti(sender.Oti), sender.Config())
-    session.add_object_from_buffer(CONTENT, "video/mp4", "file:///movie.mp4")
-    while batch := session.read_batch(BATCH):
-        packets += batch
+    session.add_object_from_buffer(CONTENT, "video/mp4", "file:///movie.mp4", md5=False)
+    while batch := session.read_batch():
+        batches.append(batch)
+    lists = [list(batch) for batch in batches]
+    packets = [packet for each in lists for packet in each]
 
     def sending(module: Any, read: Callable[[Any], int]) -> Callable[[], Callable[[], int]]:
         def prepare() -> Callable[[], int]:
@@ -105,7 +113,7 @@ def measure(title: str, oti: Callable[[Any], Any], peer: Any) -> None:
 
         return prepare
 
-    def receiving(module: Any, push: Callable[[Any, list[bytes]], int]) -> Callable[[], Callable[[], int]]:
+    def receiving(module: Any, push: Callable[[Any, Any], int], packets: Any) -> Callable[[], Callable[[], int]]:
         def prepare() -> Callable[[], int]:
             incoming = new_receiver(module)
             return lambda: push(incoming, packets)
@@ -114,14 +122,15 @@ def measure(title: str, oti: Callable[[Any], Any], peer: Any) -> None:
 
     cases = {
         "read()": sending(sender, read_single),
-        f"read_batch({BATCH})": sending(sender, read_batches),
-        "push()": receiving(receiver, push_single),
-        f"push_batch() of {BATCH}": receiving(receiver, push_batches),
+        "read_batch()": sending(sender, read_batches),
+        "push()": receiving(receiver, push_single, packets),
+        "push_batch() of lists": receiving(receiver, push_lists, lists),
+        "push_batch() of batches": receiving(receiver, push_batches, batches),
     }
     if peer is not None:
         cases |= {
             "flute-alc read()": sending(peer.sender, read_single),
-            "flute-alc push()": receiving(peer.receiver, push_single),
+            "flute-alc push()": receiving(peer.receiver, push_single, packets),
         }
     times = best(cases)
     for call in ("read", "push"):

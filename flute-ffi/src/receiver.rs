@@ -186,7 +186,7 @@ pub unsafe extern "C" fn flute_receiver_push(
         let (receiver, source, datagram) = unsafe {
             (pointers::write(receiver, "receiver")?, source.as_ref(), pointers::bytes(datagram, length, "datagram")?)
         };
-        let source = source.map(FluteAddress::to_address).transpose()?;
+        let source = source.copied().map(FluteAddress::to_address).transpose()?;
         receiver.0.with(|receiving| {
             receiving.receiver.push(Endpoints { source, destination: None }, datagram, time(now));
             Ok(())
@@ -261,7 +261,7 @@ pub unsafe extern "C" fn flute_receiver_next_event(
 }
 
 impl FluteAddress {
-    fn to_address(&self) -> Result<SocketAddr, Failure> {
+    fn to_address(self) -> Result<SocketAddr, Failure> {
         let [a, b, c, d, ..] = self.ip;
         let ip: IpAddr = match self.ip_version {
             4 => [a, b, c, d].into(),

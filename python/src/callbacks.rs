@@ -69,7 +69,11 @@ impl Callbacks {
     }
 }
 
-/// Calls all, however many raise an exception, and raises the first of them.
+/// Makes all calls, however many raise an exception, and raises the first of them.
 pub(crate) fn call_all(calls: impl Iterator<Item = PyResult<()>>) -> PyResult<()> {
-    calls.fold(Ok(()), |so_far, result| so_far.and(result))
+    let mut first = Ok(());
+    for result in calls {
+        first = first.and(result);
+    }
+    first
 }

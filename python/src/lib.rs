@@ -14,6 +14,7 @@ mod errors;
 mod lct_header;
 mod listener;
 mod oti;
+mod packets;
 mod receiver;
 mod receiver_config;
 mod receiver_event;
@@ -39,6 +40,8 @@ mod _flute {
     use super::listener::EventListener;
     #[pymodule_export]
     use super::oti::Oti;
+    #[pymodule_export]
+    use super::packets::Batch;
     #[pymodule_export]
     use super::receiver::{MultiReceiver, Receiver, UdpEndpoint};
     #[pymodule_export]

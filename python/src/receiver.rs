@@ -10,16 +10,11 @@ use pyo3::prelude::*;
 
 use crate::byte_input::ByteInput;
 use crate::errors::config_error;
+use crate::packets::Packets;
 use crate::receiver_config::ReceiverConfig;
 use crate::reception::{Events, Reception};
 use crate::statistics::ReceiverStatistics;
 use crate::writer::ObjectWriterBuilder;
-
-impl AsRef<[u8]> for ByteInput {
-    fn as_ref(&self) -> &[u8] {
-        self
-    }
-}
 
 /// Where packets go to, and where they come from if that is known: together with the TSI what tells sessions apart.
 ///
@@ -94,17 +89,17 @@ impl Receiver {
 
     /// Takes a datagram, and returns what happened.
     fn push<'py>(&self, py: Python<'py>, data: ByteInput) -> PyResult<Events<'py>> {
-        self.reception.push(py, self.endpoints, &[data])
+        self.reception.push(py, self.endpoints, &Packets::Single(data))
     }
 
     /// Takes datagrams, and returns what happened.
-    fn push_batch<'py>(&self, py: Python<'py>, datagrams: Vec<ByteInput>) -> PyResult<Events<'py>> {
+    fn push_batch<'py>(&self, py: Python<'py>, datagrams: Packets) -> PyResult<Events<'py>> {
         self.reception.push(py, self.endpoints, &datagrams)
     }
 
     /// Does what is due without a datagram, and returns what happened: descriptions and sessions expire.
     fn handle_timeout<'py>(&self, py: Python<'py>) -> PyResult<Events<'py>> {
-        self.reception.push::<ByteInput>(py, self.endpoints, &[])
+        self.reception.push(py, self.endpoints, &Packets::NONE)
     }
 
     /// No more datagrams will come: objects that are not complete are lost, and the session is closed.
@@ -152,22 +147,17 @@ impl MultiReceiver {
 
     /// Takes a datagram, and returns what happened.
     fn push<'py>(&self, py: Python<'py>, endpoint: &UdpEndpoint, data: ByteInput) -> PyResult<Events<'py>> {
-        self.0.push(py, endpoint.0, &[data])
+        self.0.push(py, endpoint.0, &Packets::Single(data))
     }
 
     /// Takes datagrams, and returns what happened.
-    fn push_batch<'py>(
-        &self,
-        py: Python<'py>,
-        endpoint: &UdpEndpoint,
-        datagrams: Vec<ByteInput>,
-    ) -> PyResult<Events<'py>> {
+    fn push_batch<'py>(&self, py: Python<'py>, endpoint: &UdpEndpoint, datagrams: Packets) -> PyResult<Events<'py>> {
         self.0.push(py, endpoint.0, &datagrams)
     }
 
     /// Does what is due without a datagram, and returns what happened: descriptions and sessions expire.
     fn handle_timeout<'py>(&self, py: Python<'py>) -> PyResult<Events<'py>> {
-        self.0.push::<ByteInput>(py, Endpoints::default(), &[])
+        self.0.push(py, Endpoints::default(), &Packets::NONE)
     }
 
     /// No more datagrams will come: objects that are not complete are lost, and sessions are closed.

@@ -2,6 +2,7 @@
 
 //! What all receivers have in common: datagrams in, events out.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use flute_net::reception::SharedReceiver;
@@ -9,6 +10,7 @@ use flute_proto::receiver::{Endpoints, ReceiverConfig};
 use pyo3::prelude::*;
 
 use crate::callbacks::{Callbacks, call_all};
+use crate::packets::Packets;
 use crate::receiver_event::ReceiverEvent;
 use crate::statistics::ReceiverStatistics;
 use crate::writer::Writer;
@@ -33,22 +35,23 @@ impl Reception {
     }
 
     /// Takes datagrams, does what they make possible and what else is due, and tells what happened.
-    pub(crate) fn push<'py, D: AsRef<[u8]> + Sync>(
+    pub(crate) fn push<'py>(
         &self,
         py: Python<'py>,
         endpoints: Endpoints,
-        datagrams: &[D],
+        datagrams: &Packets,
     ) -> PyResult<Events<'py>> {
         let events = py.detach(|| {
             let mut events = Vec::new();
-            self.shared.feed(None, &mut events, |receiver, now| {
-                for datagram in datagrams {
-                    receiver.push(endpoints, datagram.as_ref(), now);
+            let Ok(()) = self.shared.feed(None, &mut events, |receiver, now| {
+                datagrams.try_for_each(|datagram| -> Result<(), Infallible> {
+                    receiver.push(endpoints, datagram, now);
                     // What takes long comes in slices, which are due at once.
                     while receiver.next_deadline().is_some_and(|deadline| deadline <= now) {
                         receiver.handle_timeout(now);
                     }
-                }
+                    Ok(())
+                })
             });
             self.settle(events)
         });

@@ -9,8 +9,8 @@ use flute_net::{Host, HostAndPort, SendConfig, SendSocket as NetSocket};
 use flute_proto::sender::Batch;
 use pyo3::prelude::*;
 
-use crate::byte_input::ByteInput;
 use crate::errors::network_error;
+use crate::packets::Packets;
 
 /// A UDP socket with one destination, a group or a host.
 ///
@@ -61,9 +61,12 @@ impl SendSocket {
         (destination.ip().to_string(), destination.port())
     }
 
-    /// Sends packets, such as those of `Sender.read_batch`.
-    fn send(&self, py: Python<'_>, packets: Vec<ByteInput>) -> PyResult<()> {
-        py.detach(|| packets.iter().try_for_each(|packet| self.0.send(packet, packet.len(), || false)))
-            .map_err(network_error)
+    /// Sends packets: a batch of `Sender.read_batch` in one call of the system where it can be, or any number of `bytes`.
+    fn send(&self, py: Python<'_>, packets: Packets) -> PyResult<()> {
+        py.detach(|| match &packets {
+            Packets::Run(data, packet_size) => self.0.send(data, *packet_size, || false),
+            packets => packets.try_for_each(|packet| self.0.send(packet, packet.len(), || false)),
+        })
+        .map_err(network_error)
     }
 }

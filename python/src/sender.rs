@@ -12,7 +12,7 @@ use flute_net::Clock;
 use flute_proto::Time;
 use flute_proto::lct::Toi;
 use flute_proto::sender::{
-    Batch, Event, FileSource, FinishPolicy, Object, Pacing, Poll, Removal, Sender as ProtoSender, Source,
+    Batch as ProtoBatch, Event, FileSource, FinishPolicy, Object, Pacing, Poll, Removal, Sender as ProtoSender, Source,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -23,6 +23,7 @@ use crate::byte_input::ByteInput;
 use crate::callbacks::{Callbacks, call_all};
 use crate::errors::{config_error, network_error, object_error};
 use crate::oti::Oti;
+use crate::packets::Batch;
 use crate::send_socket::SendSocket;
 use crate::sender_config::{SenderConfig, encoding};
 use crate::sender_event::SenderEvent;
@@ -61,7 +62,7 @@ pub(crate) struct Sender {
 #[derive(Debug)]
 struct Session {
     sender: ProtoSender,
-    batch: Batch,
+    batch: ProtoBatch,
     /// The first packet of the batch that was not given out.
     next: usize,
     /// The time, when it was last asked for.
@@ -234,7 +235,7 @@ impl Sender {
         let clock = Clock::start();
         let now = clock.now();
         let sender = ProtoSender::new(config.to_config(tsi, oti)?, now).map_err(config_error)?;
-        let batch = Batch::new(BATCH);
+        let batch = ProtoBatch::new(BATCH);
         let session = Session { sender, batch, next: 0, now, state: State::Idle, events: Vec::new() };
         let (session, callbacks) = (Mutex::new(session), Callbacks::new(on_event));
         Ok(Self { session, changed: Condvar::new(), callbacks, clock })
@@ -349,20 +350,23 @@ impl Sender {
         }
     }
 
-    /// The packets that are due, at most so many.
-    #[pyo3(signature = (max_packets=64))]
-    fn read_batch<'py>(&self, py: Python<'py>, max_packets: usize) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-        let mut packets = Vec::new();
-        while packets.len() < max_packets && py.detach(|| self.lock().advance(self.clock.now())) {
-            let Ok(mut session) = self.session.try_lock() else { continue };
-            while packets.len() < max_packets
-                && let Some(packet) = session.take()
-            {
-                packets.push(PyBytes::new(py, packet));
+    /// Packets that are due, as many as are made at a time: at most 64. Empty if none is due.
+    fn read_batch(&self, py: Python<'_>) -> PyResult<Batch> {
+        let batch = loop {
+            let is_ready = py.detach(|| self.lock().advance(self.clock.now()));
+            if !is_ready {
+                break Batch::of(py, &ProtoBatch::default(), 0);
             }
-        }
+            // Another thread may have taken the packets meanwhile.
+            if let Ok(mut session) = self.session.try_lock()
+                && session.next < session.batch.len()
+            {
+                let first = mem::replace(&mut session.next, usize::MAX);
+                break Batch::of(py, &session.batch, first);
+            }
+        };
         self.tell(py)?;
-        Ok(packets)
+        Ok(batch)
     }
 
     /// Sends packets when they are due, until there is nothing more to send, or for so many seconds. True if everything was

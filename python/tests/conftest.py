@@ -68,7 +68,7 @@ def new_receiver(endpoint: receiver.UDPEndpoint, config: receiver.Config | None 
 def due_packets(session: sender.Sender) -> list[bytes]:
     """All packets that are due now."""
     packets: list[bytes] = []
-    while batch := session.read_batch(1000):
+    while batch := session.read_batch():
         packets += batch
     return packets
 
@@ -78,7 +78,7 @@ def all_packets(session: sender.Sender) -> list[bytes]:
     session.finish("run-to-end")
     packets: list[bytes] = []
     while not session.is_done:
-        packets += session.read_batch(1000)
+        packets += session.read_batch()
         time.sleep(session.next_due or 0)
     return packets
 

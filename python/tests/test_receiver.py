@@ -76,7 +76,7 @@ def test_long_objects_need_no_memory(tmp_path: Path, endpoint: receiver.UDPEndpo
     session.add_object_from_buffer(content, "video/mp4", "long.mp4")
     incoming = new_receiver(endpoint, config)
     received = []
-    while batch := session.read_batch(100):
+    while batch := session.read_batch():
         received += objects(incoming.push_batch(batch))
         assert incoming.stats().totals.memory <= config.max_memory
     assert received[0].read() == received[0].read() == content
@@ -178,7 +178,7 @@ def test_other_threads_run_while_packets_are_made_and_decoded(
     try:
         thread.start()
         before = counter
-        packets = session.read_batch(1_000_000)
+        packets = due_packets(session)
         made = counter
         [received] = objects(new_receiver(endpoint).push_batch(lose(packets, 0.1)))
         decoded = counter
@@ -198,8 +198,12 @@ def test_threads_share_a_session(endpoint: receiver.UDPEndpoint) -> None:
     received: list[receiver.ReceivedObject] = []
 
     def work(single: bool) -> None:
-        while packets := [packet for packet in [session.read()] if packet] if single else session.read_batch(50):
-            received.extend(objects(incoming.push_batch(packets)))
+        if single:
+            while packet := session.read():
+                received.extend(objects(incoming.push(packet)))
+        else:
+            while batch := session.read_batch():
+                received.extend(objects(incoming.push_batch(batch)))
 
     threads = [threading.Thread(target=work, args=(number % 2 == 0,)) for number in range(4)]
     for thread in threads:

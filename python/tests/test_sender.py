@@ -53,7 +53,21 @@ def test_single_packets_are_those_of_batches(content: bytes) -> None:
         packets.append(packet)
     # FDT Instances say when they expire.
     assert packets[1:] == due_packets(batches)[1:]
-    assert all(len(batch) <= 7 for batch in iter(lambda: add(new_sender()).read_batch(7)[7:], []))
+
+
+def test_a_batch_is_a_sequence(content: bytes) -> None:
+    session = new_sender()
+    session.add_object_from_buffer(content, "video/mp4", "1.mp4", toi=1)
+    lengths = []
+    while batch := session.read_batch():
+        lengths.append(len(batch))
+        assert b"".join(batch) == batch.data
+        assert {len(packet) for packet in list(batch)[:-1]} <= {batch.packet_size}
+        assert batch[-1] == batch[len(batch) - 1]
+        with pytest.raises(IndexError):
+            batch[len(batch)]
+    assert max(lengths) == 64
+    assert len(session.read_batch()) == 0
 
 
 def test_a_carousel_repeats(endpoint: receiver.UDPEndpoint) -> None:

@@ -17,6 +17,7 @@
 from typing import TypeAlias
 
 from ._flute import (
+    Batch,
     FdtPublished,
     ObjectFailed,
     Oti,
@@ -36,6 +37,7 @@ SenderEvent: TypeAlias = (
 """What a sender tells."""
 
 __all__ = [
+    "Batch",
     "Config",
     "FdtPublished",
     "ObjectFailed",
