@@ -6,7 +6,7 @@ use flute_proto::sender::Batch as ProtoBatch;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyIterator, PyList};
 
 use crate::byte_input::ByteInput;
 
@@ -19,7 +19,7 @@ use crate::byte_input::ByteInput;
 /// >>> while batch := session.read_batch():
 /// ...     assert b"".join(batch) == batch.data
 /// ...     assert len(batch[0]) == batch.packet_size
-#[pyclass(module = "flute.sender", frozen, sequence)]
+#[pyclass(module = "flute.sender", frozen)]
 #[derive(Debug)]
 pub(crate) struct Batch {
     data: Py<PyBytes>,
@@ -33,6 +33,10 @@ impl Batch {
         let packet_size = batch.packet_size().max(1);
         let data = batch.as_bytes().get(first.saturating_mul(packet_size)..).unwrap_or_default();
         Self { data: PyBytes::new(py, data).unbind(), length: data.len(), packet_size }
+    }
+
+    fn packets<'a>(&'a self, py: Python<'a>) -> impl ExactSizeIterator<Item = &'a [u8]> {
+        self.data.as_bytes(py).chunks(self.packet_size)
     }
 }
 
@@ -55,11 +59,15 @@ impl Batch {
     }
 
     fn __getitem__<'py>(&self, py: Python<'py>, index: isize) -> PyResult<Bound<'py, PyBytes>> {
-        // Python has added the length to a negative one already.
-        let packet =
-            usize::try_from(index).ok().and_then(|index| self.data.as_bytes(py).chunks(self.packet_size).nth(index));
+        let from_end = self.__len__().checked_add_signed(index).filter(|_| index < 0);
+        let number = from_end.or_else(|| usize::try_from(index).ok());
+        let packet = number.and_then(|number| self.packets(py).nth(number));
         let none = || PyIndexError::new_err(format!("there is no packet {index} among {}", self.__len__()));
         packet.map(|packet| PyBytes::new(py, packet)).ok_or_else(none)
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        PyList::new(py, self.packets(py).map(|packet| PyBytes::new(py, packet)))?.try_iter()
     }
 }
 

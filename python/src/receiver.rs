@@ -60,10 +60,11 @@ fn address(text: &str) -> PyResult<IpAddr> {
 /// >>> writer = receiver.ObjectWriterBuilder.new_buffer()
 /// >>> endpoint = receiver.UDPEndpoint("239.1.1.1", 3400)
 /// >>> incoming = receiver.Receiver(endpoint, 1, writer, receiver.Config())
-/// >>> for event in incoming.push_batch(session.read_batch()):
-/// ...     match event:
-/// ...         case receiver.ReceivedObject():
-/// ...             print(event.location, event.read())
+/// >>> while batch := session.read_batch():
+/// ...     for event in incoming.push_batch(batch):
+/// ...         match event:
+/// ...             case receiver.ReceivedObject():
+/// ...                 print(event.location, event.read())
 /// hello.txt b'hello'
 #[pyclass(module = "flute.receiver", frozen)]
 #[derive(Debug)]

@@ -7,7 +7,9 @@
 >>> writer = receiver.ObjectWriterBuilder.new_buffer()
 >>> endpoint = receiver.UDPEndpoint("239.1.1.1", 3400, "192.0.2.1")
 >>> incoming = receiver.MultiReceiver(writer, receiver.Config())
->>> events = incoming.push_batch(endpoint, session.read_batch())
+>>> events = []
+>>> while batch := session.read_batch():
+...     events += incoming.push_batch(endpoint, batch)
 >>> [type(event).__name__ for event in events]
 ['SessionOpened', 'FdtRead', 'ObjectStarted', 'ReceivedObject']
 """
