@@ -73,14 +73,14 @@ impl Batch {
 
 /// Packets that a program hands over.
 #[derive(Debug)]
-pub(crate) enum Packets {
-    Single(ByteInput),
+pub(crate) enum Packets<'a> {
+    Single(&'a [u8]),
     Several(Vec<ByteInput>),
     /// Of a batch.
     Run(PyBackedBytes, usize),
 }
 
-impl Packets {
+impl Packets<'_> {
     /// None at all.
     pub(crate) const NONE: Self = Self::Several(Vec::new());
 
@@ -94,7 +94,7 @@ impl Packets {
     }
 }
 
-impl FromPyObject<'_, '_> for Packets {
+impl FromPyObject<'_, '_> for Packets<'static> {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {

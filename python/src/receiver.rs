@@ -8,7 +8,6 @@ use flute_proto::receiver::Endpoints;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
-use crate::byte_input::ByteInput;
 use crate::errors::config_error;
 use crate::packets::Packets;
 use crate::receiver_config::ReceiverConfig;
@@ -89,12 +88,12 @@ impl Receiver {
     }
 
     /// Takes a datagram, and returns what happened.
-    fn push<'py>(&self, py: Python<'py>, data: ByteInput) -> PyResult<Events<'py>> {
-        self.reception.push(py, self.endpoints, &Packets::Single(data))
+    fn push<'py>(&self, py: Python<'py>, data: &Bound<'py, PyAny>) -> PyResult<Events<'py>> {
+        self.reception.push_single(py, self.endpoints, data)
     }
 
     /// Takes datagrams, and returns what happened.
-    fn push_batch<'py>(&self, py: Python<'py>, datagrams: Packets) -> PyResult<Events<'py>> {
+    fn push_batch<'py>(&self, py: Python<'py>, datagrams: Packets<'static>) -> PyResult<Events<'py>> {
         self.reception.push(py, self.endpoints, &datagrams)
     }
 
@@ -147,12 +146,17 @@ impl MultiReceiver {
     }
 
     /// Takes a datagram, and returns what happened.
-    fn push<'py>(&self, py: Python<'py>, endpoint: &UdpEndpoint, data: ByteInput) -> PyResult<Events<'py>> {
-        self.0.push(py, endpoint.0, &Packets::Single(data))
+    fn push<'py>(&self, py: Python<'py>, endpoint: &UdpEndpoint, data: &Bound<'py, PyAny>) -> PyResult<Events<'py>> {
+        self.0.push_single(py, endpoint.0, data)
     }
 
     /// Takes datagrams, and returns what happened.
-    fn push_batch<'py>(&self, py: Python<'py>, endpoint: &UdpEndpoint, datagrams: Packets) -> PyResult<Events<'py>> {
+    fn push_batch<'py>(
+        &self,
+        py: Python<'py>,
+        endpoint: &UdpEndpoint,
+        datagrams: Packets<'static>,
+    ) -> PyResult<Events<'py>> {
         self.0.push(py, endpoint.0, &datagrams)
     }
 

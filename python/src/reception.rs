@@ -8,7 +8,9 @@ use std::sync::Arc;
 use flute_net::reception::SharedReceiver;
 use flute_proto::receiver::{Endpoints, ReceiverConfig};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
+use crate::byte_input::ByteInput;
 use crate::callbacks::{Callbacks, call_all};
 use crate::packets::Packets;
 use crate::receiver_event::ReceiverEvent;
@@ -39,7 +41,7 @@ impl Reception {
         &self,
         py: Python<'py>,
         endpoints: Endpoints,
-        datagrams: &Packets,
+        datagrams: &Packets<'_>,
     ) -> PyResult<Events<'py>> {
         let events = py.detach(|| {
             let mut events = Vec::new();
@@ -55,7 +57,22 @@ impl Reception {
             });
             self.settle(events)
         });
-        self.tell(py, events)
+        // Most packets make nothing happen.
+        if events.is_empty() { Ok(Vec::new()) } else { self.tell(py, events) }
+    }
+
+    /// The same for one datagram. The bytes of a `bytes` object are used as they lie, since nobody can change them while the
+    /// GIL is released.
+    pub(crate) fn push_single<'py>(
+        &self,
+        py: Python<'py>,
+        endpoints: Endpoints,
+        datagram: &Bound<'py, PyAny>,
+    ) -> PyResult<Events<'py>> {
+        match datagram.cast::<PyBytes>() {
+            Ok(bytes) => self.push(py, endpoints, &Packets::Single(bytes.as_bytes())),
+            Err(_) => self.push(py, endpoints, &Packets::Single(&datagram.extract::<ByteInput>()?)),
+        }
     }
 
     /// No more datagrams will come.

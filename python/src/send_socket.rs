@@ -62,7 +62,7 @@ impl SendSocket {
     }
 
     /// Sends packets: a batch of `Sender.read_batch` in one call of the system where it can be, or any number of `bytes`.
-    fn send(&self, py: Python<'_>, packets: Packets) -> PyResult<()> {
+    fn send(&self, py: Python<'_>, packets: Packets<'static>) -> PyResult<()> {
         py.detach(|| match &packets {
             Packets::Run(data, packet_size) => self.0.send(data, *packet_size, || false),
             packets => packets.try_for_each(|packet| self.0.send(packet, packet.len(), || false)),
