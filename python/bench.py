@@ -19,8 +19,9 @@ from typing import Any
 
 from flute import receiver, sender
 
-CONTENT = bytes(20_000_000)
-ROUNDS = 7
+LENGTHS = (2_000_000, 20_000_000)
+"""A media segment, and a longer file, of which a receiver touches new memory all the time."""
+ROUNDS = 25
 
 
 def load_peer(folder: Path) -> Any:
@@ -34,9 +35,9 @@ def load_peer(folder: Path) -> Any:
     return module
 
 
-def new_sender(module: Any, oti: Callable[[Any], Any]) -> Any:
+def new_sender(module: Any, oti: Callable[[Any], Any], content: bytes) -> Any:
     session = module.Sender(1, oti(module.Oti), module.Config())
-    session.add_object_from_buffer(CONTENT, "video/mp4", "file:///movie.mp4", None)
+    session.add_object_from_buffer(content, "video/mp4", "file:///movie.mp4", None)
     session.publish()
     # What is done once for the object, such as its digest, is not the cost of a packet.
     assert session.read() is not None
@@ -96,11 +97,11 @@ def best(prepared: dict[str, Callable[[], Callable[[], int]]]) -> dict[str, floa
     return {name: min(each) for name, each in times.items()}
 
 
-def measure(title: str, oti: Callable[[Any], Any], peer: Any) -> None:
+def measure(title: str, oti: Callable[[Any], Any], content: bytes, peer: Any) -> None:
     # The digest of the content costs more than all packets, and says nothing of either package.
     batches: list[sender.Batch] = []
     session = sender.Sender(1, oti(sender.Oti), sender.Config())
-    session.add_object_from_buffer(CONTENT, "video/mp4", "file:///movie.mp4", md5=False)
+    session.add_object_from_buffer(content, "video/mp4", "file:///movie.mp4", md5=False)
     while batch := session.read_batch():
         batches.append(batch)
     lists = [list(batch) for batch in batches]
@@ -108,7 +109,7 @@ def measure(title: str, oti: Callable[[Any], Any], peer: Any) -> None:
 
     def sending(module: Any, read: Callable[[Any], int]) -> Callable[[], Callable[[], int]]:
         def prepare() -> Callable[[], int]:
-            session = new_sender(module, oti)
+            session = new_sender(module, oti, content)
             return lambda: read(session)
 
         return prepare
@@ -138,15 +139,16 @@ def measure(title: str, oti: Callable[[Any], Any], peer: Any) -> None:
         for name, nanoseconds in times.items():
             if name.removeprefix("flute-alc ").startswith(call):
                 factor = f"{theirs / nanoseconds:.1f}" if theirs else ""
-                print(f"| {title} | {name} | {nanoseconds:.0f} | {factor} |")
+                print(f"| {title} | {len(content) // 1_000_000} MB | {name} | {nanoseconds:.0f} | {factor} |")
 
 
 def main() -> None:
     peer = load_peer(Path(sys.argv[1])) if len(sys.argv) > 1 else None
-    print("| scheme | call | ns per packet | times as fast as flute-alc |")
-    print("|---|---|---|---|")
-    measure("no-code", lambda oti: oti.new_no_code(1400, 64), peer)
-    measure("Reed-Solomon, 60 + 12", lambda oti: oti.new_reed_solomon_rs28(1400, 60, 12), peer)
+    print("| scheme | object | call | ns per packet | times as fast as flute-alc |")
+    print("|---|---|---|---|---|")
+    for content in map(bytes, LENGTHS):
+        measure("no-code", lambda oti: oti.new_no_code(1400, 64), content, peer)
+        measure("Reed-Solomon, 60 + 12", lambda oti: oti.new_reed_solomon_rs28(1400, 60, 12), content, peer)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 # Installs the package into a new virtual environment, and runs all of its tests there.
 #
 #   python/run-tests.sh [ARGUMENT OF PYTEST ...]      PYTHON: the interpreter, python3
+#
+# The first time it builds for some four minutes of one core, then for the crate alone; the tests take half a minute.
 set -euo pipefail
 cd "$(dirname "$0")"
 
