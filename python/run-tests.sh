@@ -4,7 +4,7 @@
 #
 #   python/run-tests.sh [ARGUMENT OF PYTEST ...]      PYTHON: the interpreter, python3
 #
-# The first time it builds for some four minutes of one core, then for the crate alone; the tests take half a minute.
+# The first time it builds for some four minutes of one core, then for half a minute; the tests take ten seconds or more.
 set -euo pipefail
 cd "$(dirname "$0")"
 
