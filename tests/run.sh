@@ -21,7 +21,7 @@ done
 step() { printf '\n== %s (after %d s)\n' "$*" "$SECONDS"; }
 
 step "Packages"
-pipelines/install.sh binutils meson ninja-build tshark libxml2-utils iproute2 util-linux \
+pipelines/install.sh binutils meson ninja-build tshark libxml2-utils iproute2 util-linux valgrind python3-venv \
     chromium ffmpeg vlc-bin vlc-plugin-base
 # Node.js of others than Debian brings npm along.
 command -v npm >/dev/null || pipelines/install.sh nodejs npm
@@ -63,6 +63,9 @@ if timeout 60 cargo deny fetch db >/dev/null 2>&1; then
 else
     echo "The database of advisories cannot be reached; they are not checked."
 fi
+
+step "Python"
+python/run-tests.sh --quiet
 
 if [ "$long" = 1 ]; then
     step "Fuzzing"

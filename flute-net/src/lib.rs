@@ -3,6 +3,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
+mod clock;
 mod host;
 mod interface;
 mod membership;
@@ -14,6 +15,7 @@ mod session_description;
 mod socket_options;
 mod uri;
 
+pub use clock::Clock;
 pub use host::{Host, HostAndPort, HostError, ResolveError};
 pub use readiness::{Readiness, Waker};
 pub use receive::{ReceiveConfig, ReceiveError, ReceiveSocket};

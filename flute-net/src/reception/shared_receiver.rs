@@ -4,43 +4,36 @@
 //! statistics.
 
 use std::sync::{Condvar, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use flute_proto::Time;
 use flute_proto::receiver::{Event, Receiver, ReceiverConfig, ReceiverStats};
 
 use super::rates::{RateWindow, Rates};
+use crate::clock::Clock;
 
 /// The shortest wait for a deadline that is still to come: no timer is more exact than that. One that is due, such as
 /// work that the receiver does in slices, is not waited for at all.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
-/// The time of the protocol: wall-clock time that advances steadily.
+/// The time of the protocol: the steady clock, or what the timestamps of a capture say.
 #[derive(Debug)]
-struct Clock {
-    /// The wall clock when it was last asked, at the start. Steps of it afterwards would upset every timer.
-    started: Time,
-    reference: Instant,
+struct SessionClock {
+    steady: Clock,
     /// The latest time that was given out.
     latest: Time,
     /// Time is what the timestamps of the packets say: a capture is replayed.
     replayed: bool,
 }
 
-impl Clock {
+impl SessionClock {
     fn new() -> Self {
-        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self {
-            started: Time::from_unix(since_epoch),
-            reference: Instant::now(),
-            latest: Time::default(),
-            replayed: false,
-        }
+        Self { steady: Clock::start(), latest: Time::default(), replayed: false }
     }
 
     fn now(&mut self) -> Time {
         if !self.replayed {
-            self.latest = self.latest.max(self.started + self.reference.elapsed());
+            self.latest = self.latest.max(self.steady.now());
         }
         self.latest
     }
@@ -57,7 +50,7 @@ impl Clock {
 #[derive(Debug)]
 struct Inner {
     receiver: Receiver,
-    clock: Clock,
+    clock: SessionClock,
     rates: RateWindow,
     /// Datagrams that the kernel has dropped.
     kernel_dropped: u32,
@@ -96,7 +89,7 @@ impl SharedReceiver {
 
     /// One around a receiver with settings of its own.
     pub fn of(receiver: Receiver) -> Self {
-        let clock = Clock::new();
+        let clock = SessionClock::new();
         let inner = Inner {
             receiver,
             clock,
@@ -215,7 +208,7 @@ mod tests {
 
     #[test]
     fn the_clock_never_goes_back() {
-        let mut clock = Clock::new();
+        let mut clock = SessionClock::new();
         let first = clock.now();
         assert!(clock.now() >= first);
         let captured = Time::from_unix(Duration::from_secs(1_500_000_000));
