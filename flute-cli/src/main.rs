@@ -4,7 +4,6 @@
 #![forbid(unsafe_code)]
 
 mod capture;
-mod clock;
 mod gateway;
 mod generate;
 mod inspect;

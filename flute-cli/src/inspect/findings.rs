@@ -4,13 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use flute_proto::Time;
 use flute_proto::alc::Packet;
 use flute_proto::conformance::{Validator, Violation};
-use flute_proto::lct::{Revision, Toi, Tsi};
+use flute_proto::lct::{Revision, Toi};
 use flute_proto::profile::Profile;
 use flute_proto::receiver::{Endpoints, Event, ObjectInfo, ReceiverStats, SessionId, SessionStats};
 use serde_json::{Value, json};
@@ -24,13 +23,10 @@ const MAX_SESSIONS: usize = 256;
 const MAX_INSTANCES: usize = 1024;
 const MAX_OBJECTS: usize = 16_384;
 
-/// What tells sessions apart (RFC 6726 §2).
-type Key = (Option<IpAddr>, Option<SocketAddr>, Tsi);
-
 /// Everything that was found out.
 #[derive(Debug)]
 pub(super) struct Findings {
-    sessions: BTreeMap<Key, Session>,
+    sessions: BTreeMap<SessionId, Session>,
     validator: Validator,
     /// The bounds of the receiver that were reached, and how often.
     limits: BTreeMap<String, u64>,
@@ -83,10 +79,6 @@ impl Session {
     }
 }
 
-fn key(session: &SessionId) -> Key {
-    (session.source, session.destination, session.tsi)
-}
-
 impl Findings {
     /// Nothing is known yet. Sessions are held against the rules of `profile`, or of the version that they have.
     pub(super) fn new(profile: Option<Profile>) -> Self {
@@ -121,7 +113,7 @@ impl Findings {
         let decoded = Packet::decode(datagram, Revision::Rfc5651);
         let Ok(packet) = decoded.or_else(|_| Packet::decode(datagram, Revision::Rfc3451)) else { return };
         let Some(tsi) = packet.header.tsi else { return };
-        let key = (endpoints.source.map(|source| source.ip()), endpoints.destination, tsi);
+        let key = SessionId::new(endpoints, tsi);
         let Some(session) = self.session(key) else { return };
         session.packets += 1;
         session.bytes += datagram.len() as u64;
@@ -136,7 +128,7 @@ impl Findings {
         self.validator.note(&event, now);
         match event {
             Event::Fdt { session, instance_id, files, rejected, complete } => {
-                let Some(session) = self.session(key(&session)) else { return };
+                let Some(session) = self.session(session) else { return };
                 if session.instances.len() < MAX_INSTANCES {
                     session.instances.insert(instance_id, Instance { files, rejected, is_complete: complete });
                 } else {
@@ -156,7 +148,7 @@ impl Findings {
         }
     }
 
-    fn session(&mut self, key: Key) -> Option<&mut Session> {
+    fn session(&mut self, key: SessionId) -> Option<&mut Session> {
         if self.sessions.len() >= MAX_SESSIONS && !self.sessions.contains_key(&key) {
             self.uncounted += 1;
             return None;
@@ -165,7 +157,7 @@ impl Findings {
     }
 
     fn note_fate(&mut self, info: Arc<ObjectInfo>, fate: Fate) {
-        let Some(session) = self.session(key(&info.session)) else { return };
+        let Some(session) = self.session(info.session) else { return };
         // An object may come again under the same TOI in another version, with an instance of its own.
         let place = (info.toi(), info.fdt_instance_id);
         if session.objects.len() < MAX_OBJECTS || session.objects.contains_key(&place) {
@@ -228,7 +220,7 @@ impl Loss {
 }
 
 impl Session {
-    fn to_json(&self, (source, destination, tsi): &Key) -> Value {
+    fn to_json(&self, SessionId { source, destination, tsi }: &SessionId) -> Value {
         let instances = self.instances.iter().map(|(id, instance)| {
             json!({
                 "instance-id": id,
@@ -314,7 +306,7 @@ impl fmt::Display for Findings {
 }
 
 impl Session {
-    fn write(&self, f: &mut fmt::Formatter<'_>, (source, destination, tsi): &Key) -> fmt::Result {
+    fn write(&self, f: &mut fmt::Formatter<'_>, SessionId { source, destination, tsi }: &SessionId) -> fmt::Result {
         let name = |address: Option<String>| address.unwrap_or_else(|| "unknown".to_owned());
         let source = name(source.map(|source| source.to_string()));
         let destination = name(destination.map(|destination| destination.to_string()));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
-use flute_net::{ReceiveConfig, ReceiveSocket};
+use flute_net::{Clock, ReceiveConfig, ReceiveSocket};
 use flute_proto::Time;
 use flute_proto::lct::Tsi;
 use flute_proto::profile::{Profile, UnknownProfile};
@@ -21,7 +21,6 @@ use findings::Findings;
 
 use crate::Outcome;
 use crate::capture;
-use crate::clock::Clock;
 use crate::interrupt::Interrupt;
 use crate::network::Endpoint;
 use crate::quantity;

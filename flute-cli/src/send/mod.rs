@@ -8,7 +8,7 @@ mod session;
 mod tally;
 
 use anyhow::Context;
-use flute_net::SendSocket;
+use flute_net::{Clock, SendSocket};
 use flute_proto::sender::Sender;
 use serde_json::json;
 
@@ -17,7 +17,6 @@ use input::Input;
 use session::SendSession;
 
 use crate::Outcome;
-use crate::clock::Clock;
 use crate::interrupt::Interrupt;
 use crate::report::Report;
 

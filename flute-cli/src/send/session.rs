@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use flute_net::SendSocket;
+use flute_net::{Clock, SendSocket};
 use flute_proto::Time;
 use flute_proto::sender::{Batch, Carousel, Event, Failure, FinishPolicy, Object, OnChange, Poll, Removal, Sender};
 use serde_json::json;
@@ -14,7 +14,6 @@ use serde_json::json;
 use super::input::{Change, Input, InputFile};
 use super::tally::Tally;
 use crate::Outcome;
-use crate::clock::Clock;
 use crate::interrupt::Interrupt;
 use crate::report::{Report, shown_rate};
 

@@ -16,7 +16,7 @@ use flute_fec::ObjectCodec;
 use crate::Time;
 use crate::alc::Packet;
 use crate::fdt::File;
-use crate::lct::{Revision, Toi, Tsi};
+use crate::lct::{Revision, Toi};
 use crate::oti::{Oti, PayloadIdFormat};
 use crate::profile::Profile;
 use crate::receiver::{Destination, Endpoints, Event, Receiver, ReceiverConfig, SessionId};
@@ -108,27 +108,20 @@ pub fn validate<'a>(profile: Option<Profile>, packets: impl IntoIterator<Item = 
 #[derive(Debug)]
 pub struct Validator {
     profile: Option<Profile>,
-    sessions: BTreeMap<Key, Session>,
+    sessions: BTreeMap<SessionId, Session>,
     broken: Broken,
-}
-
-/// What tells sessions apart.
-type Key = (Option<std::net::IpAddr>, Option<std::net::SocketAddr>, Tsi);
-
-fn key(session: &SessionId) -> Key {
-    (session.source, session.destination, session.tsi)
 }
 
 /// The violations so far.
 #[derive(Debug, Default)]
 struct Broken {
-    violations: BTreeMap<(Option<Key>, &'static str, String), (String, u64)>,
+    violations: BTreeMap<(Option<SessionId>, &'static str, String), (String, u64)>,
 }
 
 impl Broken {
     fn note(
         &mut self,
-        session: Option<Key>,
+        session: Option<SessionId>,
         clause: &'static str,
         what: impl Into<String>,
         case: impl FnOnce() -> String,
@@ -144,7 +137,7 @@ impl Broken {
 
 /// Where the rules of one session write down what breaks them.
 struct Findings<'a> {
-    session: Key,
+    session: SessionId,
     profile: Profile,
     broken: &'a mut Broken,
 }
@@ -218,7 +211,7 @@ impl Validator {
             Err(error) => return self.broken.note(None, packets::ALC, error.to_string(), || of_length(datagram)),
         };
         let Some(tsi) = packet.header.tsi else { return };
-        let key = (endpoints.source.map(|source| source.ip()), endpoints.destination, tsi);
+        let key = SessionId::new(endpoints, tsi);
         let Some(session) = session(&mut self.sessions, key) else { return };
         session.flute_version = session.flute_version.or(packet.fdt.map(|fdt| fdt.flute_version));
         let profile = session.profile(self.profile);
@@ -240,15 +233,15 @@ impl Validator {
     pub fn note(&mut self, event: &Event, now: Time) {
         match event {
             Event::FdtDocument { session: id, instance_id, document } => {
-                let Some(session) = session(&mut self.sessions, key(id)) else { return };
+                let Some(session) = session(&mut self.sessions, *id) else { return };
                 let profile = session.profile(self.profile);
-                let mut findings = Findings { session: key(id), profile, broken: &mut self.broken };
+                let mut findings = Findings { session: *id, profile, broken: &mut self.broken };
                 tables::check(*instance_id, document, session, now, &mut findings);
             }
             Event::FdtUnusable { session: id, instance_id, reason } => {
-                let Some(session) = session(&mut self.sessions, key(id)) else { return };
+                let Some(session) = session(&mut self.sessions, *id) else { return };
                 let profile = session.profile(self.profile);
-                let mut findings = Findings { session: key(id), profile, broken: &mut self.broken };
+                let mut findings = Findings { session: *id, profile, broken: &mut self.broken };
                 findings.note(tables::SYNTAX, reason.clone(), || format!("FDT Instance {instance_id}"));
             }
             _ => {}
@@ -263,7 +256,7 @@ impl Validator {
     /// The rules that were broken so far, by session and clause; last, objects that no FDT Instance has described.
     pub fn violations(&self) -> impl Iterator<Item = Violation> + '_ {
         let broken = self.broken.violations.iter().map(|((key, clause, what), (first, times))| Violation {
-            session: key.map(id),
+            session: *key,
             clause,
             what: what.clone(),
             first: first.clone(),
@@ -271,7 +264,7 @@ impl Validator {
         });
         let undescribed = self.sessions.iter().filter_map(|(key, session)| {
             Some(Violation {
-                session: Some(id(*key)),
+                session: Some(*key),
                 clause: tables::DYNAMICS.of(session.profile(self.profile)),
                 what: "an object that no FDT Instance describes".to_owned(),
                 first: format!("TOI {}", session.undescribed.first()?),
@@ -282,11 +275,7 @@ impl Validator {
     }
 }
 
-fn id((source, destination, tsi): Key) -> SessionId {
-    SessionId { source, destination, tsi }
-}
-
-fn session(sessions: &mut BTreeMap<Key, Session>, key: Key) -> Option<&mut Session> {
+fn session(sessions: &mut BTreeMap<SessionId, Session>, key: SessionId) -> Option<&mut Session> {
     (sessions.len() < MAX_SESSIONS || sessions.contains_key(&key)).then(|| sessions.entry(key).or_default())
 }
 

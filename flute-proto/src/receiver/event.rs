@@ -25,7 +25,7 @@ pub struct Endpoints {
 
 /// What tells sessions apart (RFC 6726 §2: source address and TSI; and destination and port, since two sessions of one
 /// sender may share a TSI by mistake).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId {
     /// Source address without its port, which a sender may change.
     pub source: Option<std::net::IpAddr>,
@@ -33,6 +33,13 @@ pub struct SessionId {
     pub destination: Option<SocketAddr>,
     /// Transport Session Identifier.
     pub tsi: Tsi,
+}
+
+impl SessionId {
+    /// The session of packets with this TSI between these endpoints.
+    pub fn new(endpoints: Endpoints, tsi: Tsi) -> Self {
+        Self { source: endpoints.source.map(|source| source.ip()), destination: endpoints.destination, tsi }
+    }
 }
 
 /// Something that happened.

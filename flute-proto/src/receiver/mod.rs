@@ -214,7 +214,7 @@ impl Receiver {
             self.stats.filtered += 1;
             return;
         }
-        let id = SessionId { source, destination: endpoints.destination, tsi };
+        let id = SessionId::new(endpoints, tsi);
         let Some(serial) = self.serial(id, now) else { return };
         let Some(entry) = self.sessions.get_mut(&serial) else { return };
 
