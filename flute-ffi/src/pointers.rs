@@ -3,7 +3,7 @@
 //! Pointers of C as references of Rust.
 //!
 //! What cannot be checked is the contract of every function in `flute.h`: a pointer that is not null points to what its
-//! type says, for as long as the call lasts, and nobody else uses a handle meanwhile.
+//! type says, for as long as the call lasts, and no other thread uses a handle meanwhile.
 
 use std::ffi::{CStr, c_char};
 

@@ -46,8 +46,8 @@ pub(crate) struct GatewayArguments {
     /// Where objects are fetched over HTTP of which something is lost, or late; may be given several times
     #[arg(long, value_name = "URL", value_parser = origin)]
     origin: Vec<Url>,
-    /// Hosts that may be asked for lost objects if the FDT names them and there is no --origin, or `any`: whoever can send
-    /// to the group has this machine ask what it asks then
+    /// Hosts that may be asked for lost objects if the FDT names them and there is no --origin, or `any`: every sender
+    /// that reaches the group can then make this machine ask any server
     #[arg(long, value_name = "HOST", value_delimiter = ',')]
     repair_from_fdt: Vec<String>,
     /// The longest random time before a lost object is asked for at the origin
@@ -65,8 +65,8 @@ pub(crate) struct GatewayArguments {
     /// Take the packets of captures as fast as can be, and not at the pace at which they were captured
     #[arg(long)]
     unpaced: bool,
-    /// Serve the services of configurations of DVB-MABR gateways, too, that are received: whoever can send to the group
-    /// has this machine join what it names then
+    /// Serve the services of configurations of DVB-MABR gateways, too, that are received: every sender that reaches the
+    /// group can then make this machine join other groups
     #[arg(long)]
     follow_configuration: bool,
     /// Connections at a time

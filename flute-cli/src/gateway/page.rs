@@ -34,7 +34,7 @@ const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; worker-src 'self'; connect-src 'self'; \
                       media-src 'self' blob:; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Where the players are in relation to the folder of the program, if nobody says where.
+/// Where the players are in relation to the folder of the program, without --player-directory.
 const PLAYER_DIRECTORIES: [&str; 2] = ["player", "../share/flute/player"];
 
 /// The page and its files.

@@ -95,7 +95,7 @@ pub(crate) fn carousel(folder: &Path, group: &str, arguments: &[&str]) -> Progra
     Program::start(&[&all[..], arguments].concat())
 }
 
-/// The same for as long as a test likes: nobody has to read what the sender prints.
+/// The same for as long as a test likes: the sender prints nothing, so that no test has to read it.
 pub(crate) fn quiet_carousel(folder: &Path, group: &str) -> Program {
     Program::start(&[
         "send",
